@@ -1,0 +1,194 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// Deeper trees than this are refused rather than recursed into.
+enum {
+    REMOVE_DEPTH_MAX = 128
+};
+
+void fd_close_at_exit(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+int fd_write_all(int fd, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+    while (length > 0) {
+        ssize_t written = write(fd, at, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return errno;
+        at += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+static int write_and_sync(int directory_fd, const char *name, const void *bytes, size_t length,
+                          mode_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+    FD_CLEANUP int fd = openat(directory_fd, name, flags, mode);
+    if (fd < 0)
+        return errno;
+    int errnum = fd_write_all(fd, bytes, length);
+    if (errnum)
+        return errnum;
+    return fsync(fd) ? errno : 0;
+}
+
+enum soma_code file_write_atomic(int directory_fd, const char *name, const void *bytes,
+                                 size_t length, mode_t mode, struct soma_error *err)
+{
+    char beside[NAME_MAX + 1];
+    if (snprintf(beside, sizeof beside, "%s.new", name) >= (int)sizeof beside)
+        return error_set_errno(err, ENAMETOOLONG, "cannot write %s", name);
+    int errnum = write_and_sync(directory_fd, beside, bytes, length, mode);
+    if (!errnum && renameat(directory_fd, beside, directory_fd, name))
+        errnum = errno;
+    if (errnum) {
+        unlinkat(directory_fd, beside, 0);
+        return error_set_errno(err, errnum, "cannot write %s", name);
+    }
+    if (fsync(directory_fd))
+        return error_set_errno(err, errno, "cannot sync the directory of %s", name);
+    return SOMA_OK;
+}
+
+static int read_all(int fd, char *bytes, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = read(fd, bytes + done, size - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno;
+        if (got == 0)
+            return EIO;
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+enum soma_code file_read_all(int directory_fd, const char *name, size_t max_bytes, char **ret_bytes,
+                             size_t *ret_length, bool *ret_missing, struct soma_error *err)
+{
+    if (ret_missing)
+        *ret_missing = false;
+    FD_CLEANUP int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT && ret_missing) {
+        *ret_missing = true;
+        return SOMA_OK;
+    }
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info))
+        return error_set_errno(err, errno, "cannot open %s", name);
+    if (!S_ISREG(info.st_mode) || (uintmax_t)info.st_size > max_bytes)
+        return error_set(err, REASON_DATA_DAMAGED, NULL, "%s is no file of at most %zu bytes", name,
+                         max_bytes);
+    size_t length = (size_t)info.st_size;
+    char *bytes = malloc(length + 1);
+    if (!bytes)
+        return error_set_no_memory(err);
+    int errnum = read_all(fd, bytes, length);
+    if (errnum) {
+        free(bytes);
+        return error_set_errno(err, errnum, "cannot read %s", name);
+    }
+    bytes[length] = '\0';
+    *ret_bytes = bytes;
+    if (ret_length)
+        *ret_length = length;
+    return SOMA_OK;
+}
+
+enum soma_code directory_make_all(const char *path, mode_t mode, struct soma_error *err)
+{
+    char partial[PATH_MAX];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof partial)
+        return error_set_errno(err, ENAMETOOLONG, "cannot make directory '%s'", path);
+    memcpy(partial, path, length + 1);
+    for (size_t i = 1; i <= length; i++) {
+        if (partial[i] != '/' && partial[i] != '\0')
+            continue;
+        char end = partial[i];
+        partial[i] = '\0';
+        if (mkdir(partial, mode) && errno != EEXIST)
+            return error_set_errno(err, errno, "cannot make directory %s", partial);
+        partial[i] = end;
+    }
+    return SOMA_OK;
+}
+
+static int remove_tree(int parent_fd, const char *name, int depth, long long *bytes);
+
+static int remove_entries(DIR *directory, int depth, long long *bytes)
+{
+    struct dirent *entry;
+    while ((errno = 0, entry = readdir(directory))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        int errnum = remove_tree(dirfd(directory), entry->d_name, depth + 1, bytes);
+        if (errnum)
+            return errnum;
+    }
+    return errno;
+}
+
+static int remove_directory(int parent_fd, const char *name, int depth, long long *bytes)
+{
+    if (depth > REMOVE_DEPTH_MAX)
+        return ELOOP;
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    DIR *directory = fdopendir(fd);
+    if (!directory) {
+        int errnum = errno;
+        close(fd);
+        return errnum;
+    }
+    int errnum = remove_entries(directory, depth, bytes);
+    closedir(directory);
+    if (errnum)
+        return errnum;
+    return unlinkat(parent_fd, name, AT_REMOVEDIR) ? errno : 0;
+}
+
+static int remove_tree(int parent_fd, const char *name, int depth, long long *bytes)
+{
+    struct stat info;
+    if (fstatat(parent_fd, name, &info, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : errno;
+    if (S_ISDIR(info.st_mode))
+        return remove_directory(parent_fd, name, depth, bytes);
+    if (S_ISREG(info.st_mode))
+        *bytes += info.st_size;
+    return unlinkat(parent_fd, name, 0) && errno != ENOENT ? errno : 0;
+}
+
+enum soma_code directory_remove_all(int parent_fd, const char *name, long long *ret_bytes,
+                                    struct soma_error *err)
+{
+    long long bytes = 0;
+    int errnum = remove_tree(parent_fd, name, 0, &bytes);
+    if (errnum)
+        return error_set_errno(err, errnum, "cannot remove %s", name);
+    if (ret_bytes)
+        *ret_bytes = bytes;
+    return SOMA_OK;
+}

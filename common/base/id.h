@@ -1,0 +1,23 @@
+// Ids that sort by the time they were made: 20 characters of [0-9a-z], 48 bits of milliseconds and
+// 50 random bits in Crockford's base 32.
+#ifndef BASE_ID_H
+#define BASE_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    ID_LENGTH = 20,
+    ID_SIZE = ID_LENGTH + 1
+};
+
+void id_make(char ret_id[ID_SIZE]);
+
+// Whether text has the form of an id; says nothing of whether it names something.
+bool id_is_valid(const char *text);
+
+// count bytes from the kernel's generator; cannot fail on the kernels that SOMA runs on (getrandom,
+// Linux 3.17).
+void random_bytes(void *ret_bytes, size_t count);
+
+#endif

@@ -1,0 +1,198 @@
+// common/base: errors, arena, clocks, text, files, ids.
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/text.h"
+
+static void a_reason_brings_its_code(void **state)
+{
+    (void)state;
+    struct soma_error err;
+    assert_int_equal(error_set(&err, REASON_JOB_NOT_FOUND, "job_id", "no job %s", "x"),
+                     SOMA_NOT_FOUND);
+    assert_string_equal(err.reason, "JOB_NOT_FOUND");
+    assert_string_equal(err.field, "job_id");
+    assert_string_equal(err.text, "no job x");
+    assert_int_equal(error_set(NULL, REASON_DISK_FULL, NULL, "x"), SOMA_RESOURCE_EXHAUSTED);
+}
+
+static void a_field_is_prefixed_as_a_path(void **state)
+{
+    (void)state;
+    struct soma_error err;
+    error_set(&err, REASON_FIELD_INVALID, "id", "x");
+    error_prefix_field(&err, "records[3]");
+    assert_string_equal(err.field, "records[3].id");
+    error_set(&err, REASON_FIELD_INVALID, "[7]", "x");
+    error_prefix_field(&err, "embeddings");
+    assert_string_equal(err.field, "embeddings[7]");
+    error_set(&err, REASON_FIELD_INVALID, NULL, "x");
+    error_prefix_field(&err, "spec");
+    assert_string_equal(err.field, "spec");
+}
+
+static void every_reason_name_fits_and_fails(void **state)
+{
+    (void)state;
+    for (int i = 0; i < REASON_COUNT; i++) {
+        assert_true(strlen(reason_table[i].name) < SOMA_REASON_SIZE);
+        assert_int_not_equal(reason_table[i].code, SOMA_OK);
+        assert_string_not_equal(code_name(reason_table[i].code), "OK");
+    }
+}
+
+static void the_arena_stops_at_its_budget(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 10000);
+    assert_non_null(arena_alloc(&arena, 5000));
+    assert_null(arena_alloc(&arena, 6000));
+    assert_true(arena.budget_hit);
+    assert_true(arena.held <= 10000);
+    arena_reset(&arena, 8192);
+    assert_false(arena.budget_hit);
+    assert_non_null(arena_alloc(&arena, 9000));
+    assert_null(arena_calloc(&arena, SIZE_MAX / 2, 4));
+    arena_fini(&arena);
+}
+
+static void arena_memory_is_aligned_and_kept_apart(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    char *pieces[200];
+    for (int i = 0; i < 200; i++) {
+        pieces[i] = arena_printf(&arena, "piece %d", i);
+        assert_int_equal((uintptr_t)pieces[i] % 16, 0);
+    }
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(atoi(pieces[i] + 6), i);
+    arena_fini(&arena);
+}
+
+static void utf8_is_checked_as_rfc_3629_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        bool valid;
+    } rows[] = {
+        {"plain", true},
+        {"\xc3\xa4", true},
+        {"\xe2\x82\xac", true},
+        {"\xf0\x9f\x98\x80", true},
+        {"\xc0\x80", false},
+        {"\xed\xa0\x80", false},
+        {"\xf4\x90\x80\x80", false},
+        {"\xe2\x82", false},
+        {"\xff", false},
+        {"\x80", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(text_is_utf8(rows[i].bytes, strlen(rows[i].bytes)), rows[i].valid);
+}
+
+static void numbers_are_whole_and_in_range(void **state)
+{
+    (void)state;
+    int64_t value = 7;
+    assert_true(text_to_int64("-12", -20, 0, &value));
+    assert_int_equal(value, -12);
+    assert_false(text_to_int64("", 0, 9, &value));
+    assert_false(text_to_int64(" 1", 0, 9, &value));
+    assert_false(text_to_int64("1x", 0, 9, &value));
+    assert_false(text_to_int64("10", 0, 9, &value));
+    assert_false(text_to_int64("99999999999999999999", 0, INT64_MAX, &value));
+    assert_int_equal(value, -12);
+    assert_true(text_is_of("a-Z.9", "a-zA-Z0-9._-"));
+    assert_false(text_is_of("a b", "a-zA-Z0-9._-"));
+}
+
+static void ids_have_their_form_and_sort_by_time(void **state)
+{
+    (void)state;
+    char first[ID_SIZE], second[ID_SIZE];
+    id_make(first);
+    int64_t begun = clock_wall_now().ms;
+    while (clock_wall_now().ms == begun)
+        continue;
+    id_make(second);
+    assert_true(id_is_valid(first));
+    assert_true(strcmp(first, second) < 0);
+    assert_false(id_is_valid("../../etc/passwd/xxx"));
+    assert_false(id_is_valid(""));
+}
+
+static void deadlines_saturate(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_deadline_after(INT64_MAX).ms, INT64_MAX);
+    assert_int_equal(clock_left_ms((struct mono_time){0}), 0);
+}
+
+static void a_file_is_replaced_whole_and_a_tree_removed(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/soma-base-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    int directory = open(path, O_RDONLY | O_DIRECTORY);
+    struct soma_error err;
+    assert_int_equal(file_write_atomic(directory, "f", "one", 3, 0600, &err), SOMA_OK);
+    assert_int_equal(file_write_atomic(directory, "f", "three", 5, 0600, &err), SOMA_OK);
+    char *bytes;
+    size_t length;
+    bool missing;
+    assert_int_equal(file_read_all(directory, "f", 5, &bytes, &length, &missing, &err), SOMA_OK);
+    assert_string_equal(bytes, "three");
+    free(bytes);
+    assert_int_equal(file_read_all(directory, "f", 4, &bytes, &length, &missing, &err),
+                     SOMA_DATA_LOSS);
+    assert_int_equal(file_read_all(directory, "g", 4, &bytes, &length, &missing, &err), SOMA_OK);
+    assert_true(missing);
+    assert_int_equal(faccessat(directory, "f.new", F_OK, 0), -1);
+
+    char deep[64];
+    snprintf(deep, sizeof deep, "%s/a/b", path);
+    assert_int_equal(directory_make_all(deep, 0700, &err), SOMA_OK);
+    assert_int_equal(symlink("/etc", strcat(deep, "/link")), 0);
+    long long freed = 0;
+    assert_int_equal(directory_remove_all(AT_FDCWD, path, &freed, &err), SOMA_OK);
+    assert_int_equal(freed, 5);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access("/etc/passwd", F_OK), 0);
+    close(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reason_brings_its_code),
+        cmocka_unit_test(a_field_is_prefixed_as_a_path),
+        cmocka_unit_test(every_reason_name_fits_and_fails),
+        cmocka_unit_test(the_arena_stops_at_its_budget),
+        cmocka_unit_test(arena_memory_is_aligned_and_kept_apart),
+        cmocka_unit_test(utf8_is_checked_as_rfc_3629_says),
+        cmocka_unit_test(numbers_are_whole_and_in_range),
+        cmocka_unit_test(ids_have_their_form_and_sort_by_time),
+        cmocka_unit_test(deadlines_saturate),
+        cmocka_unit_test(a_file_is_replaced_whole_and_a_tree_removed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
