@@ -1,0 +1,48 @@
+// A call: one request in the server's hands, from its frame to its reply.
+//
+// Owned by the listener; lent to whoever works on it, one thread at a time. Answered exactly once,
+// by one of the three functions at the end, from any thread; after that the pointer is dead. What a
+// handler allocates in the arena, domain values and the reply included, lives until then.
+#ifndef RPC_CALL_H
+#define RPC_CALL_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+struct rpc_call;
+
+enum {
+    REQUEST_ID_BYTES = 16,
+    FINGERPRINT_BYTES = 16
+};
+
+struct arena *rpc_call_arena(struct rpc_call *call);
+
+// Full method path, "soma.v1.JobService/SubmitJob".
+const char *rpc_call_method(const struct rpc_call *call);
+
+// When the caller gives up.
+struct mono_time rpc_call_deadline(const struct rpc_call *call);
+
+// The 16 bytes that make this request one, or NULL where the caller sent none.
+const uint8_t *rpc_call_request_id(const struct rpc_call *call);
+
+// A hash of method and message: two requests with one id but other content differ here.
+void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[FINGERPRINT_BYTES]);
+
+// Nobody waits for the answer any more: the deadline is past or the peer is gone. Answering is
+// still a duty, and cheap.
+bool rpc_call_is_expired(const struct rpc_call *call);
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message);
+// The message is packed already, as a stored reply is.
+void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t length);
+void rpc_call_fail(struct rpc_call *call, const struct soma_error *err);
+
+#endif

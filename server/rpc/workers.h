@@ -1,0 +1,26 @@
+// A few threads for what may touch the disk or take longer than 50 µs: reads and searches.
+//
+// One bounded queue. Work on a call that has expired by the time it is picked up is not begun: the
+// call is failed with DEADLINE_PAST.
+#ifndef RPC_WORKERS_H
+#define RPC_WORKERS_H
+
+#include "rpc/call.h"
+
+struct workers;
+
+// Runs on a worker thread; answers the call or hands it on. request is the decoded message, in the
+// call's arena.
+typedef void work_fn(struct rpc_call *call, const ProtobufCMessage *request, void *service);
+
+enum soma_code workers_start(unsigned thread_count, size_t queue_max, struct workers **ret_workers,
+                             struct soma_error *err);
+
+// Finishes what is queued, then ends the threads. Takes NULL.
+void workers_stop(struct workers *workers);
+
+// Never blocks. A full queue fails the call with SERVER_BUSY.
+void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufCMessage *request,
+                 work_fn *fn, void *service);
+
+#endif

@@ -1,0 +1,42 @@
+// The one thread that writes: group commit.
+//
+// It takes all operations that wait (at most 256 at once), opens one transaction, applies each
+// inside a savepoint of its own, commits once (fsync), then finishes them in order. So 64 waiting
+// submits cost one fsync. An operation that fails is rolled back alone; a commit that fails fails
+// all of its operations, and nothing was changed.
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include "store/store.h"
+
+struct writer;
+
+// Embed it as the first member of what the operation needs. The submitter's memory, untouched by
+// others until finish.
+struct write_op {
+    // On the writer thread, inside the transaction. Anything but SOMA_OK, with err filled, rolls
+    // this operation back. Must have no effect outside of the transaction: the commit may still
+    // fail.
+    enum soma_code (*apply)(struct write_op *op, struct store_txn *txn, struct soma_error *err);
+    // On the writer thread, after the commit (err is NULL: durable) or the failure. Owns the
+    // operation from then on. Must not block.
+    void (*finish)(struct write_op *op, const struct soma_error *err);
+    struct write_op *next; // the writer's
+};
+
+// queue_max bounds the operations that wait.
+enum soma_code writer_start(struct store *store, size_t queue_max, struct writer **ret_writer,
+                            struct soma_error *err);
+
+// Applies what waits, refuses what comes, ends the thread. Takes NULL.
+void writer_stop(struct writer *writer);
+
+// Never blocks, from any thread. When the queue is full or the writer stops, finish is called at
+// once, on this thread, with SERVER_BUSY or SERVER_STOPPING.
+void writer_submit(struct writer *writer, struct write_op *op);
+
+// Submits and waits for the end; for start-up and tests, never from an nng callback or the writer
+// itself.
+enum soma_code writer_run(struct writer *writer, struct write_op *op, struct soma_error *err);
+
+#endif
