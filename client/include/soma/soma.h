@@ -52,8 +52,20 @@ extern "C" {
 #define SOMA_API
 #endif
 
-// --- clients
-// ------------------------------------------------------------------------------------------------------------------
+// The initial value of a struct that begins with struct_size: all other fields are 0.
+#if defined(__cplusplus)
+#define SOMA_INIT(type) \
+    {                   \
+        sizeof(type)    \
+    }
+#else
+#define SOMA_INIT(type)             \
+    {                               \
+        .struct_size = sizeof(type) \
+    }
+#endif
+
+// --- clients -------------------------------------------------------------------------
 
 struct soma_client;
 
@@ -72,10 +84,7 @@ struct soma_client_options {
     // Requests in flight at once; more wait their turn. 0: 32. At most 1 024.
     uint32_t max_in_flight;
 };
-#define SOMA_CLIENT_OPTIONS_INIT           \
-    {                                      \
-        sizeof(struct soma_client_options) \
-    }
+#define SOMA_CLIENT_OPTIONS_INIT SOMA_INIT(struct soma_client_options)
 
 // Does not wait for the server: the first call does. options may be NULL.
 SOMA_API enum soma_code soma_client_open(const struct soma_client_options *options,
@@ -94,8 +103,7 @@ SOMA_API const char *soma_version(void);
 // Gives back what any function here gave. Takes NULL.
 SOMA_API void soma_free(void *result);
 
-// --- calls
-// --------------------------------------------------------------------------------------------------------------------
+// --- calls ---------------------------------------------------------------------------
 
 enum {
     SOMA_REQUEST_ID_BYTES = 16
@@ -116,10 +124,7 @@ struct soma_call_options {
     // their own restarts. NULL: the library makes one for each call.
     const uint8_t *request_id;
 };
-#define SOMA_CALL_OPTIONS_INIT           \
-    {                                    \
-        sizeof(struct soma_call_options) \
-    }
+#define SOMA_CALL_OPTIONS_INIT SOMA_INIT(struct soma_call_options)
 
 // A call on its way.
 struct soma_call;
@@ -150,8 +155,7 @@ SOMA_API void soma_call_cancel(struct soma_call *call);
         const struct soma_call_options *options, soma_##NAME##_done *done, void *user,             \
         struct soma_call **ret_call, struct soma_error *err)
 
-// --- the server
-// ---------------------------------------------------------------------------------------------------------------
+// --- the server ----------------------------------------------------------------------
 
 struct soma_ping_request {
     size_t struct_size;
@@ -159,10 +163,7 @@ struct soma_ping_request {
     const void *payload;
     size_t payload_length;
 };
-#define SOMA_PING_REQUEST_INIT           \
-    {                                    \
-        sizeof(struct soma_ping_request) \
-    }
+#define SOMA_PING_REQUEST_INIT SOMA_INIT(struct soma_ping_request)
 
 struct soma_ping {
     const void *payload;
@@ -175,10 +176,7 @@ SOMA_METHOD(server_ping, soma_ping_request, soma_ping);
 struct soma_empty_request {
     size_t struct_size;
 };
-#define SOMA_EMPTY_REQUEST_INIT           \
-    {                                     \
-        sizeof(struct soma_empty_request) \
-    }
+#define SOMA_EMPTY_REQUEST_INIT SOMA_INIT(struct soma_empty_request)
 
 struct soma_named_value {
     const char *name;
@@ -227,8 +225,7 @@ struct soma_server_stats {
 };
 SOMA_METHOD(server_stats, soma_empty_request, soma_server_stats);
 
-// --- jobs
-// ---------------------------------------------------------------------------------------------------------------------
+// --- jobs ----------------------------------------------------------------------------
 
 enum soma_job_state {
     SOMA_JOB_QUEUED = 1,
@@ -300,10 +297,7 @@ struct soma_job_spec {
     // How long the finished job is kept. 0: 7 days.
     int64_t keep_ms;
 };
-#define SOMA_JOB_SPEC_INIT           \
-    {                                \
-        sizeof(struct soma_job_spec) \
-    }
+#define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
 
 struct soma_job_progress {
     // 0 to 100; below 0: the program has reported nothing.
@@ -360,10 +354,7 @@ struct soma_job_request {
     size_t struct_size;
     const char *job_id;
 };
-#define SOMA_JOB_REQUEST_INIT           \
-    {                                   \
-        sizeof(struct soma_job_request) \
-    }
+#define SOMA_JOB_REQUEST_INIT SOMA_INIT(struct soma_job_request)
 
 SOMA_METHOD(job_get, soma_job_request, soma_job);
 // Queues a final job again.
@@ -397,10 +388,7 @@ struct soma_job_list_request {
     // NULL: from the newest.
     const char *cursor;
 };
-#define SOMA_JOB_LIST_REQUEST_INIT           \
-    {                                        \
-        sizeof(struct soma_job_list_request) \
-    }
+#define SOMA_JOB_LIST_REQUEST_INIT SOMA_INIT(struct soma_job_list_request)
 
 struct soma_job_list {
     const struct soma_job *jobs;
@@ -418,10 +406,7 @@ struct soma_job_wait_request {
     // One long poll, at most 60 000; 0: answer at once. The call's timeout is lengthened by it.
     uint32_t wait_ms;
 };
-#define SOMA_JOB_WAIT_REQUEST_INIT           \
-    {                                        \
-        sizeof(struct soma_job_wait_request) \
-    }
+#define SOMA_JOB_WAIT_REQUEST_INIT SOMA_INIT(struct soma_job_wait_request)
 // One poll: the job as it is when something came or the time was over.
 SOMA_METHOD(job_wait, soma_job_wait_request, soma_job);
 
@@ -438,10 +423,7 @@ struct soma_job_read_request {
     // As in soma_job_wait_request.
     uint32_t wait_ms;
 };
-#define SOMA_JOB_READ_REQUEST_INIT           \
-    {                                        \
-        sizeof(struct soma_job_read_request) \
-    }
+#define SOMA_JOB_READ_REQUEST_INIT SOMA_INIT(struct soma_job_read_request)
 
 struct soma_job_chunk {
     // NULL only where the stream was not asked for.
@@ -469,10 +451,7 @@ struct soma_job_watch_request {
     uint32_t page_size;
     uint32_t wait_ms;
 };
-#define SOMA_JOB_WATCH_REQUEST_INIT           \
-    {                                         \
-        sizeof(struct soma_job_watch_request) \
-    }
+#define SOMA_JOB_WATCH_REQUEST_INIT SOMA_INIT(struct soma_job_watch_request)
 
 struct soma_job_changes {
     const struct soma_job *jobs;
@@ -494,10 +473,7 @@ struct soma_job_cancel_request {
     // KILL at once.
     bool force;
 };
-#define SOMA_JOB_CANCEL_REQUEST_INIT           \
-    {                                          \
-        sizeof(struct soma_job_cancel_request) \
-    }
+#define SOMA_JOB_CANCEL_REQUEST_INIT SOMA_INIT(struct soma_job_cancel_request)
 // The job as it is then; a final one is left as it is. soma_job_wait tells when it has ended.
 SOMA_METHOD(job_cancel, soma_job_cancel_request, soma_job);
 
@@ -509,10 +485,7 @@ struct soma_job_prune_request {
     // 0: 1 000. At most 10 000.
     uint32_t max_jobs;
 };
-#define SOMA_JOB_PRUNE_REQUEST_INIT           \
-    {                                         \
-        sizeof(struct soma_job_prune_request) \
-    }
+#define SOMA_JOB_PRUNE_REQUEST_INIT SOMA_INIT(struct soma_job_prune_request)
 SOMA_METHOD(job_prune, soma_job_prune_request, soma_job_removed);
 
 struct soma_job_report_request {
@@ -522,10 +495,7 @@ struct soma_job_report_request {
     double percent;
     const char *message;
 };
-#define SOMA_JOB_REPORT_REQUEST_INIT           \
-    {                                          \
-        sizeof(struct soma_job_report_request) \
-    }
+#define SOMA_JOB_REPORT_REQUEST_INIT SOMA_INIT(struct soma_job_report_request)
 
 struct soma_job_reported {
     // Somebody asked for this job's end.
@@ -547,10 +517,7 @@ struct soma_job_follow_request {
     // The job whenever it has changed; borrowed. NULL: not told. False ends the follow.
     bool (*on_change)(void *user, const struct soma_job *job);
 };
-#define SOMA_JOB_FOLLOW_REQUEST_INIT           \
-    {                                          \
-        sizeof(struct soma_job_follow_request) \
-    }
+#define SOMA_JOB_FOLLOW_REQUEST_INIT SOMA_INIT(struct soma_job_follow_request)
 
 // Stays with a job until it is final and all of its output was handed over; the result is the final
 // job. Callbacks run on the calling thread. Goes on over lost connections and server restarts until
@@ -560,8 +527,7 @@ SOMA_API enum soma_code soma_job_follow(struct soma_client *client,
                                         const struct soma_call_options *options,
                                         struct soma_job **ret_result, struct soma_error *err);
 
-// --- collections
-// --------------------------------------------------------------------------------------------------------------
+// --- collections ---------------------------------------------------------------------
 
 // docs/PROTOCOL.md and proto/soma/v1/vectors.proto define distance and score of each.
 enum soma_metric {
@@ -629,10 +595,7 @@ struct soma_collection_create_request {
     // One of the same dimension and metric is taken as it is.
     bool exist_ok;
 };
-#define SOMA_COLLECTION_CREATE_REQUEST_INIT           \
-    {                                                 \
-        sizeof(struct soma_collection_create_request) \
-    }
+#define SOMA_COLLECTION_CREATE_REQUEST_INIT SOMA_INIT(struct soma_collection_create_request)
 SOMA_METHOD(collection_create, soma_collection_create_request, soma_collection);
 
 struct soma_collection_request {
@@ -640,10 +603,7 @@ struct soma_collection_request {
     // Name or uid, here and below.
     const char *collection;
 };
-#define SOMA_COLLECTION_REQUEST_INIT           \
-    {                                          \
-        sizeof(struct soma_collection_request) \
-    }
+#define SOMA_COLLECTION_REQUEST_INIT SOMA_INIT(struct soma_collection_request)
 SOMA_METHOD(collection_get, soma_collection_request, soma_collection);
 
 struct soma_collection_list_request {
@@ -651,10 +611,7 @@ struct soma_collection_list_request {
     uint32_t page_size;
     const char *cursor;
 };
-#define SOMA_COLLECTION_LIST_REQUEST_INIT           \
-    {                                               \
-        sizeof(struct soma_collection_list_request) \
-    }
+#define SOMA_COLLECTION_LIST_REQUEST_INIT SOMA_INIT(struct soma_collection_list_request)
 
 struct soma_collection_list {
     const struct soma_collection *collections;
@@ -672,10 +629,7 @@ struct soma_collection_update_request {
     const struct soma_metadata_field *metadata;
     size_t metadata_count;
 };
-#define SOMA_COLLECTION_UPDATE_REQUEST_INIT           \
-    {                                                 \
-        sizeof(struct soma_collection_update_request) \
-    }
+#define SOMA_COLLECTION_UPDATE_REQUEST_INIT SOMA_INIT(struct soma_collection_update_request)
 SOMA_METHOD(collection_update, soma_collection_update_request, soma_collection);
 
 struct soma_records_deleted {
@@ -688,8 +642,7 @@ struct soma_records_deleted {
 SOMA_METHOD(collection_delete, soma_collection_request, soma_records_deleted);
 SOMA_METHOD(collection_clear, soma_collection_request, soma_records_deleted);
 
-// --- records
-// ------------------------------------------------------------------------------------------------------------------
+// --- records -------------------------------------------------------------------------
 
 struct soma_record {
     // NULL or "" in an upsert or insert: derived from the content.
@@ -709,10 +662,7 @@ struct soma_records_write_request {
     const float *embeddings;
     uint32_t dimension;
 };
-#define SOMA_RECORDS_WRITE_REQUEST_INIT           \
-    {                                             \
-        sizeof(struct soma_records_write_request) \
-    }
+#define SOMA_RECORDS_WRITE_REQUEST_INIT SOMA_INIT(struct soma_records_write_request)
 
 struct soma_record_error {
     // Place in records.
@@ -765,10 +715,7 @@ struct soma_records_get_request {
     const struct soma_include *include;
     int64_t min_sequence;
 };
-#define SOMA_RECORDS_GET_REQUEST_INIT           \
-    {                                           \
-        sizeof(struct soma_records_get_request) \
-    }
+#define SOMA_RECORDS_GET_REQUEST_INIT SOMA_INIT(struct soma_records_get_request)
 
 struct soma_records {
     const struct soma_record *records;
@@ -795,10 +742,7 @@ struct soma_records_scan_request {
     const struct soma_include *include;
     int64_t min_sequence;
 };
-#define SOMA_RECORDS_SCAN_REQUEST_INIT           \
-    {                                            \
-        sizeof(struct soma_records_scan_request) \
-    }
+#define SOMA_RECORDS_SCAN_REQUEST_INIT SOMA_INIT(struct soma_records_scan_request)
 SOMA_METHOD(records_scan, soma_records_scan_request, soma_records);
 
 struct soma_records_delete_request {
@@ -810,10 +754,7 @@ struct soma_records_delete_request {
     const char *where;
     bool dry_run;
 };
-#define SOMA_RECORDS_DELETE_REQUEST_INIT           \
-    {                                              \
-        sizeof(struct soma_records_delete_request) \
-    }
+#define SOMA_RECORDS_DELETE_REQUEST_INIT SOMA_INIT(struct soma_records_delete_request)
 SOMA_METHOD(records_delete, soma_records_delete_request, soma_records_deleted);
 
 struct soma_records_count_request {
@@ -822,10 +763,7 @@ struct soma_records_count_request {
     const char *where;
     int64_t min_sequence;
 };
-#define SOMA_RECORDS_COUNT_REQUEST_INIT           \
-    {                                             \
-        sizeof(struct soma_records_count_request) \
-    }
+#define SOMA_RECORDS_COUNT_REQUEST_INIT SOMA_INIT(struct soma_records_count_request)
 
 struct soma_records_count {
     int64_t count;
@@ -848,10 +786,7 @@ struct soma_records_query_request {
     const double *max_distance;
     int64_t min_sequence;
 };
-#define SOMA_RECORDS_QUERY_REQUEST_INIT           \
-    {                                             \
-        sizeof(struct soma_records_query_request) \
-    }
+#define SOMA_RECORDS_QUERY_REQUEST_INIT SOMA_INIT(struct soma_records_query_request)
 
 struct soma_hit {
     // Smaller is nearer.
