@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""RPC figures: this server beside a bare nng echo, gRPC's C++ callback server and SQLite's own group commit.
+
+All contestants run in one session on one machine, in interleaved rounds; what counts are medians and ratios taken round by
+round, for the machine's speed drifts. Writes the section "rpc" of docs/BENCHMARKS.md.
+
+    run.py BUILD_DIR [--rounds N] [--seconds S]
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
+REPORT = SOURCE / "docs" / "BENCHMARKS.md"
+IN_FLIGHT = (1, 16, 64)
+TRANSPORTS = ("unix socket", "tcp")
+
+# (figure, contestant, peer, at how many in flight, goal)
+GOALS = (
+    ("Ping", "somad", "nng", (1, 16, 64), 0.9),
+    ("Ping", "somad", "gRPC", (16, 64), 2.3),
+    ("SubmitJob", "somad", "SQLite group commit", (64,), 0.5),
+    ("SubmitJob", "somad", "SQLite one transaction each", (64,), 5.0),
+)
+
+
+class Servers:
+    """The servers under test: started once, ended with this object."""
+
+    def __init__(self, build, scratch):
+        self.build, self.scratch, self.running = build, scratch, []
+
+    def start(self, *command, ready="ready "):
+        """Starts a server that prints a line with `ready` and an address, and gives the address."""
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
+        self.running.append(process)
+        for line in process.stdout:
+            if ready in line:
+                return line.split(ready, 1)[1].strip().split()
+        sys.exit(f"{command[0]} did not start")
+
+    def stop(self):
+        for process in self.running:
+            process.send_signal(signal.SIGTERM)
+        for process in self.running:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def addresses(self):
+        """For each transport the address of each contestant."""
+        bench = self.build / "tests" / "bench" / "rpc"
+        data = f"{self.scratch}/data"
+        soma = self.start(str(self.build / "server" / "somad"), "--data", data, "--listen",
+                          f"ipc://{self.scratch}/soma", "--listen", "tcp://127.0.0.1:0", ready="listening on ")
+        return {
+            "unix socket": {
+                "nng": self.start(str(bench / "nng_echo"), f"ipc://{self.scratch}/nng")[0],
+                "gRPC": self.start(str(bench / "grpc_echo"), f"unix:{self.scratch}/grpc")[0],
+                "somad": soma[0],
+            },
+            "tcp": {
+                "nng": self.start(str(bench / "nng_echo"), free_tcp_url())[0],
+                "gRPC": self.start(str(bench / "grpc_echo"), "127.0.0.1:0")[0],
+                "somad": soma[1],
+            },
+        }
+
+
+def free_tcp_url():
+    import socket
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def measure(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: {done.stderr or done.stdout}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def ping_rounds(bench, addresses, rounds, seconds):
+    """{(transport, in flight, contestant): [round, …]}"""
+    results = {}
+    for number in range(rounds):
+        for transport in TRANSPORTS:
+            address = addresses[transport]
+            for count in IN_FLIGHT:
+                load = (str(count), str(seconds))
+                commands = {
+                    "nng": (bench / "nng_load", "raw", address["nng"], *load),
+                    "somad": (bench / "nng_load", "ping", address["somad"], *load),
+                    "somad, libsoma": (bench / "soma_load", address["somad"], *load),
+                    "gRPC": (bench / "grpc_load", address["gRPC"], *load),
+                }
+                for who, command in commands.items():
+                    results.setdefault((transport, count, who), []).append(measure(*map(str, command)))
+        print(f"ping: round {number + 1} of {rounds}", file=sys.stderr)
+    return results
+
+
+def submit_rounds(bench, addresses, scratch, rounds, seconds):
+    results = {}
+    address = addresses["unix socket"]["somad"]
+    model = f"{scratch}/data/soma.db"
+    for number in range(rounds):
+        commands = {
+            "somad": (bench / "nng_load", "submit", address, "64", str(seconds)),
+            "SQLite group commit": (bench / "sqlite_commit", "group", model, scratch, "64", str(seconds)),
+            "SQLite one transaction each": (bench / "sqlite_commit", "single", model, scratch, "64", str(seconds)),
+        }
+        for who, command in commands.items():
+            results.setdefault(("unix socket", 64, who), []).append(measure(*map(str, command)))
+        print(f"submit: round {number + 1} of {rounds}", file=sys.stderr)
+    return results
+
+
+def median(results, key, figure):
+    return statistics.median(round_[figure] for round_ in results[key])
+
+
+def ratio(results, transport, count, who, peer):
+    """Median, lowest and highest of the ratios of the rounds."""
+    ratios = [ours["rate"] / theirs["rate"]
+              for ours, theirs in zip(results[(transport, count, who)], results[(transport, count, peer)])]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def table(title, results):
+    lines = [f"**{title}**", "", "| transport | in flight | who | requests/s | p50 µs | p99 µs |", "| --- | ---: | --- | ---: | ---: | ---: |"]
+    for transport, count, who in results:
+        key = (transport, count, who)
+        lines.append(f"| {transport} | {count} | {who} | {median(results, key, 'rate'):,.0f} "
+                     f"| {median(results, key, 'p50_us'):,.0f} | {median(results, key, 'p99_us'):,.0f} |")
+    return lines + [""]
+
+
+def goal_table(figures):
+    lines = ["| figure | transport | in flight | against | goal | median ratio (lowest–highest round) | reached |",
+             "| --- | --- | ---: | --- | ---: | ---: | --- |"]
+    for figure, who, peer, counts, goal in GOALS:
+        results = figures[figure]
+        for transport in TRANSPORTS:
+            for count in counts:
+                if (transport, count, who) not in results:
+                    continue
+                middle, low, high = ratio(results, transport, count, who, peer)
+                lines.append(f"| {figure} | {transport} | {count} | {peer} | {goal} "
+                             f"| {middle:.2f} ({low:.2f}–{high:.2f}) | {'yes' if middle >= goal else '**no**'} |")
+    return lines + [""]
+
+
+def machine():
+    names = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    return f"{os.cpu_count()} × {names[0] if names else platform.machine()}, Linux {platform.release()}"
+
+
+def write_report(text):
+    begin, end = "<!-- rpc: begin -->", "<!-- rpc: end -->"
+    old = REPORT.read_text() if REPORT.exists() else f"# Benchmarks\n\n{begin}\n{end}\n"
+    head, rest = old.split(begin, 1)
+    tail = rest.split(end, 1)[1]
+    REPORT.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("build", type=pathlib.Path)
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--seconds", type=float, default=1.0)
+    options = options.parse_args()
+    bench = options.build / "tests" / "bench" / "rpc"
+    with tempfile.TemporaryDirectory(prefix="soma-bench-") as scratch:
+        servers = Servers(options.build, scratch)
+        try:
+            addresses = servers.addresses()
+            figures = {
+                "Ping": ping_rounds(bench, addresses, options.rounds, options.seconds),
+                "SubmitJob": submit_rounds(bench, addresses, scratch, options.rounds, options.seconds),
+            }
+        finally:
+            servers.stop()
+    note = (f"{options.rounds} interleaved rounds of {options.seconds} s each on {machine()}, client and server on the same cores; "
+            "medians of the rounds. The payload of a Ping is 64 bytes.")
+    text = "\n".join(["## RPC: `./dev bench rpc`", "", note, "", *goal_table(figures), *table("Ping", figures["Ping"]),
+                      *table("SubmitJob, durable", figures["SubmitJob"])])
+    print(text)
+    write_report(text)
+
+
+if __name__ == "__main__":
+    main()
