@@ -1,0 +1,166 @@
+// A job in domain terms: what was asked for, what is true, and how its latest attempt ended.
+//
+// Plain values without behaviour; texts and lists are borrowed from whoever made the value (a
+// call's arena, a store transaction's arena) and end in NUL. Numbers of states and reasons are
+// those of proto/soma/v1/jobs.proto and are what the database holds.
+#ifndef JOBS_JOB_H
+#define JOBS_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+enum job_state {
+    JOB_QUEUED = 1,
+    JOB_RUNNING = 2,
+    JOB_SUCCEEDED = 3,
+    JOB_FAILED = 4,
+    JOB_CANCELLED = 5,
+    JOB_TIMED_OUT = 6,
+    JOB_LOST = 7,
+};
+
+enum job_reason {
+    JOB_REASON_NONE = 0,
+    JOB_REASON_EXITED = 1,
+    JOB_REASON_SIGNALED = 2,
+    JOB_REASON_WALL_TIMEOUT = 3,
+    JOB_REASON_CANCELLED = 4,
+    JOB_REASON_LOST = 5,
+    JOB_REASON_START_FAILED = 6,
+};
+
+enum {
+    JOB_STATE_COUNT = 8,     // with the unused 0
+    JOB_STATES_FINAL = 0xF8, // bits 1 << state of all final states
+    JOB_MESSAGE_BYTES = 511, // JobStatus.message; longer ones are cut at a character
+};
+
+struct job_variable {
+    const char *name;
+    const char *value;
+};
+
+struct job_label {
+    const char *key;
+    const char *value;
+};
+
+struct job_limits {
+    int64_t wall_time_ms;
+    int64_t output_bytes; // of each stream
+    int64_t kill_grace_ms;
+};
+
+// What the caller asked for; checked, defaults filled in, never changed after the submit.
+struct job_spec {
+    // --- the head: small, everywhere there
+    const char *language;    // NULL: argv is a command; otherwise args of the source
+    const char *const *argv; // a command's words, or the arguments after the script's name
+    size_t argc;
+    const char *name; // "" where none was given
+    const char *queue;
+    int32_t priority;
+    struct wall_time not_before; // 0: at once
+    const struct job_label *labels;
+    size_t label_count;
+    struct job_limits limits;
+    bool idempotent;
+    int64_t keep_ms;
+    // --- the body: up to megabytes, only where it was asked for (zero and empty otherwise)
+    const uint8_t *source;
+    size_t source_length;
+    const uint8_t *stdin_bytes;
+    size_t stdin_length;
+    const struct job_variable *environment;
+    size_t environment_count;
+};
+
+struct job_output_size {
+    int64_t kept_bytes;
+    int64_t dropped_bytes;
+};
+
+struct job_resources {
+    int64_t wall_time_ms;
+    int64_t user_time_ms;
+    int64_t system_time_ms;
+    int64_t peak_memory_bytes;
+};
+
+struct job_progress {
+    double percent;      // 0 to 100
+    const char *message; // at most LIMIT_JOB_NAME_BYTES
+    struct wall_time reported;
+};
+
+// What is true.
+struct job_status {
+    enum job_state state;
+    enum job_reason reason;
+    int32_t exit_code;
+    int32_t signal;
+    const char *message; // at most JOB_MESSAGE_BYTES
+    int64_t revision;
+    struct wall_time created;
+    struct wall_time started;  // of the latest attempt; 0: not yet
+    struct wall_time finished; // 0: not yet
+    uint32_t attempt;          // the latest, from 1; 0: none was started yet
+    bool has_progress;
+    struct job_progress progress;
+    bool has_resources;
+    struct job_resources resources;
+    struct job_output_size stdout_size;
+    struct job_output_size stderr_size;
+    struct wall_time cancel_requested; // 0: nobody asked
+    const char *cancel_note;
+    bool cancel_force;  // KILL without the grace
+    int64_t runner_pid; // while RUNNING and known; 0 otherwise
+};
+
+struct job {
+    int64_t num; // the database's row; rises with the submits, never reused
+    char id[ID_SIZE];
+    struct job_spec spec;
+    struct job_status status;
+};
+
+// How an attempt ended, from its runner's status file or from recovery.
+struct job_outcome {
+    enum job_reason reason;
+    int32_t exit_code;
+    int32_t signal;
+    char message[JOB_MESSAGE_BYTES + 1];
+    struct wall_time started;  // 0: keep what is there
+    struct wall_time finished; // 0: now
+    bool has_resources;
+    struct job_resources resources;
+    struct job_output_size stdout_size;
+    struct job_output_size stderr_size;
+};
+
+// Which jobs; all parts must hold.
+struct job_filter {
+    uint32_t states;   // bits 1 << state; 0: any
+    const char *queue; // NULL: any
+    const struct job_label *labels;
+    size_t label_count;
+};
+
+bool job_state_is_final(enum job_state state);
+
+// Checked conversions of stored or received numbers; false, and nothing written, for a number
+// without a name.
+bool job_state_from_number(int64_t number, enum job_state *ret_state);
+bool job_reason_from_number(int64_t number, enum job_reason *ret_reason);
+
+// "queued", "running", …; for logs and messages.
+const char *job_state_name(enum job_state state);
+
+// Whether a job of this state, queue and labels matches the filter.
+bool job_filter_matches(const struct job_filter *filter, const struct job *job);
+
+#endif
