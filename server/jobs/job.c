@@ -15,18 +15,16 @@ bool job_state_is_final(enum job_state state)
 
 bool job_state_from_number(int64_t number, enum job_state *ret_state)
 {
-    if (number < JOB_QUEUED || number > JOB_LOST) {
+    if (number < JOB_QUEUED || number > JOB_LOST)
         return false;
-    }
     *ret_state = (enum job_state)number;
     return true;
 }
 
 bool job_reason_from_number(int64_t number, enum job_reason *ret_reason)
 {
-    if (number < JOB_REASON_NONE || number > JOB_REASON_START_FAILED) {
+    if (number < JOB_REASON_NONE || number > JOB_REASON_START_FAILED)
         return false;
-    }
     *ret_reason = (enum job_reason)number;
     return true;
 }
@@ -39,25 +37,21 @@ const char *job_state_name(enum job_state state)
 static bool has_label(const struct job_spec *spec, const struct job_label *wanted)
 {
     for (size_t i = 0; i < spec->label_count; i++) {
-        if (strcmp(spec->labels[i].key, wanted->key) == 0) {
+        if (strcmp(spec->labels[i].key, wanted->key) == 0)
             return strcmp(spec->labels[i].value, wanted->value) == 0;
-        }
     }
     return false;
 }
 
 bool job_filter_matches(const struct job_filter *filter, const struct job *job)
 {
-    if (filter->states != 0 && (filter->states >> job->status.state & 1) == 0) {
+    if (filter->states != 0 && (filter->states >> job->status.state & 1) == 0)
         return false;
-    }
-    if (filter->queue != NULL && strcmp(filter->queue, job->spec.queue) != 0) {
+    if (filter->queue != NULL && strcmp(filter->queue, job->spec.queue) != 0)
         return false;
-    }
     for (size_t i = 0; i < filter->label_count; i++) {
-        if (!has_label(&job->spec, &filter->labels[i])) {
+        if (!has_label(&job->spec, &filter->labels[i]))
             return false;
-        }
     }
     return true;
 }

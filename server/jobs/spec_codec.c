@@ -1,0 +1,284 @@
+#include "jobs/spec_codec.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/fields.h"
+#include "wire/limits.h"
+
+enum {
+    SPEC_BYTES_MAX = 16 << 20, // far above what the limits of all parts allow together
+};
+
+enum field_kind {
+    KIND_TEXT,
+    KIND_INT32,
+    KIND_INT64,
+    KIND_BOOL,
+};
+
+// The head's single values. Empty and zero ones are not written.
+static const struct head_field {
+    const char *key;
+    enum field_kind kind;
+    size_t offset;
+} head_fields[] = {
+    {"language", KIND_TEXT, offsetof(struct job_spec, language)},
+    {"name", KIND_TEXT, offsetof(struct job_spec, name)},
+    {"queue", KIND_TEXT, offsetof(struct job_spec, queue)},
+    {"priority", KIND_INT32, offsetof(struct job_spec, priority)},
+    {"not_before_ms", KIND_INT64, offsetof(struct job_spec, not_before)},
+    {"wall_time_ms", KIND_INT64, offsetof(struct job_spec, limits.wall_time_ms)},
+    {"output_bytes", KIND_INT64, offsetof(struct job_spec, limits.output_bytes)},
+    {"kill_grace_ms", KIND_INT64, offsetof(struct job_spec, limits.kill_grace_ms)},
+    {"idempotent", KIND_BOOL, offsetof(struct job_spec, idempotent)},
+    {"keep_ms", KIND_INT64, offsetof(struct job_spec, keep_ms)},
+};
+
+enum {
+    HEAD_FIELD_COUNT = sizeof head_fields / sizeof head_fields[0]
+};
+
+static void put_number(struct fields_writer *writer, const char *key, int64_t number)
+{
+    if (number != 0)
+        fields_put_int(writer, key, number);
+}
+
+static void put_head_field(struct fields_writer *writer, const struct job_spec *spec,
+                           const struct head_field *row)
+{
+    const char *at = (const char *)spec + row->offset;
+    const char *text;
+    switch (row->kind) {
+    case KIND_TEXT:
+        memcpy(&text, at, sizeof text);
+        if (text && text[0])
+            fields_put_text(writer, row->key, text);
+        return;
+    case KIND_INT32:
+        put_number(writer, row->key, *(const int32_t *)at);
+        return;
+    case KIND_INT64:
+        put_number(writer, row->key, *(const int64_t *)at);
+        return;
+    case KIND_BOOL:
+        put_number(writer, row->key, *(const bool *)at);
+        return;
+    }
+}
+
+// One field "name=value"; neither a variable's name nor a label's key holds a '='.
+static void put_pair(struct fields_writer *writer, const char *key, const char *name,
+                     const char *value, struct arena *arena)
+{
+    const char *pair = arena_printf(arena, "%s=%s", name, value);
+    if (pair)
+        fields_put_text(writer, key, pair);
+    else
+        writer->failed = true;
+}
+
+static void put_head(struct fields_writer *writer, const struct job_spec *spec, struct arena *arena)
+{
+    for (size_t i = 0; i < HEAD_FIELD_COUNT; i++)
+        put_head_field(writer, spec, &head_fields[i]);
+    for (size_t i = 0; i < spec->argc; i++)
+        fields_put_text(writer, "arg", spec->argv[i]);
+    for (size_t i = 0; i < spec->label_count; i++)
+        put_pair(writer, "label", spec->labels[i].key, spec->labels[i].value, arena);
+}
+
+static void put_body(struct fields_writer *writer, const struct job_spec *spec, struct arena *arena)
+{
+    if (spec->source_length > 0)
+        fields_put(writer, "source", spec->source, spec->source_length);
+    if (spec->stdin_length > 0)
+        fields_put(writer, "stdin", spec->stdin_bytes, spec->stdin_length);
+    for (size_t i = 0; i < spec->environment_count; i++)
+        put_pair(writer, "env", spec->environment[i].name, spec->environment[i].value, arena);
+}
+
+typedef void put_fn(struct fields_writer *writer, const struct job_spec *spec, struct arena *arena);
+
+static enum soma_code encode(const struct job_spec *spec, put_fn *put, struct arena *arena,
+                             const void **ret_bytes, size_t *ret_length, struct soma_error *err)
+{
+    struct fields_writer writer;
+    fields_writer_init(&writer, SPEC_BYTES_MAX);
+    put(&writer, spec, arena);
+    enum soma_code code = fields_finish(&writer, err);
+    if (code == SOMA_OK) {
+        const char *copy = arena_copy(arena, writer.bytes, writer.length);
+        if (copy) {
+            *ret_bytes = copy;
+            *ret_length = writer.length;
+        } else {
+            code = error_set_no_memory(err);
+        }
+    }
+    fields_writer_fini(&writer);
+    return code;
+}
+
+enum soma_code spec_encode(const struct job_spec *spec, struct arena *arena,
+                           struct spec_bytes *ret_bytes, struct soma_error *err)
+{
+    struct spec_bytes bytes = {0};
+    enum soma_code code = encode(spec, put_head, arena, &bytes.head, &bytes.head_length, err);
+    bool has_body =
+        spec->source_length > 0 || spec->stdin_length > 0 || spec->environment_count > 0;
+    if (code == SOMA_OK && has_body)
+        code = encode(spec, put_body, arena, &bytes.body, &bytes.body_length, err);
+    if (code == SOMA_OK)
+        *ret_bytes = bytes;
+    return code;
+}
+
+// --- decoding
+
+struct decoding {
+    struct arena *arena;
+    struct job_spec *spec;
+    // The spec's lists while they grow; sized by a first pass.
+    const char **argv;
+    struct job_label *labels;
+    struct job_variable *environment;
+};
+
+static bool read_head_field(const struct decoding *decoding, const struct head_field *row,
+                            const struct field *field)
+{
+    char *at = (char *)decoding->spec + row->offset;
+    if (row->kind == KIND_TEXT) {
+        const char *text = arena_copy(decoding->arena, field->bytes, field->length);
+        memcpy(at, &text, sizeof text);
+        return text != NULL;
+    }
+    int64_t number;
+    if (!field_to_int(field, &number))
+        return false;
+    switch (row->kind) {
+    case KIND_TEXT:
+        break;
+    case KIND_INT32:
+        *(int32_t *)at = (int32_t)number;
+        break;
+    case KIND_INT64:
+        *(int64_t *)at = number;
+        break;
+    case KIND_BOOL:
+        *(bool *)at = number != 0;
+        break;
+    }
+    return true;
+}
+
+static bool read_pair(const struct decoding *decoding, const struct field *field,
+                      const char **ret_name, const char **ret_value)
+{
+    char *pair = arena_copy(decoding->arena, field->bytes, field->length);
+    char *equals = pair ? strchr(pair, '=') : NULL;
+    if (!equals)
+        return false;
+    *equals = '\0';
+    *ret_name = pair;
+    *ret_value = equals + 1;
+    return true;
+}
+
+static bool read_bytes(const struct decoding *decoding, const struct field *field,
+                       const uint8_t **ret_bytes, size_t *ret_length)
+{
+    char *copy = arena_copy(decoding->arena, field->bytes, field->length);
+    *ret_bytes = (const uint8_t *)copy;
+    *ret_length = field->length;
+    return copy != NULL;
+}
+
+static bool read_list_field(struct decoding *decoding, const struct field *field)
+{
+    struct job_spec *spec = decoding->spec;
+    if (field_is(field, "arg")) {
+        const char *word = arena_copy(decoding->arena, field->bytes, field->length);
+        decoding->argv[spec->argc++] = word;
+        return word != NULL;
+    }
+    if (field_is(field, "label")) {
+        struct job_label *label = &decoding->labels[spec->label_count++];
+        return read_pair(decoding, field, &label->key, &label->value);
+    }
+    if (field_is(field, "env")) {
+        struct job_variable *variable = &decoding->environment[spec->environment_count++];
+        return read_pair(decoding, field, &variable->name, &variable->value);
+    }
+    if (field_is(field, "source"))
+        return read_bytes(decoding, field, &spec->source, &spec->source_length);
+    if (field_is(field, "stdin"))
+        return read_bytes(decoding, field, &spec->stdin_bytes, &spec->stdin_length);
+    return true; // of a newer version
+}
+
+static bool read_one(struct decoding *decoding, const struct field *field)
+{
+    for (size_t i = 0; i < HEAD_FIELD_COUNT; i++) {
+        if (field_is(field, head_fields[i].key))
+            return read_head_field(decoding, &head_fields[i], field);
+    }
+    return read_list_field(decoding, field);
+}
+
+static bool make_lists(struct decoding *decoding, struct fields_reader reader)
+{
+    size_t words = 0, labels = 0, variables = 0;
+    struct field field;
+    while (fields_next(&reader, &field)) {
+        words += field_is(&field, "arg");
+        labels += field_is(&field, "label");
+        variables += field_is(&field, "env");
+    }
+    struct job_spec *spec = decoding->spec;
+    struct arena *arena = decoding->arena;
+    if (words > 0)
+        spec->argv = decoding->argv = arena_calloc(arena, words, sizeof *decoding->argv);
+    if (labels > 0)
+        spec->labels = decoding->labels = arena_calloc(arena, labels, sizeof *decoding->labels);
+    if (variables > 0)
+        spec->environment = decoding->environment =
+            arena_calloc(arena, variables, sizeof *decoding->environment);
+    return (!words || spec->argv) && (!labels || spec->labels) && (!variables || spec->environment);
+}
+
+static enum soma_code decode(struct decoding *decoding, const void *bytes, size_t length,
+                             struct soma_error *err)
+{
+    struct fields_reader reader;
+    enum soma_code code = fields_open(&reader, bytes, length, err);
+    if (code != SOMA_OK)
+        return code;
+    if (!make_lists(decoding, reader))
+        return error_set_no_memory(err);
+    struct field field;
+    while (fields_next(&reader, &field)) {
+        if (read_one(decoding, &field))
+            continue;
+        if (decoding->arena->budget_hit)
+            return error_set_no_memory(err);
+        return error_set(err, REASON_DATA_DAMAGED, NULL, "a stored job has a damaged field %s",
+                         field.key);
+    }
+    return SOMA_OK;
+}
+
+enum soma_code spec_decode(const struct spec_bytes *bytes, struct arena *arena,
+                           struct job_spec *ret_spec, struct soma_error *err)
+{
+    struct job_spec spec = {.name = "", .queue = ""};
+    struct decoding decoding = {.arena = arena, .spec = &spec};
+    enum soma_code code = decode(&decoding, bytes->head, bytes->head_length, err);
+    if (code == SOMA_OK && bytes->body)
+        code = decode(&decoding, bytes->body, bytes->body_length, err);
+    if (code == SOMA_OK)
+        *ret_spec = spec;
+    return code;
+}

@@ -1,0 +1,62 @@
+#include "jobs/transitions.h"
+
+#include "wire/limits.h"
+
+// 0: refused.
+static const unsigned char transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
+    [JOB_QUEUED] =
+        {
+            [JOB_EVENT_CLAIM] = JOB_RUNNING,
+            [JOB_EVENT_CANCEL] = JOB_CANCELLED,
+        },
+    [JOB_RUNNING] =
+        {
+            [JOB_EVENT_GIVE_BACK] = JOB_QUEUED,
+            [JOB_EVENT_SUCCEED] = JOB_SUCCEEDED,
+            [JOB_EVENT_FAIL] = JOB_FAILED,
+            [JOB_EVENT_TIME_OUT] = JOB_TIMED_OUT,
+            [JOB_EVENT_CANCEL] = JOB_CANCELLED,
+            [JOB_EVENT_LOSE] = JOB_LOST,
+            [JOB_EVENT_LOSE_AGAIN] = JOB_QUEUED,
+        },
+    [JOB_SUCCEEDED] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
+    [JOB_FAILED] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
+    [JOB_CANCELLED] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
+    [JOB_TIMED_OUT] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
+    [JOB_LOST] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
+};
+
+bool job_transition(enum job_state state, enum job_event event, enum job_state *ret_state)
+{
+    unsigned char to = transitions[state][event];
+    if (to == 0)
+        return false;
+    *ret_state = (enum job_state)to;
+    return true;
+}
+
+static bool may_run_again(const struct job_spec *spec, const struct job_status *status)
+{
+    return spec->idempotent && status->attempt < LIMIT_JOB_LOST_ATTEMPTS &&
+           status->cancel_requested.ms == 0;
+}
+
+enum job_event job_event_of(const struct job_outcome *outcome, const struct job_spec *spec,
+                            const struct job_status *status)
+{
+    switch (outcome->reason) {
+    case JOB_REASON_EXITED:
+        return outcome->exit_code == 0 ? JOB_EVENT_SUCCEED : JOB_EVENT_FAIL;
+    case JOB_REASON_SIGNALED:
+    case JOB_REASON_START_FAILED:
+        return JOB_EVENT_FAIL;
+    case JOB_REASON_WALL_TIMEOUT:
+        return JOB_EVENT_TIME_OUT;
+    case JOB_REASON_CANCELLED:
+        return JOB_EVENT_CANCEL;
+    case JOB_REASON_NONE:
+    case JOB_REASON_LOST:
+        break;
+    }
+    return may_run_again(spec, status) ? JOB_EVENT_LOSE_AGAIN : JOB_EVENT_LOSE;
+}
