@@ -40,6 +40,12 @@ void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[F
 // still a duty, and cheap.
 bool rpc_call_is_expired(const struct rpc_call *call);
 
+// The nng pipe that it came through; parked calls are counted and dropped by it.
+uint32_t rpc_call_peer(const struct rpc_call *call);
+
+// One pointer that goes with the call, NULL at first; parking's.
+void **rpc_call_slot(struct rpc_call *call);
+
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message);
 // The message is packed already, as a stored reply is.
 void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t length);

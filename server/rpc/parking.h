@@ -4,16 +4,14 @@
 // job's row number); TOPIC_ALL_JOBS hears every publish. Deadlines are in our own heap, and one
 // thread waits for the first.
 //
-//     parking_begin(parking, call, topic, deadline, fn, request, service);   // registered: from
-//     here on no publish is missed
-//     ... look at the state ...
-//     news:     parking_end(parking, call), then answer
-//     no news:  parking_wait(parking, call)          // parks; or runs fn at once where something
-//     was published meanwhile
+//     parking_begin(...)        registered: from here on no publish is missed
+//     look at the state
+//     news:    parking_end(), then answer
+//     no news: parking_wait()   parks; runs fn at once if something was published meanwhile
 //
 // fn runs on a worker thread, with last = true when the time is over or the server drains: then it
-// must answer with the state as it is. Otherwise it looks again and answers or calls parking_wait
-// again; it does not call parking_begin a second time.
+// must end the parking and answer with the state as it is. Otherwise it looks again, and ends and
+// answers, or calls parking_wait again; it does not call parking_begin a second time.
 #ifndef RPC_PARKING_H
 #define RPC_PARKING_H
 
@@ -31,11 +29,15 @@ typedef void parked_fn(struct rpc_call *call, const ProtobufCMessage *request, v
 
 enum soma_code parking_start(struct workers *workers, struct parking **ret_parking,
                              struct soma_error *err);
-// Runs all that is parked a last time, then ends the thread. Takes NULL.
+// Lets all that is parked look a last time and waits until it is answered, so the workers must run;
+// parks nothing from then on. Takes NULL.
 void parking_stop(struct parking *parking);
+// After parking_stop, and when nobody publishes any more. Takes NULL.
+void parking_free(struct parking *parking);
 
 // False where the caps (all, or this call's peer) are reached: not registered, answer with the
-// state as it is. The wait ends at the earlier of deadline and the call's own deadline.
+// state as it is. The wait ends at the deadline, or a little before the call's own if that is
+// earlier.
 bool parking_begin(struct parking *parking, struct rpc_call *call, int64_t topic,
                    struct mono_time deadline, parked_fn *fn, const ProtobufCMessage *request,
                    void *service);
@@ -46,7 +48,7 @@ void parking_end(struct parking *parking, struct rpc_call *call);
 // Something about the topic changed. From any thread; cheap where nobody waits.
 void parking_publish(struct parking *parking, int64_t topic);
 
-// The peer behind this nng pipe is gone: its parked calls are dropped.
+// The peer behind this nng pipe is gone: its parked calls are failed, which frees their contexts.
 void parking_drop_peer(struct parking *parking, uint32_t peer);
 
 size_t parking_count(struct parking *parking);

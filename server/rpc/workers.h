@@ -23,4 +23,8 @@ void workers_stop(struct workers *workers);
 void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufCMessage *request,
                  work_fn *fn, void *service);
 
+// Runs run(argument) on a worker. False, and nothing was done, where the queue is full or the
+// workers stop.
+bool workers_try(struct workers *workers, void (*run)(void *argument), void *argument);
+
 #endif
