@@ -1,0 +1,21 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+const struct command_group command_groups[] = {
+    {"Run code", job_run_commands},           {"See jobs", job_show_commands},
+    {"Direct jobs", job_control_commands},    {"Collections", collection_commands},
+    {"Write records", record_write_commands}, {"Read and delete records", record_read_commands},
+    {"The server", server_commands},          {NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command_group *group = command_groups; group->title; group++) {
+        for (const struct command *command = group->commands; command->name; command++) {
+            if (strcmp(command->name, name) == 0)
+                return command;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,23 @@
+// The groups of commands; each file of a group ends with its rows, and the last row
+// has no name.
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+// jobs_run.c: run, submit
+extern const struct command job_run_commands[];
+// jobs_show.c: ps, show, logs
+extern const struct command job_show_commands[];
+// jobs_control.c: wait, cancel, retry, rm, prune, progress
+extern const struct command job_control_commands[];
+// collections.c: collection …
+extern const struct command collection_commands[];
+// records_write.c: upsert, insert, update
+extern const struct command record_write_commands[];
+// records_read.c: get, query, scan, count, delete
+extern const struct command record_read_commands[];
+// server.c: ping, info, stats, help
+extern const struct command server_commands[];
+
+#endif

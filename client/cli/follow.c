@@ -1,0 +1,491 @@
+#include "cli/follow.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/bar.h"
+#include "cli/error.h"
+#include "cli/follow_call.h"
+#include "cli/interrupt.h"
+#include "cli/job_print.h"
+#include "cli/terminal.h"
+#include "cli/units.h"
+
+enum {
+    POLL_MS = 30 * 1000,
+    // A long poll that brings nothing sooner than this was not parked; the next one waits.
+    POLL_QUICK_MS = 1000,
+    POLL_QUICK_WAIT_MS = 200,
+    BAR_MS = 125,
+    LINE_MS = 10 * 1000,
+    // As much as a pipe takes without blocking, once poll says that it takes something (PIPE_BUF).
+    PIECE_BYTES = 4096,
+};
+
+// One output stream of the job on its way to ours.
+struct stream {
+    int fd;
+    bool is_wanted;
+    bool is_terminal;
+    // Of the next byte to ask for.
+    int64_t offset;
+    // What was read and is not written yet; inside follow.output.
+    const char *data;
+    size_t length;
+    bool has_ended;
+};
+
+struct follow {
+    struct cli *cli;
+    const struct follow_request *request;
+    struct mailbox mailbox;
+    struct follow_call read, wait, cancel;
+    struct stream streams[2];
+    // Holds what streams have still to write; NULL: nothing.
+    struct soma_job_output *output;
+    // The attempt that is read; 0: none was started yet.
+    uint32_t attempt;
+    struct soma_job *job;
+    struct bar bar;
+    unsigned frame;
+    int64_t begun_ms;
+    int64_t next_bar_ms;
+    int64_t next_line_ms;
+    // The server does not answer at the moment.
+    bool is_lost;
+    bool was_reached;
+    // 1: asked to end, 2: by force.
+    unsigned cancel_wanted, cancel_sent;
+    unsigned interrupts_seen;
+    bool is_over;
+    enum follow_end end;
+    int status;
+};
+
+static void follow_over(struct follow *follow, enum follow_end end, int status)
+{
+    if (follow->is_over)
+        return;
+    follow->is_over = true;
+    follow->end = end;
+    follow->status = status;
+}
+
+// --- what is said to the user
+
+__attribute__((format(printf, 2, 3))) static void say(struct follow *follow, const char *format,
+                                                      ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    bar_erase(&follow->bar);
+    if (follow->bar.mid_line && follow->bar.enabled) {
+        fputc('\n', stderr);
+        follow->bar.mid_line = false;
+    }
+    notice(follow->cli, "%s", text);
+}
+
+static const char *label(const struct follow *follow)
+{
+    if (follow->is_lost)
+        return "waiting for the server";
+    if (follow->cancel_wanted)
+        return "cancelling";
+    return follow->job ? soma_job_state_name(follow->job->state) : "queued";
+}
+
+static struct bar_view view_of(const struct follow *follow)
+{
+    const struct soma_job *job = follow->job;
+    struct bar_view view = {.label = label(follow), .percent = -1, .left_ms = -1};
+    int64_t now = wall_ms(), begun = job && job->started_ms ? job->started_ms : 0;
+    view.elapsed_ms = begun ? now - begun : now_ms() - follow->begun_ms;
+    view.frame = follow->frame;
+    if (job && job->progress.percent >= 0 && !follow->cancel_wanted && !follow->is_lost) {
+        view.percent = job->progress.percent;
+        view.message = job->progress.message;
+        view.left_ms = bar_left_ms(view.percent, job->progress.reported_ms - begun,
+                                   now - job->progress.reported_ms);
+    }
+    return view;
+}
+
+static void say_progress(struct follow *follow)
+{
+    const struct soma_job *job = follow->job;
+    struct bar_view view = view_of(follow);
+    char clock[UNITS_TEXT_SIZE];
+    format_clock(clock, view.elapsed_ms);
+    if (view.percent >= 0)
+        say(follow, "job %s: %d%% after %s  %s", follow->request->job_id, (int)view.percent, clock,
+            job->progress.message ? job->progress.message : "");
+    else
+        say(follow, "job %s: %s for %s", follow->request->job_id, view.label, clock);
+}
+
+static bool job_is_final(const struct follow *follow)
+{
+    return follow->job && soma_job_state_is_final(follow->job->state);
+}
+
+static void show_progress(struct follow *follow, bool is_writing)
+{
+    int64_t now = now_ms();
+    if (!follow->request->shows_progress || job_is_final(follow))
+        return;
+    if (follow->bar.enabled &&
+        (now >= follow->next_bar_ms || (!follow->bar.drawn && !is_writing))) {
+        struct bar_view view = view_of(follow);
+        bar_draw(&follow->bar, &view);
+    }
+    if (follow->bar.enabled && now >= follow->next_bar_ms) {
+        follow->frame++;
+        follow->next_bar_ms = now + BAR_MS;
+    }
+    if (!follow->bar.enabled && now >= follow->next_line_ms) {
+        say_progress(follow);
+        follow->next_line_ms = now + LINE_MS;
+    }
+}
+
+// --- output
+
+static void write_failed(struct follow *follow, const struct stream *stream)
+{
+    if (errno != EPIPE) {
+        bar_erase(&follow->bar);
+        int status = report_failure(
+            follow->cli, STATUS_FAILED, "the job goes on; 'soma logs ID' has all of its output",
+            "cannot write to %s: %s", stream->fd == STDOUT_FILENO ? "stdout" : "stderr",
+            strerror(errno));
+        follow_over(follow, FOLLOW_FAILED, status);
+        return;
+    }
+    if (follow->request->on_interrupt == ON_INTERRUPT_CANCEL &&
+        follow->request->interrupt_fd >= 0) {
+        // As the program itself would end that wrote into a closed pipe.
+        follow->end = FOLLOW_UNREAD;
+        follow->cancel_wanted = follow->cancel_wanted ? follow->cancel_wanted : 1;
+        return;
+    }
+    follow_over(follow, FOLLOW_UNREAD, STATUS_PIPE);
+}
+
+static void write_piece(struct follow *follow, struct stream *stream)
+{
+    size_t length = stream->length < PIECE_BYTES ? stream->length : PIECE_BYTES;
+    if (stream->is_terminal)
+        bar_erase(&follow->bar);
+    ssize_t written = write(stream->fd, stream->data, length);
+    if (written < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (written < 0) {
+        write_failed(follow, stream);
+        stream->length = 0;
+        return;
+    }
+    if (stream->is_terminal)
+        bar_wrote(&follow->bar, stream->data, (size_t)written);
+    stream->data += written;
+    stream->length -= (size_t)written;
+}
+
+// The stream whose turn it is; NULL: everything is written.
+static struct stream *stream_to_write(struct follow *follow)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (follow->streams[i].length)
+            return &follow->streams[i];
+    }
+    return NULL;
+}
+
+static void take_chunk(struct follow *follow, struct stream *stream,
+                       const struct soma_job_chunk *chunk)
+{
+    if (!stream->is_wanted)
+        return;
+    stream->has_ended = chunk->end;
+    stream->offset = chunk->offset + (int64_t)chunk->length;
+    // Nobody reads any more: the job's last words go nowhere.
+    if (follow->end == FOLLOW_UNREAD)
+        return;
+    stream->data = chunk->data;
+    stream->length = chunk->length;
+}
+
+// --- the server's answers
+
+static void call_failed(struct follow *follow, struct follow_call *call,
+                        const struct soma_error *err)
+{
+    if (!error_is_passing(err) || !follow->was_reached) {
+        bar_erase(&follow->bar);
+        int status =
+            report_error(follow->cli, err, "cannot follow job %s", follow->request->job_id);
+        follow_over(follow, FOLLOW_FAILED, status);
+        return;
+    }
+    if (!follow->is_lost)
+        say(follow, "the server does not answer (%s); the job goes on, trying again", err->text);
+    follow->is_lost = true;
+    follow_call_back_off(call, now_ms());
+}
+
+static void call_succeeded(struct follow *follow, struct follow_call *call, bool has_news)
+{
+    int64_t now = now_ms();
+    if (follow->is_lost)
+        say(follow, "the server is back");
+    follow->is_lost = false;
+    follow->was_reached = true;
+    call->failures = 0;
+    call->due_ms = !has_news && now - call->sent_ms < POLL_QUICK_MS ? now + POLL_QUICK_WAIT_MS : 0;
+}
+
+static void take_answers(struct follow *follow)
+{
+    struct soma_error err = {0};
+    void *result;
+    if (follow_call_take(&follow->wait, &result, &err)) {
+        struct soma_job *job = result;
+        if (job) {
+            bool has_news = !follow->job || job->revision != follow->job->revision;
+            call_succeeded(follow, &follow->wait, has_news);
+            soma_free(follow->job);
+            follow->job = job;
+        } else {
+            call_failed(follow, &follow->wait, &err);
+        }
+    }
+    if (follow_call_take(&follow->read, &result, &err)) {
+        struct soma_job_output *output = result;
+        if (output) {
+            const struct soma_job_chunk *out = &output->stdout_chunk,
+                                        *aside = &output->stderr_chunk;
+            call_succeeded(follow, &follow->read, out->length || aside->length);
+            follow->output = output;
+            follow->attempt = output->attempt;
+            take_chunk(follow, &follow->streams[0], out);
+            take_chunk(follow, &follow->streams[1], aside);
+        } else {
+            call_failed(follow, &follow->read, &err);
+        }
+    }
+    if (follow_call_take(&follow->cancel, &result, &err)) {
+        if (!result) {
+            follow->cancel_sent = 0;
+            call_failed(follow, &follow->cancel, &err);
+        }
+        soma_free(result);
+    }
+}
+
+// --- requests
+
+static bool has_read_all(const struct follow *follow)
+{
+    return follow->streams[0].has_ended && follow->streams[1].has_ended;
+}
+
+// A lost attempt was followed by another one: read that from its beginning.
+static void next_attempt(struct follow *follow)
+{
+    if (follow->request->attempt || !has_read_all(follow) || !follow->job ||
+        follow->job->attempt <= follow->attempt)
+        return;
+    say(follow, "attempt %u has ended; here is attempt %u", follow->attempt, follow->job->attempt);
+    follow->attempt = follow->job->attempt;
+    for (size_t i = 0; i < 2; i++) {
+        follow->streams[i].offset = 0;
+        follow->streams[i].has_ended = !follow->streams[i].is_wanted;
+    }
+}
+
+static bool is_due(const struct follow_call *call, int64_t now)
+{
+    return !call->in_flight && call->due_ms <= now;
+}
+
+static void send_requests(struct follow *follow)
+{
+    struct soma_client *client = follow->cli->client;
+    const char *job_id = follow->request->job_id;
+    struct soma_error err;
+    int64_t now = now_ms();
+    if (is_due(&follow->wait, now) && !job_is_final(follow)) {
+        struct soma_job_wait_request request = SOMA_JOB_WAIT_REQUEST_INIT;
+        request.job_id = job_id;
+        request.after_revision = follow->job ? follow->job->revision : 0;
+        request.wait_ms = follow->job ? POLL_MS : 0;
+        if (!follow_call_wait(&follow->wait, client, &request, &err))
+            call_failed(follow, &follow->wait, &err);
+    }
+    if (is_due(&follow->read, now) && !follow->output && !has_read_all(follow)) {
+        const struct stream *out = &follow->streams[0], *aside = &follow->streams[1];
+        struct soma_job_read_request request = SOMA_JOB_READ_REQUEST_INIT;
+        request.job_id = job_id;
+        request.attempt = follow->attempt;
+        request.stdout_offset = out->is_wanted ? out->offset : -1;
+        request.stderr_offset = aside->is_wanted ? aside->offset : -1;
+        request.wait_ms = POLL_MS;
+        if (!follow_call_read(&follow->read, client, &request, &err))
+            call_failed(follow, &follow->read, &err);
+    }
+    if (is_due(&follow->cancel, now) && follow->cancel_wanted > follow->cancel_sent) {
+        struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;
+        request.job_id = job_id;
+        request.note = "interrupted in soma run";
+        request.force = follow->cancel_wanted > 1;
+        if (follow_call_cancel(&follow->cancel, client, &request, &err))
+            follow->cancel_sent = follow->cancel_wanted;
+        else
+            call_failed(follow, &follow->cancel, &err);
+    }
+}
+
+// --- Ctrl-C
+
+static void take_interrupts(struct follow *follow)
+{
+    unsigned count = interrupts_count();
+    if (count == follow->interrupts_seen)
+        return;
+    follow->interrupts_seen = count;
+    const char *job_id = follow->request->job_id;
+    if (follow->request->on_interrupt == ON_INTERRUPT_DETACH) {
+        say(follow, "detached; the job goes on. 'soma logs -f %s' attaches again", job_id);
+        follow_over(follow, FOLLOW_LEFT, STATUS_INTERRUPTED);
+    } else if (count == 1) {
+        say(follow,
+            "cancelling job %s; Ctrl-C again kills it (to leave it running instead: "
+            "--on-interrupt=detach)",
+            job_id);
+        follow->cancel_wanted = 1;
+    } else if (count == 2) {
+        say(follow, "killing job %s", job_id);
+        follow->cancel_wanted = 2;
+    } else {
+        say(follow, "left; 'soma show %s' says what became of the job", job_id);
+        follow_over(follow, FOLLOW_LEFT, STATUS_INTERRUPTED);
+    }
+}
+
+// --- the loop
+
+static bool is_done(const struct follow *follow)
+{
+    if (follow->output)
+        return false;
+    if (follow->request->attempt)
+        return has_read_all(follow);
+    return job_is_final(follow) &&
+           (follow->job->attempt == 0 ||
+            (has_read_all(follow) && follow->job->attempt <= follow->attempt) ||
+            (!follow->streams[0].is_wanted && !follow->streams[1].is_wanted));
+}
+
+static int next_timeout(const struct follow *follow)
+{
+    const struct follow_call *const calls[] = {&follow->wait, &follow->read, &follow->cancel};
+    int64_t now = now_ms(), at = now + POLL_MS;
+    if (follow->request->shows_progress)
+        at = follow->bar.enabled ? follow->next_bar_ms : follow->next_line_ms;
+    for (size_t i = 0; i < 3; i++) {
+        if (!calls[i]->in_flight && calls[i]->due_ms > now && calls[i]->due_ms < at)
+            at = calls[i]->due_ms;
+    }
+    return at > now ? (int)(at - now) : 0;
+}
+
+static void follow_step(struct follow *follow)
+{
+    struct stream *stream = stream_to_write(follow);
+    struct pollfd fds[] = {
+        {.fd = follow->mailbox.wake_fd, .events = POLLIN},
+        {.fd = follow->request->interrupt_fd, .events = POLLIN},
+        {.fd = stream ? stream->fd : -1, .events = POLLOUT},
+    };
+    int ready = poll(fds, 3, next_timeout(follow));
+    if (ready < 0 && errno != EINTR)
+        follow_over(
+            follow, FOLLOW_FAILED,
+            report_failure(follow->cli, STATUS_FAILED, NULL, "cannot wait: %s", strerror(errno)));
+    if (ready > 0 && fds[0].revents)
+        mailbox_clear(&follow->mailbox);
+    if (ready > 0 && fds[1].revents)
+        take_interrupts(follow);
+    if (ready > 0 && stream && fds[2].revents)
+        write_piece(follow, stream);
+    take_answers(follow);
+    if (follow->output && !stream_to_write(follow)) {
+        soma_free(follow->output);
+        follow->output = NULL;
+    }
+    next_attempt(follow);
+}
+
+static void follow_fini(struct follow *follow)
+{
+    struct follow_call *const calls[] = {&follow->wait, &follow->read, &follow->cancel};
+    bool in_flight = false;
+    bar_erase(&follow->bar);
+    for (size_t i = 0; i < 3; i++)
+        in_flight = in_flight || calls[i]->in_flight;
+    if (in_flight)
+        cli_disconnect(follow->cli);
+    for (size_t i = 0; i < 3; i++)
+        follow_call_fini(calls[i]);
+    soma_free(follow->output);
+    mailbox_fini(&follow->mailbox);
+}
+
+static void follow_init(struct follow *follow)
+{
+    const struct follow_request *request = follow->request;
+    const int64_t offsets[] = {request->stdout_offset, request->stderr_offset};
+    follow->read.mailbox = follow->wait.mailbox = follow->cancel.mailbox = &follow->mailbox;
+    for (size_t i = 0; i < 2; i++) {
+        struct stream *stream = &follow->streams[i];
+        stream->fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO;
+        stream->is_wanted = offsets[i] >= 0;
+        stream->has_ended = !stream->is_wanted;
+        stream->offset = offsets[i];
+        stream->is_terminal = isatty(stream->fd);
+    }
+    follow->attempt = request->attempt;
+    follow->was_reached = request->was_reached;
+    follow->begun_ms = now_ms();
+    follow->next_line_ms = follow->begun_ms + LINE_MS;
+    if (request->shows_progress)
+        bar_init(&follow->bar, follow->cli, STDERR_FILENO);
+}
+
+enum follow_end follow_job(struct cli *cli, const struct follow_request *request,
+                           struct soma_job **ret_job, int *ret_status)
+{
+    struct follow follow = {.cli = cli, .request = request, .end = FOLLOW_DONE};
+    if (!mailbox_init(&follow.mailbox)) {
+        *ret_status = report_failure(cli, STATUS_FAILED, NULL, "cannot wait: %s", strerror(errno));
+        return FOLLOW_FAILED;
+    }
+    follow_init(&follow);
+    fflush(stdout);
+    while (!follow.is_over && !is_done(&follow)) {
+        send_requests(&follow);
+        show_progress(&follow, stream_to_write(&follow) != NULL);
+        follow_step(&follow);
+    }
+    follow_fini(&follow);
+    *ret_job = follow.job;
+    *ret_status = follow.status;
+    return follow.end;
+}

@@ -1,0 +1,257 @@
+#include "cli/help.h"
+
+#include <string.h>
+
+#include "cli/error.h"
+
+const struct option global_options[] = {
+    {"server", 0, "URL", "the server's address; also $SOMA_SERVER", false},
+    {"output", 'o', "FORMAT", "table, json or jsonl (one JSON value a line)", false},
+    {"quiet", 'q', NULL, "print no more than needed: ids, and no progress", false},
+    {"timeout", 0, "DURATION", "how long to wait for the server (30s); wait: for the jobs", false},
+    {"color", 0, "WHEN", "auto, always or never", false},
+    {"version", 0, NULL, "print the version", false},
+    {"help", 'h', NULL, "explain the command", false},
+    {0},
+};
+
+struct topic {
+    const char *name;
+    const char *summary;
+    // Prints the topic; text is printed where it is NULL.
+    void (*print)(FILE *file);
+    const char *text;
+};
+
+static void print_exit_codes(FILE *file)
+{
+    for (const struct status_row *row = status_table; row->meaning; row++)
+        fprintf(file, "%5d  %s\n", row->status, row->meaning);
+    fprintf(file, "\nrun and wait exit with the job's own exit code. So, with them, SOMA's own "
+                  "failures are 125,\nand only a wrong command line is 2.\n");
+}
+
+static void print_reference(FILE *file);
+
+static const struct topic topics[] = {
+    {"exit-codes", "what the program exits with", print_exit_codes, NULL},
+    {"environment", "variables that are read", NULL,
+     "  SOMA_SERVER    address of the server, where --server is not given\n"
+     "  SOMA_TOKEN     token for servers that ask for one\n"
+     "  SOMA_PROGRESS  in a job: where 'soma progress' writes to\n"
+     "  NO_COLOR       not empty: no colours\n"
+     "  TERM           \"dumb\" or not set: no progress bar and no colours\n"},
+    {"units", "durations, sizes and times", NULL,
+     "  durations  500ms, 90s, 10m, 24h, 7d, 1h30m; a bare number is seconds\n"
+     "  sizes      64K, 64M, 1G, 2T, by 1024; a bare number is bytes\n"
+     "  times      RFC 3339, 2025-03-01T09:30:00Z or 2025-03-01T11:30:00+02:00\n"},
+    {"records", "how records are written in files", NULL,
+     "  One record is one line of JSON:\n\n"
+     "    {\"id\": \"a1\", \"embedding\": [0.1, 0.2], \"document\": \"text\", \"metadata\": "
+     "{\"lang\": \"en\"}}\n\n"
+     "  id         text; where it is missing, upsert and insert derive it from the content\n"
+     "  embedding  numbers, as many as the collection's dimension; update may leave it out\n"
+     "  document   text; may be missing\n"
+     "  metadata   texts, integers, real numbers, true and false, and lists of one of these;\n"
+     "             in an update null removes the key\n\n"
+     "  Empty lines are skipped. 'soma -o jsonl scan' writes the same form.\n"},
+    {"filters", "how --where is written", NULL,
+     "  A filter is one JSON object about the records' metadata:\n\n"
+     "    {\"lang\": \"en\"}                          equal\n"
+     "    {\"year\": {\"$gte\": 2020, \"$lt\": 2024}}   $eq $ne $gt $gte $lt $lte\n"
+     "    {\"lang\": {\"$in\": [\"en\", \"de\"]}}         $in $nin\n"
+     "    {\"tags\": {\"$contains\": \"new\"}}          a list that holds the value\n"
+     "    {\"$or\": [{\"lang\": \"en\"}, {\"year\": 2024}]}   $and $or $not\n"},
+    {"reference", "every command, in Markdown", print_reference, NULL},
+};
+
+enum {
+    TOPIC_COUNT = sizeof topics / sizeof topics[0]
+};
+
+static void print_topic(FILE *file, const struct topic *topic)
+{
+    if (topic->print)
+        topic->print(file);
+    else
+        fputs(topic->text, file);
+}
+
+static void print_options(FILE *file, const struct option *options)
+{
+    for (const struct option *o = options; o && o->name; o++) {
+        char left[64], letter[8] = "    ";
+        if (o->letter)
+            snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
+        fprintf(file, "  %-26s %s%s\n", left, o->summary, o->repeats ? " (may repeat)" : "");
+    }
+}
+
+void help_overview(FILE *file)
+{
+    fprintf(file, "soma runs code as durable jobs and keeps vectors, on a SOMA server.\n\n"
+                  "Usage: soma [OPTIONS] COMMAND …\n");
+    for (const struct command_group *group = command_groups; group->title; group++) {
+        fprintf(file, "\n%s\n", group->title);
+        for (const struct command *c = group->commands; c->name; c++)
+            fprintf(file, "  %-18s %s\n", c->name, c->summary);
+    }
+    fprintf(file, "\nOptions, before or after the command\n");
+    print_options(file, global_options);
+    fprintf(file, "\nMore: soma help COMMAND, and soma help");
+    for (size_t i = 0; i < TOPIC_COUNT; i++)
+        fprintf(file, "%s %s", i ? " |" : "", topics[i].name);
+    fprintf(file, "\n");
+}
+
+static void print_indented(FILE *file, const char *lines)
+{
+    for (const char *at = lines; *at;) {
+        size_t length = strcspn(at, "\n");
+        fprintf(file, "  %.*s\n", (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+}
+
+void help_command(FILE *file, const struct command *command)
+{
+    fprintf(file, "soma %s: %s\n\nExamples\n", command->name, command->summary);
+    print_indented(file, command->examples);
+    fprintf(file, "\nUsage: soma %s %s\n", command->name, command->synopsis);
+    if (command->details)
+        fprintf(file, "\n%s", command->details);
+    if (command->options && command->options->name) {
+        fprintf(file, "\nOptions\n");
+        print_options(file, command->options);
+    }
+    fprintf(file, "\nOptions of every command\n");
+    print_options(file, global_options);
+}
+
+static void reference_options(FILE *file, const struct option *options)
+{
+    for (const struct option *o = options; o && o->name; o++) {
+        fprintf(file, "- `");
+        if (o->letter)
+            fprintf(file, "-%c`, `", o->letter);
+        fprintf(file, "--%s%s%s`: %s%s\n", o->name, o->value ? " " : "", o->value ? o->value : "",
+                o->summary, o->repeats ? " (may repeat)" : "");
+    }
+}
+
+static void reference_command(FILE *file, const struct command *command)
+{
+    fprintf(file, "\n### soma %s\n\n%s.\n\n    soma %s%s%s\n\n", command->name, command->summary,
+            command->name, *command->synopsis ? " " : "", command->synopsis);
+    if (command->details)
+        fprintf(file, "%s\n", command->details);
+    reference_options(file, command->options);
+    fprintf(file, "%sExamples:\n\n", command->options && command->options->name ? "\n" : "");
+    for (const char *at = command->examples; *at;) {
+        size_t length = strcspn(at, "\n");
+        fprintf(file, "    %.*s\n", (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+}
+
+static void print_reference(FILE *file)
+{
+    fprintf(file, "# The command line\n\n"
+                  "Written by `soma help reference`; a test compares the two.\n\n"
+                  "Results go to stdout, everything else to stderr. Options may stand before or "
+                  "after the command.\n\n"
+                  "Options of every command:\n\n");
+    reference_options(file, global_options);
+    for (const struct command_group *group = command_groups; group->title; group++) {
+        fprintf(file, "\n## %s\n", group->title);
+        for (const struct command *c = group->commands; c->name; c++)
+            reference_command(file, c);
+    }
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if (topics[i].print == print_reference)
+            continue;
+        fprintf(file, "\n## soma help %s\n\n```text\n", topics[i].name);
+        print_topic(file, &topics[i]);
+        fprintf(file, "```\n");
+    }
+}
+
+const char *help_nearest(const char *name)
+{
+    for (const struct command_group *group = command_groups; group->title; group++) {
+        for (const struct command *c = group->commands; c->name; c++) {
+            if (words_are_near(name, c->name))
+                return c->name;
+        }
+    }
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if (words_are_near(name, topics[i].name))
+            return topics[i].name;
+    }
+    return NULL;
+}
+
+bool help_knows_group(const char *name)
+{
+    size_t length = strlen(name);
+    for (const struct command_group *group = command_groups; group->title; group++) {
+        for (const struct command *c = group->commands; c->name; c++) {
+            if (strncmp(c->name, name, length) == 0 && c->name[length] == ' ')
+                return true;
+        }
+    }
+    return false;
+}
+
+static void print_group(FILE *file, const char *name)
+{
+    size_t length = strlen(name);
+    for (const struct command_group *group = command_groups; group->title; group++) {
+        for (const struct command *c = group->commands; c->name; c++) {
+            if (strncmp(c->name, name, length) == 0 && c->name[length] == ' ')
+                fprintf(file, "  %-18s %s\n", c->name, c->summary);
+        }
+    }
+}
+
+static const struct topic *topic_find(const char *name)
+{
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if (strcmp(topics[i].name, name) == 0)
+            return &topics[i];
+    }
+    return NULL;
+}
+
+int run_help(struct cli *cli, const struct options *options)
+{
+    char name[64];
+    if (options->operand_count == 0) {
+        help_overview(stdout);
+        return STATUS_OK;
+    }
+    const char *second = options->operand_count > 1 ? options->operands[1] : NULL;
+    snprintf(name, sizeof name, "%s%s%s", options->operands[0], second ? " " : "",
+             second ? second : "");
+    const struct command *command = command_find(name);
+    if (command) {
+        help_command(stdout, command);
+        return STATUS_OK;
+    }
+    const struct topic *topic = topic_find(name);
+    if (topic) {
+        print_topic(stdout, topic);
+        return STATUS_OK;
+    }
+    if (help_knows_group(name)) {
+        print_group(stdout, name);
+        return STATUS_OK;
+    }
+    const char *near = help_nearest(name);
+    char hint[128];
+    snprintf(hint, sizeof hint, "did you mean 'soma help %s'?", near ? near : "");
+    return report_usage(cli, near ? hint : "'soma help' lists everything",
+                        "help: there is no command or topic '%s'", name);
+}

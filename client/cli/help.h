@@ -1,0 +1,24 @@
+// soma help: all of it comes from the command table, the exit statuses and the topics below.
+#ifndef CLI_HELP_H
+#define CLI_HELP_H
+
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+extern const struct option global_options[];
+
+// Commands, one line each.
+void help_overview(FILE *file);
+void help_command(FILE *file, const struct command *command);
+
+// The command help.
+int run_help(struct cli *cli, const struct options *options);
+
+// Whether commands of two words begin with this one.
+bool help_knows_group(const char *name);
+
+// The command or topic nearest to a mistyped name; NULL: none is near.
+const char *help_nearest(const char *name);
+
+#endif

@@ -1,0 +1,163 @@
+#include "cli/job_print.h"
+
+#include <string.h>
+
+static void pairs_to_json(struct json_out *out, const char *key, const struct soma_pair *pairs,
+                          size_t count)
+{
+    out_key(out, key);
+    out_begin(out, '{');
+    for (size_t i = 0; i < count; i++)
+        out_text_at(out, pairs[i].key, pairs[i].value);
+    out_end(out, '}');
+}
+
+static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
+{
+    out_key(out, "arguments");
+    out_begin(out, '[');
+    for (size_t i = 0; i < spec->argument_count; i++)
+        out_text(out, spec->arguments[i]);
+    out_end(out, ']');
+    pairs_to_json(out, "environment", spec->environment, spec->environment_count);
+    out_int_at(out, "source_bytes", (int64_t)spec->source_length);
+    out_int_at(out, "stdin_bytes", (int64_t)spec->stdin_length);
+    out_int_at(out, "wall_time_ms", spec->wall_time_ms);
+    out_int_at(out, "output_bytes", spec->output_bytes);
+    out_int_at(out, "kill_grace_ms", spec->kill_grace_ms);
+    out_int_at(out, "keep_ms", spec->keep_ms);
+    out_bool_at(out, "idempotent", spec->idempotent);
+}
+
+static void time_at(struct json_out *out, const char *key, int64_t unix_ms)
+{
+    out_key(out, key);
+    if (unix_ms)
+        out_int(out, unix_ms);
+    else
+        out_null(out);
+}
+
+static void progress_to_json(struct json_out *out, const struct soma_job_progress *progress)
+{
+    out_key(out, "progress");
+    if (progress->percent < 0) {
+        out_null(out);
+        return;
+    }
+    out_begin(out, '{');
+    out_key(out, "percent");
+    out_double(out, progress->percent);
+    out_text_at(out, "message", progress->message);
+    time_at(out, "reported_unix_ms", progress->reported_ms);
+    out_end(out, '}');
+}
+
+static void size_to_json(struct json_out *out, const char *key, const struct soma_output_size *size)
+{
+    out_key(out, key);
+    out_begin(out, '{');
+    out_int_at(out, "kept_bytes", size->kept_bytes);
+    out_int_at(out, "dropped_bytes", size->dropped_bytes);
+    out_end(out, '}');
+}
+
+static bool has_exit_code(const struct soma_job *job)
+{
+    return job->exit_code >= 0 &&
+           (job->reason == SOMA_JOB_REASON_EXITED || job->reason == SOMA_JOB_REASON_START_FAILED);
+}
+
+static void end_to_json(struct json_out *out, const struct soma_job *job)
+{
+    bool has_reason = job->reason != SOMA_JOB_REASON_NONE;
+    bool is_final = soma_job_state_is_final(job->state);
+    out_text_at(out, "reason", has_reason ? soma_job_reason_name(job->reason) : NULL);
+    out_key(out, "exit_code");
+    if (has_exit_code(job))
+        out_int(out, job->exit_code);
+    else
+        out_null(out);
+    out_key(out, "signal");
+    if (job->signal_number)
+        out_int(out, job->signal_number);
+    else
+        out_null(out);
+    out_key(out, "exit_status");
+    if (is_final)
+        out_int(out, soma_job_exit_status(job));
+    else
+        out_null(out);
+}
+
+static void use_to_json(struct json_out *out, const struct soma_job *job)
+{
+    out_key(out, "resource_use");
+    out_begin(out, '{');
+    out_int_at(out, "wall_time_ms", job->wall_used_ms);
+    out_int_at(out, "user_time_ms", job->user_used_ms);
+    out_int_at(out, "system_time_ms", job->system_used_ms);
+    out_int_at(out, "peak_memory_bytes", job->peak_memory_bytes);
+    out_end(out, '}');
+}
+
+void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spec)
+{
+    const struct soma_job_spec *spec = &job->spec;
+    out_begin(out, '{');
+    out_text_at(out, "id", job->id);
+    out_text_at(out, "state", soma_job_state_name(job->state));
+    end_to_json(out, job);
+    out_text_at(out, "message", job->message ? job->message : "");
+    out_text_at(out, "name", spec->name);
+    out_text_at(out, "queue", spec->queue);
+    out_text_at(out, "language", spec->language);
+    out_int_at(out, "priority", spec->priority);
+    pairs_to_json(out, "labels", spec->labels, spec->label_count);
+    progress_to_json(out, &job->progress);
+    out_int_at(out, "attempt", job->attempt);
+    out_int_at(out, "revision", job->revision);
+    time_at(out, "created_unix_ms", job->created_ms);
+    time_at(out, "not_before_unix_ms", spec->not_before_ms);
+    time_at(out, "started_unix_ms", job->started_ms);
+    time_at(out, "finished_unix_ms", job->finished_ms);
+    time_at(out, "cancel_requested_unix_ms", job->cancel_requested_ms);
+    size_to_json(out, "stdout", &job->stdout_size);
+    size_to_json(out, "stderr", &job->stderr_size);
+    use_to_json(out, job);
+    out_int_at(out, "runner_pid", job->runner_pid);
+    if (with_spec)
+        spec_to_json(out, spec);
+    out_end(out, '}');
+}
+
+void job_outcome(const struct soma_job *job, char *ret_text, size_t size)
+{
+    const char *state = soma_job_state_name(job->state);
+    const char *message = job->message && *job->message ? job->message : NULL;
+    if (job->reason == SOMA_JOB_REASON_EXITED && job->state == SOMA_JOB_FAILED)
+        snprintf(ret_text, size, "%s, exit code %d", state, job->exit_code);
+    else if (job->reason == SOMA_JOB_REASON_SIGNALED)
+        snprintf(ret_text, size, "%s, signal %d (%s)", state, job->signal_number,
+                 strsignal(job->signal_number));
+    else
+        snprintf(ret_text, size, "%s%s%s", state, message ? ": " : "", message ? message : "");
+}
+
+enum paint job_state_paint(enum soma_job_state state)
+{
+    switch (state) {
+    case SOMA_JOB_QUEUED:
+        return PAINT_DIM;
+    case SOMA_JOB_RUNNING:
+        return PAINT_BUSY;
+    case SOMA_JOB_SUCCEEDED:
+        return PAINT_GOOD;
+    case SOMA_JOB_FAILED:
+    case SOMA_JOB_CANCELLED:
+    case SOMA_JOB_TIMED_OUT:
+    case SOMA_JOB_LOST:
+        return PAINT_BAD;
+    }
+    return PAINT_NONE;
+}

@@ -1,0 +1,142 @@
+#include "cli/job_spec.h"
+
+#include <string.h>
+
+#include "cli/error.h"
+#include "cli/terminal.h"
+#include "cli/units.h"
+#include "cli/values.h"
+
+struct ending {
+    const char *ending;
+    const char *language;
+};
+
+static const struct ending endings[] = {
+    {".py", "python"}, {".sh", "sh"},    {".bash", "bash"}, {".js", "node"},
+    {".mjs", "node"},  {".cjs", "node"}, {".pl", "perl"},
+};
+
+enum {
+    // The server's own limits of a program and of its stdin are 1 MiB; a little more is read here,
+    // so that the server can say what its limit is.
+    INPUT_BYTES_MAX = 4 * 1024 * 1024,
+};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static const char *language_of_file(const char *path)
+{
+    const char *point = strrchr(base_name(path), '.');
+    for (size_t i = 0; point && i < sizeof endings / sizeof endings[0]; i++) {
+        if (strcmp(endings[i].ending, point) == 0)
+            return endings[i].language;
+    }
+    return NULL;
+}
+
+static int read_source(const struct cli *cli, const char *path, struct pool *pool,
+                       struct soma_job_spec *spec)
+{
+    const char *source;
+    if (!spec->language)
+        spec->language = strcmp(path, "-") == 0 ? "python" : language_of_file(path);
+    if (!spec->language)
+        return report_usage(cli, "name it with --language; to run a command, put -- before it",
+                            "cannot tell the language of %s", path);
+    int status = read_file(cli, path, INPUT_BYTES_MAX, pool, &source, &spec->source_length);
+    spec->source = source;
+    if (status == STATUS_OK && spec->source_length == 0)
+        return report_usage(cli, NULL, "cannot run %s: it is empty",
+                            strcmp(path, "-") == 0 ? "stdin" : path);
+    spec->name = strcmp(path, "-") == 0 ? "stdin" : base_name(path);
+    return status;
+}
+
+// The program: -c CODE [ARG…], FILE [ARG…], or -- COMMAND [ARG…].
+static int read_program(const struct cli *cli, const struct options *options, struct pool *pool,
+                        struct soma_job_spec *spec)
+{
+    const char *code = options_value(options, "code");
+    spec->language = options_value(options, "language");
+    spec->arguments = options->operands;
+    spec->argument_count = options->operand_count;
+    if (code) {
+        spec->source = code;
+        spec->source_length = strlen(code);
+        if (!spec->language)
+            spec->language = "python";
+        spec->name = spec->language;
+        return STATUS_OK;
+    }
+    if (options->operand_count == 0)
+        return report_usage(cli, "give a FILE, or -c CODE, or -- COMMAND [ARG…]",
+                            "there is no program to run");
+    if (options->before_dashes == 0) {
+        if (spec->language)
+            return report_usage(cli, "give a FILE before --, or leave --language out",
+                                "a command has no --language");
+        spec->name = base_name(options->operands[0]);
+        return STATUS_OK;
+    }
+    spec->arguments++;
+    spec->argument_count--;
+    return read_source(cli, options->operands[0], pool, spec);
+}
+
+static int read_limits(const struct cli *cli, const struct options *options,
+                       struct soma_job_spec *spec)
+{
+    int64_t priority = 0, delay_ms = -1;
+    int status = value_integer(cli, options, "priority", -1000, 1000, &priority);
+    if (status == STATUS_OK)
+        status = value_duration(cli, options, "time-limit", &spec->wall_time_ms);
+    if (status == STATUS_OK)
+        status = value_size(cli, options, "output-limit", &spec->output_bytes);
+    if (status == STATUS_OK)
+        status = value_duration(cli, options, "grace", &spec->kill_grace_ms);
+    if (status == STATUS_OK)
+        status = value_duration(cli, options, "keep", &spec->keep_ms);
+    if (status == STATUS_OK)
+        status = value_time(cli, options, "not-before", &spec->not_before_ms);
+    if (status == STATUS_OK)
+        status = value_duration(cli, options, "delay", &delay_ms);
+    if (status == STATUS_OK && delay_ms >= 0 && spec->not_before_ms)
+        return report_usage(cli, NULL, "--delay and --not-before exclude each other");
+    if (delay_ms >= 0)
+        spec->not_before_ms = wall_ms() + delay_ms;
+    spec->priority = (int32_t)priority;
+    return status;
+}
+
+int job_spec_read(const struct cli *cli, const struct options *options, struct pool *pool,
+                  struct soma_job_spec *ret_spec)
+{
+    struct soma_job_spec spec = SOMA_JOB_SPEC_INIT;
+    const char *input = options_value(options, "stdin"), *bytes;
+    int status = read_program(cli, options, pool, &spec);
+    if (status == STATUS_OK)
+        status = read_limits(cli, options, &spec);
+    if (status == STATUS_OK)
+        status = value_pairs(cli, options, "label", pool, &spec.labels, &spec.label_count);
+    if (status == STATUS_OK)
+        status = value_pairs(cli, options, "env", pool, &spec.environment, &spec.environment_count);
+    if (status == STATUS_OK && input) {
+        if (strcmp(input, "-") == 0 && options->before_dashes &&
+            strcmp(options->operands[0], "-") == 0)
+            return report_usage(cli, NULL, "stdin cannot be both the program and its input");
+        status = read_file(cli, input, INPUT_BYTES_MAX, pool, &bytes, &spec.stdin_length);
+        spec.stdin_bytes = bytes;
+    }
+    if (options_has(options, "name"))
+        spec.name = options_value(options, "name");
+    spec.queue = options_value(options, "queue");
+    spec.idempotent = options_has(options, "idempotent");
+    if (status == STATUS_OK)
+        *ret_spec = spec;
+    return status;
+}

@@ -1,0 +1,33 @@
+// What run and submit are told, as the library's specification of a job.
+#ifndef CLI_JOB_SPEC_H
+#define CLI_JOB_SPEC_H
+
+#include "cli/cli.h"
+#include "cli/pool.h"
+
+// Fills ret_spec from the options and operands of run and submit. Its memory is the pool's and
+// argv's.
+int job_spec_read(const struct cli *cli, const struct options *options, struct pool *pool,
+                  struct soma_job_spec *ret_spec);
+
+// The options that job_spec_read knows, as rows of an option table.
+#define JOB_SPEC_OPTIONS                                                                          \
+    {"language", 0, "NAME", "interpreter; otherwise by the file's ending; python for -c", false}, \
+        {"code", 'c', "CODE", "the program itself", false},                                       \
+        {"name", 0, "TEXT", "for people; otherwise the file's name", false},                      \
+        {"queue", 0, "NAME", "queue (default)", false},                                           \
+        {"priority", 0, "N", "-1000 to 1000, larger first (0)", false},                           \
+        {"label", 'l', "KEY=VALUE", "label", true},                                               \
+        {"env", 'e', "KEY=VALUE", "environment variable of the job", true},                       \
+        {"stdin", 0, "FILE", "the job's standard input; - is this one", false},                   \
+        {"time-limit", 0, "DURATION", "wall time of an attempt (24h)", false},                    \
+        {"output-limit", 0, "SIZE", "kept of each output stream (64M)", false},                   \
+        {"grace", 0, "DURATION", "between TERM and KILL (5s)", false},                            \
+        {"not-before", 0, "TIME", "start no earlier", false},                                     \
+        {"delay", 0, "DURATION", "start no earlier than this from now", false},                   \
+        {"keep", 0, "DURATION", "how long the finished job is kept (7d)", false},                 \
+    {                                                                                             \
+        "idempotent", 0, NULL, "running it twice does no harm: a lost attempt is repeated", false \
+    }
+
+#endif

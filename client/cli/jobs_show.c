@@ -1,0 +1,366 @@
+// ps, show and logs.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/error.h"
+#include "cli/follow.h"
+#include "cli/job_print.h"
+#include "cli/list_out.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "cli/units.h"
+#include "cli/values.h"
+
+enum {
+    PS_DEFAULT = 20,
+    PS_PAGE = 500,
+};
+
+// --- ps
+
+static const struct table_column ps_columns[] = {
+    {"ID", 0, false},    {"STATE", 0, false}, {"QUEUE", 10, false},
+    {"NAME", 20, false}, {"AGE", 0, true},    {"PROGRESS", 0, false},
+};
+
+static bool add_job(struct table *table, const struct soma_job *job)
+{
+    char age[UNITS_TEXT_SIZE], progress[300] = "";
+    format_age(age, wall_ms() - job->created_ms);
+    if (job->progress.percent >= 0)
+        snprintf(progress, sizeof progress, "%d%% %s", (int)job->progress.percent,
+                 job->progress.message ? job->progress.message : "");
+    return table_add(table, job->id) &&
+           table_add_painted(table, soma_job_state_name(job->state), job_state_paint(job->state)) &&
+           table_add(table, job->spec.queue) && table_add(table, job->spec.name) &&
+           table_add(table, age) && table_add(table, progress);
+}
+
+// One listing under way.
+struct listing {
+    struct table table;
+    struct json_out out;
+    // Jobs still to print; below 0: all.
+    int64_t left;
+};
+
+static int print_jobs(const struct cli *cli, struct listing *listing,
+                      const struct soma_job_list *list)
+{
+    for (size_t i = 0; i < list->job_count && listing->left != 0; i++, listing->left--) {
+        const struct soma_job *job = &list->jobs[i];
+        if (cli->quiet) {
+            puts(job->id);
+        } else if (cli->format == FORMAT_TABLE) {
+            if (!add_job(&listing->table, job))
+                return report_out_of_memory(cli);
+        } else {
+            job_to_json(&listing->out, job, false);
+            list_item_end(&listing->out, cli);
+        }
+    }
+    return STATUS_OK;
+}
+
+static int list_jobs(struct cli *cli, const struct soma_job_filter *filter, struct listing *listing)
+{
+    struct soma_job_list_request request = SOMA_JOB_LIST_REQUEST_INIT;
+    struct soma_job_list *list = NULL, *next = NULL;
+    struct soma_error err;
+    int status = STATUS_OK;
+    request.filter = *filter;
+    do {
+        bool is_short = listing->left >= 0 && listing->left < PS_PAGE;
+        request.page_size = is_short ? (uint32_t)listing->left : PS_PAGE;
+        request.cursor = list ? list->next_cursor : NULL;
+        if (soma_job_list(cli->client, &request, NULL, &next, &err) != SOMA_OK) {
+            status = report_error(cli, &err, "cannot list jobs");
+            break;
+        }
+        soma_free(list);
+        list = next;
+        status = print_jobs(cli, listing, list);
+        if (cli->format == FORMAT_TABLE && !cli->quiet)
+            table_print(&listing->table, cli);
+    } while (status == STATUS_OK && list->next_cursor && listing->left != 0);
+    if (status == STATUS_OK && list->next_cursor && cli->format == FORMAT_TABLE)
+        notice(cli, "there are older jobs; --all shows them");
+    soma_free(list);
+    return status;
+}
+
+static int run_ps(struct cli *cli, const struct options *options)
+{
+    struct soma_job_filter filter;
+    struct listing listing = {.left = PS_DEFAULT};
+    struct pool pool = {0};
+    int status = value_filter(cli, options, &pool, &filter);
+    if (status == STATUS_OK)
+        status = value_integer(cli, options, "limit", 1, INT64_C(1) << 40, &listing.left);
+    if (options_has(options, "all"))
+        listing.left = -1;
+    if (status == STATUS_OK)
+        status = cli_connect(cli);
+    if (status == STATUS_OK) {
+        bool is_json = cli->format != FORMAT_TABLE && !cli->quiet;
+        table_init(&listing.table, ps_columns, sizeof ps_columns / sizeof ps_columns[0]);
+        if (is_json)
+            list_begin(&listing.out, cli);
+        status = list_jobs(cli, &filter, &listing);
+        if (is_json)
+            list_end(&listing.out, cli);
+        table_fini(&listing.table);
+    }
+    pool_empty(&pool);
+    return status;
+}
+
+// --- show
+
+static void print_program(const struct soma_job_spec *spec)
+{
+    char line[2000];
+    size_t length = 0;
+    line[0] = '\0';
+    for (size_t i = 0; i < spec->argument_count && length < sizeof line; i++)
+        length += (size_t)snprintf(line + length, sizeof line - length, "%s%s", i ? " " : "",
+                                   spec->arguments[i]);
+    if (spec->language)
+        print_fact("program", "%s, %zu bytes of source", spec->language, spec->source_length);
+    print_fact(spec->language ? "arguments" : "command", "%s", line);
+    for (size_t i = 0; i < spec->environment_count; i++)
+        print_fact("environment", "%s=%s", spec->environment[i].key, spec->environment[i].value);
+    for (size_t i = 0; i < spec->label_count; i++)
+        print_fact("label", "%s=%s", spec->labels[i].key, spec->labels[i].value);
+}
+
+static void print_limits(const struct soma_job_spec *spec)
+{
+    char wall[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE], grace[UNITS_TEXT_SIZE],
+        keep[UNITS_TEXT_SIZE];
+    print_fact("limits", "time %s, output %s a stream, %s between TERM and KILL",
+               format_age(wall, spec->wall_time_ms), format_size(output, spec->output_bytes),
+               format_age(grace, spec->kill_grace_ms));
+    print_fact("kept", "%s after its end%s", format_age(keep, spec->keep_ms),
+               spec->idempotent ? "; idempotent" : "");
+}
+
+static void print_time(const char *name, int64_t unix_ms)
+{
+    char text[UNITS_TEXT_SIZE];
+    print_fact(name, "%s", unix_ms ? format_time(text, unix_ms) : "");
+}
+
+static void print_size(const char *name, const struct soma_output_size *size)
+{
+    char kept[UNITS_TEXT_SIZE], dropped[64] = "";
+    if (size->dropped_bytes)
+        snprintf(dropped, sizeof dropped, ", %" PRId64 " bytes over the limit dropped",
+                 size->dropped_bytes);
+    print_fact(name, "%s%s", format_size(kept, size->kept_bytes), dropped);
+}
+
+static void print_use(const struct soma_job *job)
+{
+    char memory[UNITS_TEXT_SIZE];
+    if (job->finished_ms && job->started_ms)
+        print_fact("used", "%.2fs wall, %.2fs user, %.2fs system, %s of memory",
+                   (double)job->wall_used_ms / 1000, (double)job->user_used_ms / 1000,
+                   (double)job->system_used_ms / 1000, format_size(memory, job->peak_memory_bytes));
+}
+
+static void print_job(const struct soma_job *job)
+{
+    char outcome[600];
+    const struct soma_job_spec *spec = &job->spec;
+    job_outcome(job, outcome, sizeof outcome);
+    print_fact("id", "%s", job->id);
+    print_fact("name", "%s", spec->name ? spec->name : "");
+    print_fact("state", "%s", outcome);
+    if (job->progress.percent >= 0)
+        print_fact("progress", "%d%% %s", (int)job->progress.percent,
+                   job->progress.message ? job->progress.message : "");
+    print_fact("queue", "%s, priority %d", spec->queue ? spec->queue : "default",
+               (int)spec->priority);
+    print_fact("attempt", "%u", job->attempt);
+    print_time("created", job->created_ms);
+    print_time("not before", spec->not_before_ms);
+    print_time("started", job->started_ms);
+    print_time("cancelled", job->cancel_requested_ms);
+    print_time("finished", job->finished_ms);
+    print_program(spec);
+    print_limits(spec);
+    print_size("stdout", &job->stdout_size);
+    print_size("stderr", &job->stderr_size);
+    print_use(job);
+}
+
+static int run_show(struct cli *cli, const struct options *options)
+{
+    struct json_out out;
+    int first_failure = STATUS_OK;
+    int status = cli_connect(cli);
+    bool is_list = options->operand_count > 1 || cli->format == FORMAT_JSONL;
+    if (status != STATUS_OK)
+        return status;
+    if (is_list)
+        list_begin(&out, cli);
+    else
+        value_begin(&out, cli);
+    for (size_t i = 0; i < options->operand_count; i++) {
+        struct soma_job_request request = SOMA_JOB_REQUEST_INIT;
+        struct soma_job *job;
+        struct soma_error err;
+        request.job_id = options->operands[i];
+        if (soma_job_get(cli->client, &request, NULL, &job, &err) != SOMA_OK) {
+            status = report_error(cli, &err, "cannot show job %s", request.job_id);
+            first_failure = first_failure ? first_failure : status;
+            continue;
+        }
+        if (cli->format == FORMAT_TABLE) {
+            if (i)
+                putchar('\n');
+            print_job(job);
+        } else {
+            job_to_json(&out, job, true);
+            if (is_list)
+                list_item_end(&out, cli);
+            else
+                value_end(&out);
+        }
+        soma_free(job);
+    }
+    if (is_list && cli->format == FORMAT_JSON)
+        list_end(&out, cli);
+    return first_failure;
+}
+
+// --- logs
+
+// Output that is there now, without waiting for more.
+static int print_output(struct cli *cli, struct soma_job_read_request *request)
+{
+    bool has_more = true;
+    while (has_more) {
+        struct soma_job_output *output;
+        struct soma_error err;
+        if (soma_job_read(cli->client, request, NULL, &output, &err) != SOMA_OK)
+            return report_error(cli, &err, "cannot read the output of job %s", request->job_id);
+        const struct soma_job_chunk *out = &output->stdout_chunk, *aside = &output->stderr_chunk;
+        if (request->stdout_offset >= 0 && out->length) {
+            fwrite(out->data, 1, out->length, stdout);
+            request->stdout_offset = out->offset + (int64_t)out->length;
+        }
+        if (request->stderr_offset >= 0 && aside->length) {
+            fwrite(aside->data, 1, aside->length, stderr);
+            request->stderr_offset = aside->offset + (int64_t)aside->length;
+        }
+        has_more = out->length || aside->length;
+        request->attempt = output->attempt;
+        soma_free(output);
+        if (ferror(stdout))
+            break;
+    }
+    return STATUS_OK;
+}
+
+static int follow_output(struct cli *cli, const struct soma_job_read_request *read)
+{
+    struct follow_request request = {
+        .job_id = read->job_id,
+        .attempt = read->attempt,
+        .stdout_offset = read->stdout_offset,
+        .stderr_offset = read->stderr_offset,
+        .interrupt_fd = -1,
+    };
+    struct soma_job *job = NULL;
+    int status;
+    follow_job(cli, &request, &job, &status);
+    soma_free(job);
+    return status;
+}
+
+static int run_logs(struct cli *cli, const struct options *options)
+{
+    struct soma_job_read_request request = SOMA_JOB_READ_REQUEST_INIT;
+    int64_t attempt = 0, offset = 0;
+    bool only_out = options_has(options, "stdout"), only_err = options_has(options, "stderr");
+    int status = value_integer(cli, options, "attempt", 1, UINT32_MAX, &attempt);
+    if (status == STATUS_OK)
+        status = value_integer(cli, options, "offset", 0, INT64_MAX, &offset);
+    if (status != STATUS_OK)
+        return status;
+    if (only_out && only_err)
+        return report_usage(cli, "without both, both are printed",
+                            "--stdout and --stderr exclude each other");
+    if (offset && !only_out && !only_err)
+        return report_usage(cli, "add --stdout or --stderr", "--offset is of one stream");
+    status = cli_connect(cli);
+    if (status != STATUS_OK)
+        return status;
+    request.job_id = options->operands[0];
+    request.attempt = (uint32_t)attempt;
+    request.stdout_offset = only_err ? -1 : offset;
+    request.stderr_offset = only_out ? -1 : offset;
+    return options_has(options, "follow") ? follow_output(cli, &request)
+                                          : print_output(cli, &request);
+}
+
+// --- the rows
+
+static const struct option ps_options[] = {
+    {"all", 'a', NULL, "every job; otherwise the newest 20", false},
+    {"limit", 'n', "N", "the newest N", false},
+    {"state", 's', "STATE", "only these states, with commas between them", true},
+    {"queue", 0, "NAME", "only this queue", false},
+    {"label", 'l', "KEY=VALUE", "only jobs with this label", true},
+    {0},
+};
+
+static const struct option logs_options[] = {
+    {"follow", 'f', NULL, "stay until the job has ended", false},
+    {"stdout", 0, NULL, "only its stdout", false},
+    {"stderr", 0, NULL, "only its stderr", false},
+    {"attempt", 0, "N", "of this attempt, from 1; otherwise the latest", false},
+    {"offset", 0, "N", "skip the first N bytes of the stream", false},
+    {0},
+};
+
+const struct command job_show_commands[] = {
+    {
+        .name = "ps",
+        .synopsis = "[OPTIONS]",
+        .summary = "List jobs, the newest first",
+        .examples = "soma ps\n"
+                    "soma ps --all --state running,queued\n"
+                    "soma ps -q -l team=a | xargs soma cancel\n",
+        .options = ps_options,
+        .run = run_ps,
+    },
+    {
+        .name = "show",
+        .synopsis = "ID…",
+        .summary = "Show everything about jobs",
+        .examples = "soma show $id\n"
+                    "soma -o json show $id | jq .state\n",
+        .operands_min = 1,
+        .operands_max = ANY_NUMBER,
+        .run = run_show,
+    },
+    {
+        .name = "logs",
+        .synopsis = "[OPTIONS] ID",
+        .summary = "Print a job's output, its stdout on stdout and its stderr on stderr",
+        .examples = "soma logs $id\n"
+                    "soma logs -f $id\n"
+                    "soma logs --stdout --offset 4096 $id\n",
+        .options = logs_options,
+        .operands_min = 1,
+        .operands_max = 1,
+        .run = run_logs,
+    },
+    {0},
+};

@@ -1,0 +1,49 @@
+#include "cli/list_out.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cli/display.h"
+
+void list_begin(struct json_out *out, const struct cli *cli)
+{
+    out_init(out, stdout, cli->format == FORMAT_JSON);
+    if (cli->format == FORMAT_JSON)
+        out_begin(out, '[');
+}
+
+void list_item_end(struct json_out *out, const struct cli *cli)
+{
+    if (cli->format == FORMAT_JSONL)
+        out_line(out);
+}
+
+void list_end(struct json_out *out, const struct cli *cli)
+{
+    if (cli->format == FORMAT_JSON) {
+        out_end(out, ']');
+        out_line(out);
+    }
+}
+
+void value_begin(struct json_out *out, const struct cli *cli)
+{
+    out_init(out, stdout, cli->format == FORMAT_JSON);
+}
+
+void value_end(struct json_out *out)
+{
+    out_line(out);
+}
+
+void print_fact(const char *name, const char *format, ...)
+{
+    char text[4096], clean[6144];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    display_clean(text, 0, clean, sizeof clean);
+    if (clean[0])
+        printf("%-12s %s\n", name, clean);
+}

@@ -1,0 +1,20 @@
+// A list as the user asked for it: a table by the command itself, one JSON array, or JSON lines.
+#ifndef CLI_LIST_OUT_H
+#define CLI_LIST_OUT_H
+
+#include "cli/cli.h"
+#include "cli/json_out.h"
+
+// For json and jsonl; each item is one value written to out and ended by list_item_end.
+void list_begin(struct json_out *out, const struct cli *cli);
+void list_item_end(struct json_out *out, const struct cli *cli);
+void list_end(struct json_out *out, const struct cli *cli);
+
+// One value alone: begin, write it, end.
+void value_begin(struct json_out *out, const struct cli *cli);
+void value_end(struct json_out *out);
+
+// "name   text" for people, the text made fit for a terminal. Empty texts are left out.
+__attribute__((format(printf, 2, 3))) void print_fact(const char *name, const char *format, ...);
+
+#endif

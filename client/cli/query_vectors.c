@@ -1,0 +1,109 @@
+#include "cli/query_vectors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/error.h"
+#include "cli/record_source.h"
+#include "cli/values.h"
+
+enum {
+    VECTORS_BYTES_MAX = 256 * 1024 * 1024,
+};
+
+static bool make_room(struct query_vectors *vectors)
+{
+    if (vectors->count < vectors->room)
+        return true;
+    size_t room = vectors->room ? vectors->room * 2 : 16, bytes;
+    if (__builtin_mul_overflow(room, vectors->dimension * sizeof(float), &bytes))
+        return false;
+    float *numbers = realloc(vectors->numbers, bytes);
+    if (!numbers)
+        return false;
+    vectors->numbers = numbers;
+    vectors->room = room;
+    return true;
+}
+
+// One vector as JSON text. where is for messages.
+static int add_vector(const struct cli *cli, struct query_vectors *vectors, const char *where,
+                      const char *text, size_t length)
+{
+    struct problem problem = {0};
+    json_error_t error;
+    json_t *list = json_loadb(text, length, 0, &error);
+    if (!list)
+        return report_usage(cli, "a vector is a list of numbers, '[0.1, 0.2]'",
+                            "%s: character %d: %s", where, error.column, error.text);
+    if (!vectors->dimension)
+        vectors->dimension = (uint32_t)json_array_size(list);
+    int status = STATUS_OK;
+    if (!json_is_array(list) || json_array_size(list) == 0)
+        status = report_usage(cli, "a vector is a list of numbers, '[0.1, 0.2]'",
+                              "%s: is no list of numbers", where);
+    else if (json_array_size(list) != vectors->dimension)
+        status = report_usage(cli, NULL, "%s: has %zu numbers, the vectors before it have %u",
+                              where, json_array_size(list), vectors->dimension);
+    else if (!make_room(vectors))
+        status = report_out_of_memory(cli);
+    else if (!embedding_from_json(list, "vector",
+                                  vectors->numbers + vectors->count * vectors->dimension,
+                                  vectors->dimension, &problem))
+        status = report_usage(cli, NULL, "%s: %s: %s", where, problem.field, problem.text);
+    else
+        vectors->count++;
+    json_decref(list);
+    return status;
+}
+
+static int add_lines(const struct cli *cli, struct query_vectors *vectors, const char *path,
+                     const char *text, size_t length)
+{
+    size_t number = 0;
+    for (size_t at = 0; at < length;) {
+        const char *end = memchr(text + at, '\n', length - at);
+        size_t line_length = end ? (size_t)(end - text) - at : length - at;
+        char where[300];
+        snprintf(where, sizeof where, "%s:%zu", strcmp(path, "-") == 0 ? "stdin" : path, ++number);
+        if (line_length && text[at] != '\r') {
+            int status = add_vector(cli, vectors, where, text + at, line_length);
+            if (status != STATUS_OK)
+                return status;
+        }
+        at += line_length + 1;
+    }
+    return STATUS_OK;
+}
+
+int query_vectors_read(const struct cli *cli, const struct options *options,
+                       struct query_vectors *ret_vectors)
+{
+    struct query_vectors vectors = {0};
+    const char *text, *path = options_value(options, "vectors");
+    size_t place = 0, length;
+    int status = STATUS_OK;
+    while (status == STATUS_OK && (text = options_next(options, "vector", &place)))
+        status = add_vector(cli, &vectors, "option --vector", text, strlen(text));
+    if (status == STATUS_OK && path) {
+        struct pool pool = {0};
+        status = read_file(cli, path, VECTORS_BYTES_MAX, &pool, &text, &length);
+        if (status == STATUS_OK)
+            status = add_lines(cli, &vectors, path, text, length);
+        pool_empty(&pool);
+    }
+    if (status == STATUS_OK && vectors.count == 0)
+        status = report_usage(cli, "give --vector '[0.1, …]' or --vectors FILE",
+                              "query: there is no vector to look for");
+    if (status == STATUS_OK)
+        *ret_vectors = vectors;
+    else
+        query_vectors_fini(&vectors);
+    return status;
+}
+
+void query_vectors_fini(struct query_vectors *vectors)
+{
+    free(vectors->numbers);
+    vectors->numbers = NULL;
+}
