@@ -36,7 +36,15 @@ void writer_stop(struct writer *writer);
 void writer_submit(struct writer *writer, struct write_op *op);
 
 // Submits and waits for the end; for start-up and tests, never from an nng callback or the writer
-// itself.
+// itself. The operation's finish may be NULL.
 enum soma_code writer_run(struct writer *writer, struct write_op *op, struct soma_error *err);
+
+// Since the start; any thread.
+struct writer_counts {
+    long long groups; // transactions, whatever came of them
+    long long ops;
+    long long failed_groups; // of groups: nothing of them was written
+};
+void writer_count(const struct writer *writer, struct writer_counts *ret_counts);
 
 #endif

@@ -1,0 +1,153 @@
+#include "store/connection.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+// The log's length, in pages. A checkpoint costs two syncs, so it waits for a pause (IDLE), but not
+// for ever (BUSY), and is tried again when the log has grown by a STEP. Readers that overlap
+// without end would keep the log from starting anew: past LONG the checkpoint waits a little for
+// those that still read from it.
+enum {
+    WAL_PAGES_IDLE = 1000,
+    WAL_PAGES_BUSY = 4000,
+    WAL_PAGES_LONG = 32000,
+    WAL_PAGES_STEP = 1000,
+    BUSY_TIMEOUT_MS = 5000,
+    CHECKPOINT_TIMEOUT_MS = 200
+};
+
+// The page size has to come before the first page, the journal mode before anything is read.
+static const char *const pragmas_of_writer[] = {
+    "PRAGMA page_size = 4096",     "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",   "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -16384",  "PRAGMA temp_store = MEMORY",
+    "PRAGMA trusted_schema = OFF", NULL,
+};
+
+static const char *const pragmas_of_reader[] = {
+    "PRAGMA query_only = ON",
+    "PRAGMA cache_size = -4096",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA trusted_schema = OFF",
+    NULL,
+};
+
+static int wal_grew(void *context, sqlite3 *db, const char *schema, int pages)
+{
+    (void)db;
+    (void)schema;
+    struct store_txn *txn = context;
+    txn->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int set_up(struct store_txn *txn, enum connection_kind kind)
+{
+    sqlite3_busy_timeout(txn->db, BUSY_TIMEOUT_MS);
+    sqlite3_db_config(txn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    const char *const *pragma = kind == CONNECTION_WRITER ? pragmas_of_writer : pragmas_of_reader;
+    for (; *pragma; pragma++) {
+        int rc = sqlite3_exec(txn->db, *pragma, NULL, NULL, NULL);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    // Replaces SQLite's automatic checkpoint: txn_checkpoint decides.
+    sqlite3_wal_hook(txn->db, wal_grew, txn);
+    return SQLITE_OK;
+}
+
+enum soma_code connection_open(const char *path, enum connection_kind kind,
+                               struct store_txn **ret_txn, struct soma_error *err)
+{
+    struct store_txn *txn = calloc(1, sizeof *txn);
+    if (!txn)
+        return error_set_no_memory(err);
+    // No mutex: a connection is used by one thread at a time.
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int rc = sqlite3_open_v2(path, &txn->db, flags, NULL);
+    if (rc == SQLITE_OK)
+        rc = set_up(txn, kind);
+    if (rc != SQLITE_OK) {
+        enum soma_code code = sqlite_error(txn->db, rc, err);
+        connection_close(txn);
+        return code;
+    }
+    *ret_txn = txn;
+    return SOMA_OK;
+}
+
+void connection_close(struct store_txn *txn)
+{
+    if (!txn)
+        return;
+    for (size_t i = 0; i < STATEMENT_SLOTS; i++)
+        sqlite3_finalize(txn->slots[i].stmt);
+    sqlite3_close(txn->db);
+    free(txn);
+}
+
+enum soma_code txn_begin(struct store_txn *txn, struct soma_error *err)
+{
+    return txn_exec(txn, "BEGIN IMMEDIATE", err);
+}
+
+enum soma_code txn_commit(struct store_txn *txn, struct soma_error *err)
+{
+    enum soma_code code = txn_exec(txn, "COMMIT", err);
+    if (code != SOMA_OK)
+        txn_rollback(txn);
+    return code;
+}
+
+void txn_rollback(struct store_txn *txn)
+{
+    // Fails only where nothing is open any more.
+    if (txn_is_open(txn))
+        txn_exec(txn, "ROLLBACK", NULL);
+}
+
+bool txn_is_open(const struct store_txn *txn)
+{
+    return !sqlite3_get_autocommit(txn->db);
+}
+
+enum soma_code txn_part_begin(struct store_txn *txn, struct soma_error *err)
+{
+    return txn_exec(txn, "SAVEPOINT part", err);
+}
+
+enum soma_code txn_part_keep(struct store_txn *txn, struct soma_error *err)
+{
+    return txn_exec(txn, "RELEASE part", err);
+}
+
+enum soma_code txn_part_undo(struct store_txn *txn, struct soma_error *err)
+{
+    enum soma_code code = txn_exec(txn, "ROLLBACK TO part", err);
+    if (code != SOMA_OK)
+        return code;
+    return txn_part_keep(txn, err);
+}
+
+static bool checkpoint_is_due(const struct store_txn *txn, bool is_idle)
+{
+    if (txn->wal_pages < (is_idle ? WAL_PAGES_IDLE : WAL_PAGES_BUSY))
+        return false;
+    return txn->wal_pages < txn->wal_pages_tried ||
+           txn->wal_pages - txn->wal_pages_tried >= WAL_PAGES_STEP;
+}
+
+void txn_checkpoint(struct store_txn *txn, bool is_idle)
+{
+    if (!checkpoint_is_due(txn, is_idle))
+        return;
+    bool is_long = txn->wal_pages >= WAL_PAGES_LONG;
+    int mode = is_long ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_busy_timeout(txn->db, CHECKPOINT_TIMEOUT_MS);
+    int rc = sqlite3_wal_checkpoint_v2(txn->db, NULL, mode, NULL, NULL);
+    sqlite3_busy_timeout(txn->db, BUSY_TIMEOUT_MS);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        log_warning("STORE-CHECKPOINT", "cannot checkpoint: %s", sqlite3_errstr(rc));
+    txn->wal_pages_tried = txn->wal_pages;
+}
