@@ -1,0 +1,249 @@
+#include "runner/attempt_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fields.h"
+#include "base/file.h"
+
+enum {
+    FILE_MODE = 0600,
+    WORK_MODE = 0700,
+    RECORD_BYTES_MAX = 4096,
+    CONTROL_BACKLOG = 8,
+    START_TICKS_FIELD = 22 // of /proc/PID/stat, proc(5)
+};
+
+static enum soma_code cannot(struct soma_error *err, const char *what)
+{
+    return error_set_errno(err, errno, "cannot %s", what);
+}
+
+// --- claiming
+
+// A record that is torn was never synced, so its program was never let go.
+static bool has_record(int lock_fd)
+{
+    char bytes[RECORD_BYTES_MAX];
+    ssize_t length = pread(lock_fd, bytes, sizeof bytes, 0);
+    struct fields_reader reader;
+    return length > 0 && fields_open(&reader, bytes, (size_t)length, NULL) == SOMA_OK;
+}
+
+static enum attempt_claim refuse(struct soma_error *err, const char *why)
+{
+    error_set(err, REASON_INTERNAL, NULL, "%s", why);
+    return ATTEMPT_TAKEN;
+}
+
+static enum attempt_claim take_lock(struct attempt_dir *dir, struct soma_error *err)
+{
+    dir->lock_fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (dir->lock_fd < 0) {
+        cannot(err, "open the lock");
+        return ATTEMPT_BROKEN;
+    }
+    if (flock(dir->lock_fd, LOCK_EX | LOCK_NB))
+        return refuse(err, "another runner has the lock");
+    if (has_record(dir->lock_fd) || faccessat(dir->fd, "status", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return refuse(err, "this attempt was run before");
+    return ATTEMPT_CLAIMED;
+}
+
+static enum soma_code find_path(struct attempt_dir *dir, struct soma_error *err)
+{
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", dir->fd);
+    ssize_t length = readlink(link, dir->path, sizeof dir->path - 1);
+    if (length < 0 || length >= (ssize_t)sizeof dir->path - 16)
+        return error_set_errno(err, length < 0 ? errno : ENAMETOOLONG, "cannot find my own path");
+    dir->path[length] = '\0';
+    return SOMA_OK;
+}
+
+enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_dir,
+                                     struct soma_error *err)
+{
+    struct attempt_dir *dir = ret_dir;
+    *dir = (struct attempt_dir){.lock_fd = -1,
+                                .work_fd = -1,
+                                .stdout_fd = -1,
+                                .stderr_fd = -1,
+                                .progress_fd = -1,
+                                .control_fd = -1};
+    dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->fd < 0) {
+        error_set_errno(err, errno, "cannot open %.200s", path);
+        return ATTEMPT_BROKEN;
+    }
+    enum attempt_claim claim = find_path(dir, err) ? ATTEMPT_BROKEN : take_lock(dir, err);
+    if (claim != ATTEMPT_CLAIMED)
+        attempt_dir_close(dir);
+    return claim;
+}
+
+// --- files
+
+static bool give_to_user(int fd, const struct order *order)
+{
+    return order->uid < 0 || fchown(fd, (uid_t)order->uid, (gid_t)order->gid) == 0;
+}
+
+static int make_file(int directory_fd, const char *name)
+{
+    return openat(directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                  FILE_MODE);
+}
+
+// The directory may be there, with what a runner left that ended before its program began.
+static enum soma_code make_work(struct attempt_dir *dir, const struct order *order,
+                                struct soma_error *err)
+{
+    if (mkdirat(dir->fd, "work", WORK_MODE) && errno != EEXIST)
+        return cannot(err, "make the work directory");
+    dir->work_fd = openat(dir->fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (dir->work_fd < 0 || !give_to_user(dir->work_fd, order))
+        return cannot(err, "open the work directory");
+    if (!order->file_name)
+        return SOMA_OK;
+    FD_CLEANUP int fd = make_file(dir->work_fd, order->file_name);
+    int errnum = fd < 0 ? errno : fd_write_all(fd, order->file_bytes, order->file_length);
+    if (!errnum && !give_to_user(fd, order))
+        errnum = errno;
+    return errnum ? error_set_errno(err, errnum, "cannot write work/%.100s", order->file_name)
+                  : SOMA_OK;
+}
+
+static enum soma_code make_progress(struct attempt_dir *dir, const struct order *order,
+                                    struct soma_error *err)
+{
+    unlinkat(dir->fd, "progress", 0);
+    if (mkfifoat(dir->fd, "progress", FILE_MODE))
+        return cannot(err, "make the progress FIFO");
+    dir->progress_fd = openat(dir->fd, "progress", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (dir->progress_fd < 0 || !give_to_user(dir->progress_fd, order))
+        return cannot(err, "open the progress FIFO");
+    return SOMA_OK;
+}
+
+// Bound through /proc: an attempt's path may be longer than the 107 bytes of a socket address.
+static enum soma_code make_control(struct attempt_dir *dir, struct soma_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", dir->fd);
+    unlinkat(dir->fd, "control", 0);
+    dir->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (dir->control_fd < 0 || bind(dir->control_fd, (struct sockaddr *)&address, sizeof address) ||
+        listen(dir->control_fd, CONTROL_BACKLOG))
+        return cannot(err, "make the control socket");
+    return SOMA_OK;
+}
+
+enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct order *order,
+                                      struct soma_error *err)
+{
+    dir->stdout_fd = make_file(dir->fd, "stdout");
+    dir->stderr_fd = make_file(dir->fd, "stderr");
+    if (dir->stdout_fd < 0 || dir->stderr_fd < 0)
+        return cannot(err, "make the output files");
+    enum soma_code code = make_work(dir, order, err);
+    if (!code)
+        code = make_progress(dir, order, err);
+    return code ? code : make_control(dir, err);
+}
+
+// --- the record
+
+static int64_t my_start_ticks(void)
+{
+    char text[1024];
+    FD_CLEANUP int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return 0;
+    text[length] = '\0';
+    // The name, field 2, may hold spaces and parentheses: count from the last parenthesis.
+    char *at = strrchr(text, ')');
+    for (int field = 2; at && field < START_TICKS_FIELD; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoll(at, NULL, 10) : 0;
+}
+
+static void put_boot_id(struct fields_writer *writer)
+{
+    char text[64];
+    FD_CLEANUP int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (length > 0)
+        fields_put(writer, "boot_id", text, strcspn(text, "\n"));
+}
+
+// The levels that the server made for this attempt: its own directory, the job's, the one of all
+// jobs. A debugger's attempt may lie where the upper ones cannot be opened.
+static int sync_directories(int directory_fd)
+{
+    if (fsync(directory_fd))
+        return errno;
+    static const char *const above[] = {"..", "../.."};
+    for (size_t i = 0; i < sizeof above / sizeof above[0]; i++) {
+        FD_CLEANUP int fd = openat(directory_fd, above[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && fsync(fd))
+            return errno;
+    }
+    return 0;
+}
+
+static int write_record(struct attempt_dir *dir, const struct fields_writer *record)
+{
+    if (ftruncate(dir->lock_fd, 0) || lseek(dir->lock_fd, 0, SEEK_SET) < 0)
+        return errno;
+    int errnum = fd_write_all(dir->lock_fd, record->bytes, record->length);
+    if (!errnum && fsync(dir->lock_fd))
+        errnum = errno;
+    return errnum ? errnum : sync_directories(dir->fd);
+}
+
+enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started_unix_ms,
+                                        struct soma_error *err)
+{
+    struct fields_writer record;
+    fields_writer_init(&record, RECORD_BYTES_MAX);
+    fields_put_int(&record, "version", 1);
+    put_boot_id(&record);
+    fields_put_int(&record, "pid", getpid());
+    fields_put_int(&record, "start_ticks", my_start_ticks());
+    fields_put_int(&record, "started_unix_ms", started_unix_ms);
+    enum soma_code code = fields_finish(&record, err);
+    int errnum = code ? 0 : write_record(dir, &record);
+    if (errnum)
+        code = error_set_errno(err, errnum, "cannot write the record");
+    fields_writer_fini(&record);
+    return code;
+}
+
+// --- the end
+
+void attempt_dir_remove_sockets(struct attempt_dir *dir)
+{
+    unlinkat(dir->fd, "control", 0);
+    unlinkat(dir->fd, "progress", 0);
+}
+
+void attempt_dir_close(struct attempt_dir *dir)
+{
+    // The lock last: who gets it finds everything closed.
+    const int fds[] = {dir->control_fd, dir->progress_fd, dir->stdout_fd, dir->stderr_fd,
+                       dir->work_fd,    dir->fd,          dir->lock_fd};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}

@@ -1,0 +1,150 @@
+#include "runner/conclusion.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+__attribute__((format(printf, 2, 3))) static void say(struct status *status, const char *format,
+                                                      ...)
+{
+    size_t used = strlen(status->message);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(status->message + used, sizeof status->message - used, format, args);
+    va_end(args);
+}
+
+// "SIGKILL"
+static const char *signal_name(int number, char room[24])
+{
+    const char *name = sigabbrev_np(number);
+    snprintf(room, 24, name ? "SIG%s" : "signal %.0s%d", name ? name : "", number);
+    return room;
+}
+
+static void conclude_main(const struct supervision *self, struct status *status)
+{
+    char room[24];
+    if (status->signal) {
+        status->reason = END_SIGNALED;
+        say(status, "the program was ended by %s", signal_name(status->signal, room));
+        return;
+    }
+    status->reason = END_EXITED;
+    if (status->exit_code != 0)
+        say(status, "the program exited with code %d", status->exit_code);
+    else if (self->tree.killed_count > 0)
+        say(status, "the program ended");
+}
+
+static void conclude_cause(const struct supervision *self, struct status *status)
+{
+    char room[24];
+    switch (self->ending.cause) {
+    case CAUSE_NONE:
+    case CAUSE_MAIN_ENDED:
+        conclude_main(self, status);
+        return;
+    case CAUSE_CANCEL:
+        status->reason = END_CANCELLED;
+        say(status, self->cancel_note[0] ? "cancelled: %s" : "cancelled%s", self->cancel_note);
+        return;
+    case CAUSE_WALL_TIME:
+        status->reason = END_WALL_TIMEOUT;
+        say(status, "the wall time limit was reached");
+        return;
+    case CAUSE_SHUTDOWN:
+        status->reason = END_SIGNALED;
+        status->signal = self->shutdown_signal;
+        say(status, "ended with the machine or by its operator: the runner got %s",
+            signal_name(self->shutdown_signal, room));
+        return;
+    }
+}
+
+static void say_killed(const struct supervision *self, struct status *status)
+{
+    long long killed = self->tree.killed_count;
+    const char *which = self->ending.cause == CAUSE_MAIN_ENDED ? " that it left behind" : "";
+    if (killed == 1)
+        say(status, "; 1 process%s was killed", which);
+    if (killed > 1)
+        say(status, "; %lld processes%s were killed", killed, which);
+    int left = self->tree.is_empty ? 0 : tree_count();
+    if (left > 0)
+        say(status, "; %d could not be killed", left);
+}
+
+static void say_unwritten(const struct capture *capture, const char *name, struct status *status)
+{
+    if (capture->write_errnum)
+        say(status, "%s%s could not be kept whole: %s", status->message[0] ? "; " : "", name,
+            strerror(capture->write_errnum));
+}
+
+static int64_t milliseconds(struct timeval time)
+{
+    return (int64_t)time.tv_sec * 1000 + time.tv_usec / 1000;
+}
+
+static void measure(const struct supervision *self, struct status *status)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
+        status->user_ms = milliseconds(usage.ru_utime);
+        status->system_ms = milliseconds(usage.ru_stime);
+        status->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+    }
+    status->started_unix_ms = self->started.ms;
+    status->finished_unix_ms = clock_wall_now().ms;
+    if (self->started.ms)
+        status->wall_ms = clock_mono_now().ms - self->started_mono.ms;
+    status->stdout_kept = self->out.kept_bytes;
+    status->stdout_dropped = self->out.dropped_bytes;
+    status->stderr_kept = self->err.kept_bytes;
+    status->stderr_dropped = self->err.dropped_bytes;
+    status->killed_count = self->tree.killed_count;
+}
+
+void conclusion_make(const struct supervision *self, char progress[PROGRESS_FORMAT_SIZE],
+                     struct status *ret_status)
+{
+    struct status *status = ret_status;
+    *status = (struct status){0};
+    measure(self, status);
+    if (self->start_failed) {
+        status->reason = END_START_FAILED;
+        status->exit_code = self->start_exit_code;
+        say(status, "%s", self->start_error.text);
+        return;
+    }
+    int wait_status = self->tree.main_wait_status;
+    if (self->tree.main_ended && WIFEXITED(wait_status))
+        status->exit_code = WEXITSTATUS(wait_status);
+    if (self->tree.main_ended && WIFSIGNALED(wait_status))
+        status->signal = WTERMSIG(wait_status);
+    conclude_cause(self, status);
+    say_killed(self, status);
+    say_unwritten(&self->out, "stdout", status);
+    say_unwritten(&self->err, "stderr", status);
+    if (self->progress.is_known) {
+        progress_format(&self->progress, progress);
+        status->progress = progress;
+    }
+}
+
+enum soma_code conclusion_write(const struct supervision *self, const struct status *status,
+                                struct soma_error *err)
+{
+    enum soma_code code = status_write(self->dir.fd, status, err);
+    const struct timespec pause = {CONCLUSION_RETRY_MS / 1000, 0};
+    for (int i = 0; code == SOMA_RESOURCE_EXHAUSTED && i < CONCLUSION_RETRIES; i++) {
+        nanosleep(&pause, NULL);
+        code = status_write(self->dir.fd, status, err);
+    }
+    return code;
+}

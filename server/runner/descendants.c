@@ -1,0 +1,119 @@
+#include "runner/descendants.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum {
+    FIRST_SIZE = 64,
+    READ_BYTES = 4096
+};
+
+void descendants_fini(struct descendants *descendants)
+{
+    free(descendants->list);
+    *descendants = (struct descendants){0};
+}
+
+static void add(struct descendants *descendants, pid_t pid, pid_t parent_pid)
+{
+    if (descendants->count == descendants->size) {
+        size_t size = descendants->size ? descendants->size * 2 : FIRST_SIZE;
+        if (size > DESCENDANTS_MAX)
+            return;
+        struct descendant *list = realloc(descendants->list, size * sizeof *list);
+        if (!list)
+            return;
+        descendants->list = list;
+        descendants->size = size;
+    }
+    descendants->list[descendants->count++] = (struct descendant){pid, parent_pid};
+}
+
+// Adds the numbers in a `children` file: "12 345 ". A number may be cut between two reads.
+static void add_children_of_task(struct descendants *descendants, pid_t pid, int children_fd)
+{
+    char bytes[READ_BYTES];
+    pid_t child = 0;
+    ssize_t got;
+    while ((got = read(children_fd, bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (bytes[i] >= '0' && bytes[i] <= '9') {
+                child = child * 10 + (bytes[i] - '0');
+            } else if (child > 0) {
+                add(descendants, child, pid);
+                child = 0;
+            }
+        }
+    }
+}
+
+// Children belong to the thread that forked them.
+static void add_children(struct descendants *descendants, pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    if (!tasks)
+        return;
+    struct dirent *entry;
+    while ((entry = readdir(tasks))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        char name[NAME_MAX + 16];
+        snprintf(name, sizeof name, "%s/children", entry->d_name);
+        FD_CLEANUP int fd = openat(dirfd(tasks), name, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+            add_children_of_task(descendants, pid, fd);
+    }
+    closedir(tasks);
+}
+
+void descendants_find(struct descendants *descendants)
+{
+    descendants->count = 0;
+    add_children(descendants, getpid());
+    for (size_t i = 0; i < descendants->count; i++)
+        add_children(descendants, descendants->list[i].pid);
+}
+
+// The parent's pid, field 4 of /proc/PID/stat; 0 where there is no such process.
+static pid_t parent_of(pid_t pid)
+{
+    char text[512];
+    snprintf(text, sizeof text, "/proc/%d/stat", (int)pid);
+    FD_CLEANUP int fd = open(text, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return 0;
+    text[length] = '\0';
+    const char *name_end = strrchr(text, ')');
+    int parent;
+    return name_end && sscanf(name_end + 1, " %*c %d", &parent) == 1 ? (pid_t)parent : 0;
+}
+
+// The pidfd pins who is meant; the parent shows that it still is the one that was found. An
+// orphan's parent is the runner.
+static void signal_one(const struct descendant *descendant, int number)
+{
+    FD_CLEANUP int pidfd = pidfd_open(descendant->pid, 0);
+    if (pidfd < 0)
+        return;
+    pid_t parent = parent_of(descendant->pid);
+    if (parent == descendant->parent_pid || parent == getpid())
+        pidfd_send_signal(pidfd, number, NULL, 0);
+}
+
+void descendants_signal(const struct descendants *descendants, int number)
+{
+    for (size_t i = 0; i < descendants->count; i++)
+        signal_one(&descendants->list[i], number);
+}

@@ -1,0 +1,33 @@
+// All descendants of this process, found through /proc, and signals to them that cannot hit a
+// stranger who got the number of one that ended.
+#ifndef RUNNER_DESCENDANTS_H
+#define RUNNER_DESCENDANTS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct descendant {
+    pid_t pid;
+    pid_t parent_pid;
+};
+
+struct descendants {
+    struct descendant *list; // owned; parents before their children
+    size_t count;
+    size_t size;
+};
+
+enum {
+    DESCENDANTS_MAX = 262144
+};
+
+void descendants_fini(struct descendants *descendants);
+
+// Finds them anew. Where memory or descriptors run out, or a process is born meanwhile, the list
+// lacks some: whoever needs all asks again.
+void descendants_find(struct descendants *descendants);
+
+// Sends the signal to each.
+void descendants_signal(const struct descendants *descendants, int number);
+
+#endif

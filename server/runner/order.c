@@ -1,0 +1,188 @@
+#include "runner/order.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fields.h"
+#include "base/file.h"
+#include "wire/limits.h"
+
+// Fields that are one whole number.
+static const struct number_row {
+    const char *key;
+    size_t offset; // of an int64_t in struct order
+    int64_t min, max;
+} number_rows[] = {
+    {"attempt", offsetof(struct order, attempt), 0, INT32_MAX},
+    {"wall_time_ms", offsetof(struct order, wall_time_ms), 1, LIMIT_JOB_WALL_TIME_MS},
+    {"output_bytes", offsetof(struct order, output_bytes), 0, LIMIT_JOB_OUTPUT_BYTES},
+    {"kill_grace_ms", offsetof(struct order, kill_grace_ms), 0, LIMIT_JOB_KILL_GRACE_MS},
+    {"uid", offsetof(struct order, uid), 0, UINT32_MAX - 1},
+    {"gid", offsetof(struct order, gid), 0, UINT32_MAX - 1},
+};
+
+static enum soma_code refuse(struct soma_error *err, const char *key, const char *why)
+{
+    return error_set(err, REASON_DATA_DAMAGED, NULL, "order: %s %s", key, why);
+}
+
+// The field's bytes with a NUL behind them, in place of the line break that ends every field.
+static char *text_of(struct order *order, const struct field *field)
+{
+    char *text = order->bytes + (field->bytes - order->bytes);
+    text[field->length] = '\0';
+    return text;
+}
+
+static bool is_text(const struct field *field)
+{
+    return !memchr(field->bytes, '\0', field->length);
+}
+
+static bool is_file_name(const struct field *field)
+{
+    const char *name = field->bytes;
+    if (field->length == 0 || field->length > NAME_MAX || !is_text(field))
+        return false;
+    if (memchr(name, '/', field->length))
+        return false;
+    return !(name[0] == '.' && (field->length == 1 || (field->length == 2 && name[1] == '.')));
+}
+
+static bool is_variable(const struct field *field)
+{
+    const char *equals = memchr(field->bytes, '=', field->length);
+    return equals && equals != field->bytes && is_text(field);
+}
+
+static enum soma_code take_number(struct order *order, const struct field *field,
+                                  const struct number_row *row, struct soma_error *err)
+{
+    int64_t value;
+    if (!field_to_int(field, &value) || value < row->min || value > row->max)
+        return refuse(err, row->key, "is no number in its range");
+    memcpy((char *)order + row->offset, &value, sizeof value);
+    return SOMA_OK;
+}
+
+static enum soma_code take_text(struct order *order, const struct field *field,
+                                struct soma_error *err)
+{
+    if (field_is(field, "argv")) {
+        if (!is_text(field))
+            return refuse(err, "argv", "holds a NUL");
+        order->argv[order->argc++] = text_of(order, field);
+    } else if (field_is(field, "env")) {
+        if (!is_variable(field))
+            return refuse(err, "env", "is no NAME=VALUE");
+        order->env[order->envc++] = text_of(order, field);
+    } else if (field_is(field, "job_id")) {
+        order->job_id = text_of(order, field);
+    } else if (field_is(field, "file_name")) {
+        if (!is_file_name(field))
+            return refuse(err, "file_name", "is no file's name");
+        order->file_name = text_of(order, field);
+    } else if (field_is(field, "file_bytes")) {
+        order->file_bytes = text_of(order, field);
+        order->file_length = field->length;
+    } else if (field_is(field, "stdin")) {
+        order->stdin_bytes = text_of(order, field);
+        order->stdin_length = field->length;
+    }
+    return SOMA_OK;
+}
+
+static enum soma_code take_field(struct order *order, const struct field *field,
+                                 struct soma_error *err)
+{
+    int64_t version;
+    if (field_is(field, "version"))
+        return field_to_int(field, &version) && version == 1
+                   ? SOMA_OK
+                   : refuse(err, "version", "is none that this runner knows");
+    for (size_t i = 0; i < sizeof number_rows / sizeof number_rows[0]; i++) {
+        if (field_is(field, number_rows[i].key))
+            return take_number(order, field, &number_rows[i], err);
+    }
+    return take_text(order, field, err);
+}
+
+struct counts {
+    size_t argv, env, version;
+};
+
+static struct counts count_fields(struct fields_reader reader)
+{
+    struct counts counts = {0};
+    struct field field;
+    while (fields_next(&reader, &field)) {
+        counts.argv += field_is(&field, "argv");
+        counts.env += field_is(&field, "env");
+        counts.version += field_is(&field, "version");
+    }
+    return counts;
+}
+
+static enum soma_code check_whole(const struct order *order, struct soma_error *err)
+{
+    if (order->argv[0][0] == '\0')
+        return refuse(err, "argv", "names no program");
+    if (order->wall_time_ms < 0)
+        return refuse(err, "wall_time_ms", "is missing");
+    if (order->output_bytes < 0)
+        return refuse(err, "output_bytes", "is missing");
+    if ((order->uid < 0) != (order->gid < 0))
+        return refuse(err, "uid", "and gid stand together or not at all");
+    return SOMA_OK;
+}
+
+static enum soma_code parse(struct order *order, size_t length, struct soma_error *err)
+{
+    struct fields_reader reader;
+    enum soma_code code = fields_open(&reader, order->bytes, length, err);
+    if (code)
+        return code;
+    struct counts counts = count_fields(reader);
+    if (counts.version != 1)
+        return refuse(err, "version", "is missing");
+    if (counts.argv == 0 || counts.argv > ORDER_WORDS_MAX || counts.env > ORDER_WORDS_MAX)
+        return refuse(err, "argv or env", "has too few or too many words");
+    order->argv = calloc(counts.argv + 1, sizeof *order->argv);
+    order->env = calloc(counts.env + 2, sizeof *order->env);
+    if (!order->argv || !order->env)
+        return error_set_no_memory(err);
+    struct field field;
+    while (!code && fields_next(&reader, &field))
+        code = take_field(order, &field, err);
+    return code ? code : check_whole(order, err);
+}
+
+enum soma_code order_read(int directory_fd, struct order *ret_order, struct soma_error *err)
+{
+    struct order order = {.job_id = "",
+                          .wall_time_ms = -1,
+                          .output_bytes = -1,
+                          .kill_grace_ms = LIMIT_JOB_DEFAULT_KILL_GRACE_MS,
+                          .uid = -1,
+                          .gid = -1};
+    size_t length;
+    enum soma_code code =
+        file_read_all(directory_fd, "order", ORDER_BYTES_MAX, &order.bytes, &length, NULL, err);
+    if (!code)
+        code = parse(&order, length, err);
+    if (code) {
+        order_fini(&order);
+        return code;
+    }
+    *ret_order = order;
+    return SOMA_OK;
+}
+
+void order_fini(struct order *order)
+{
+    free(order->argv);
+    free(order->env);
+    free(order->bytes);
+    *order = (struct order){0};
+}

@@ -1,0 +1,54 @@
+#include "runner/status.h"
+
+#include "base/fields.h"
+#include "base/file.h"
+
+enum {
+    STATUS_BYTES_MAX = 4096,
+    STATUS_MODE = 0600
+};
+
+static const char *const reason_words[] = {
+    [END_EXITED] = "exited",
+    [END_SIGNALED] = "signaled",
+    [END_WALL_TIMEOUT] = "wall_timeout",
+    [END_CANCELLED] = "cancelled",
+    [END_START_FAILED] = "start_failed",
+};
+
+enum soma_code status_write(int directory_fd, const struct status *status, struct soma_error *err)
+{
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {
+        {"exit_code", status->exit_code},
+        {"signal", status->signal},
+        {"started_unix_ms", status->started_unix_ms},
+        {"finished_unix_ms", status->finished_unix_ms},
+        {"wall_ms", status->wall_ms},
+        {"user_ms", status->user_ms},
+        {"system_ms", status->system_ms},
+        {"peak_bytes", status->peak_bytes},
+        {"stdout_kept", status->stdout_kept},
+        {"stdout_dropped", status->stdout_dropped},
+        {"stderr_kept", status->stderr_kept},
+        {"stderr_dropped", status->stderr_dropped},
+        {"killed_count", status->killed_count},
+    };
+    struct fields_writer writer;
+    fields_writer_init(&writer, STATUS_BYTES_MAX);
+    fields_put_int(&writer, "version", 1);
+    fields_put_text(&writer, "reason", reason_words[status->reason]);
+    fields_put_text(&writer, "message", status->message);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        fields_put_int(&writer, numbers[i].key, numbers[i].value);
+    if (status->progress)
+        fields_put_text(&writer, "progress", status->progress);
+    enum soma_code code = fields_finish(&writer, err);
+    if (!code)
+        code = file_write_atomic(directory_fd, "status", writer.bytes, writer.length, STATUS_MODE,
+                                 err);
+    fields_writer_fini(&writer);
+    return code;
+}

@@ -1,0 +1,45 @@
+// The end of an attempt: the file `status` of its directory (base/fields.h).
+//
+// Fields: version (1), reason, exit_code, signal, message, started_unix_ms, finished_unix_ms,
+// wall_ms, user_ms, system_ms, peak_bytes, stdout_kept, stdout_dropped, stderr_kept,
+// stderr_dropped, killed_count, and progress ("PERCENT TEXT", the last report) where there was one.
+#ifndef RUNNER_STATUS_H
+#define RUNNER_STATUS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum end_reason {
+    END_EXITED,       // "exited"
+    END_SIGNALED,     // "signaled": by a signal that the runner did not send, or with the runner
+    END_WALL_TIMEOUT, // "wall_timeout"
+    END_CANCELLED,    // "cancelled"
+    END_START_FAILED  // "start_failed": exit_code is 127 (not found), 126 (not executable) or 125
+};
+
+enum {
+    STATUS_MESSAGE_SIZE = 512,
+    STATUS_EXIT_START_FAILED = 125
+};
+
+struct status {
+    enum end_reason reason;
+    int exit_code; // of the main process, where it exited
+    int signal;    // that ended the main process, otherwise 0
+    char message[STATUS_MESSAGE_SIZE];
+    int64_t started_unix_ms; // 0: the program was never let go
+    int64_t finished_unix_ms;
+    int64_t wall_ms;
+    int64_t user_ms, system_ms; // of the tree's processes that were waited for
+    int64_t peak_bytes;         // of the largest process
+    int64_t stdout_kept, stdout_dropped;
+    int64_t stderr_kept, stderr_dropped;
+    int64_t killed_count; // processes that the runner's signals ended
+    const char *progress; // NULL: nothing reported
+};
+
+// Atomic and synced.
+enum soma_code status_write(int directory_fd, const struct status *status, struct soma_error *err);
+
+#endif

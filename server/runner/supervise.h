@@ -1,0 +1,47 @@
+// The loop of a runner: from the moment that the program may run to the moment that its tree is
+// gone.
+#ifndef RUNNER_SUPERVISE_H
+#define RUNNER_SUPERVISE_H
+
+#include <stdbool.h>
+
+#include "runner/attempt_dir.h"
+#include "runner/capture.h"
+#include "runner/ending.h"
+#include "runner/link.h"
+#include "runner/program.h"
+#include "runner/progress.h"
+#include "runner/tree.h"
+
+// Everything that one attempt is, in its runner.
+struct supervision {
+    struct attempt_dir dir;
+    int64_t kill_grace_ms; // from the order
+    struct program program;
+    struct tree tree;
+    struct ending ending;
+    struct capture out;
+    struct capture err;
+    struct progress progress;
+    struct links links;
+    int signal_fd;
+    int timer_fd;                   // CLOCK_BOOTTIME
+    struct mono_time timer_armed;   // what timer_fd is set to
+    struct mono_time output_since;  // the last time that sizes were announced
+    struct mono_time reported_last; // and progress
+    bool output_changed;            // since then
+    bool progress_changed;
+    int shutdown_signal; // that the runner got; 0: none
+    char cancel_note[LINK_NOTE_MAX + 1];
+    struct wall_time started; // when the program was let go
+    struct mono_time started_mono;
+    // The program could not be started: why, and the exit code that says so.
+    bool start_failed;
+    int start_exit_code;
+    struct soma_error start_error;
+};
+
+// Runs until the tree is gone or cannot be killed. The program was let go before.
+void supervise(struct supervision *supervision);
+
+#endif
