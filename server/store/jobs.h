@@ -1,0 +1,116 @@
+// Jobs in the database: rows, labels, the revision, and the lists that the domain asks for.
+//
+// The store decides nothing. A change is: read the row inside the write transaction, let the
+// domain's table of transitions change row->job.status, write it back with job_store_update. Each
+// such write takes the next revision, which all jobs share.
+//
+// What is read lies in the caller's arena. job.spec is left empty except for queue, priority,
+// not_before and keep_ms; the rest is in the row's spec bytes (jobs/spec_codec.h).
+#ifndef STORE_JOBS_H
+#define STORE_JOBS_H
+
+#include "base/arena.h"
+#include "jobs/job.h"
+#include "jobs/spec_codec.h"
+#include "store/store.h"
+
+struct job_row {
+    struct job job;
+    struct job_status stored; // as read; job_store_update writes job.status over it
+    struct spec_bytes spec;   // body only where it was asked for
+};
+
+struct job_list {
+    struct job_row **rows;
+    size_t count;
+    bool more;     // something may follow
+    int64_t after; // then: where to go on
+};
+
+// All counts are exact, and cost one row.
+struct job_totals {
+    int64_t revision;                  // of the latest change of any job
+    int64_t count_of[JOB_STATE_COUNT]; // by state
+    int64_t output_bytes;              // kept by final jobs
+};
+
+// --- one job
+
+// A new job in state QUEUED, attempt 0. QUEUE_FULL where unfinished_max jobs are not final.
+// ret_row is complete, with the spec that was given.
+enum soma_code job_store_insert(struct store_txn *txn, const char *id, const struct job_spec *spec,
+                                const struct spec_bytes *bytes, struct wall_time now,
+                                int64_t unfinished_max, struct job_row *ret_row,
+                                struct soma_error *err);
+
+// JOB_NOT_FOUND with field "job_id".
+enum soma_code job_store_get(struct store_txn *txn, const char *id, bool with_body,
+                             struct arena *arena, struct job_row *ret_row, struct soma_error *err);
+enum soma_code job_store_get_num(struct store_txn *txn, int64_t num, bool with_body,
+                                 struct arena *arena, struct job_row *ret_row,
+                                 struct soma_error *err);
+
+// Writes row->job.status, gives it the next revision and makes row->stored the same. INTERNAL where
+// the job is no longer as row->stored says, which a row read in the same transaction always is.
+enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, struct soma_error *err);
+
+// Removes a final job; who watches is told. JOB_NOT_FOUND, JOB_NOT_FINAL.
+enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_time now,
+                                struct soma_error *err);
+
+enum soma_code job_store_totals(struct store_txn *txn, struct job_totals *ret_totals,
+                                struct soma_error *err);
+
+// --- lists
+
+// Newest first, those with a num below before (0: from the newest). At most max rows, and no more
+// than 20 000 rows are looked at: a page may be short, or empty, and have more.
+enum soma_code job_store_list(struct store_txn *txn, const struct job_filter *filter,
+                              int64_t before, size_t max, struct arena *arena,
+                              struct job_list *ret_list, struct soma_error *err);
+
+struct job_changes {
+    struct job_list jobs; // by rising revision
+    const char **removed_ids;
+    size_t removed_count;
+    int64_t revision;  // go on from here; larger than since where anything changed
+    bool history_lost; // removals after since are forgotten; nothing else is set
+};
+
+// What changed after since and up to what this transaction sees, in bounded pieces: at most max
+// jobs and max removals, and no more than 20 000 rows are looked at.
+enum soma_code job_store_changes(struct store_txn *txn, int64_t since,
+                                 const struct job_filter *filter, size_t max, struct arena *arena,
+                                 struct job_changes *ret_changes, struct soma_error *err);
+
+// Queued jobs whose time has come, in the order in which to start them. Needs a write transaction;
+// claiming them is up to the caller.
+enum soma_code job_store_ready(struct store_txn *txn, struct wall_time now, size_t max,
+                               struct arena *arena, struct job_list *ret_list,
+                               struct soma_error *err);
+
+// When the next delayed job is to start; 0: there is none.
+enum soma_code job_store_next_due(struct store_txn *txn, struct wall_time *ret_due,
+                                  struct soma_error *err);
+
+// Running jobs with a num above after, oldest first.
+enum soma_code job_store_running(struct store_txn *txn, int64_t after, size_t max,
+                                 struct arena *arena, struct job_list *ret_list,
+                                 struct soma_error *err);
+
+// Final jobs that match and ended at or before the time, those that ended first come first. Looks
+// at as many rows as it takes: not for the writer thread where there is a filter.
+enum soma_code job_store_ended(struct store_txn *txn, const struct job_filter *filter,
+                               struct wall_time ended_before, size_t max, struct arena *arena,
+                               struct job_list *ret_list, struct soma_error *err);
+
+// Final jobs whose keep time is over.
+enum soma_code job_store_expired(struct store_txn *txn, struct wall_time now, size_t max,
+                                 struct arena *arena, struct job_list *ret_list,
+                                 struct soma_error *err);
+
+// Forgets at most max removals from before the time.
+enum soma_code job_store_forget_removed(struct store_txn *txn, struct wall_time before, size_t max,
+                                        struct soma_error *err);
+
+#endif
