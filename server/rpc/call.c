@@ -1,0 +1,144 @@
+#include "rpc/call.h"
+
+#include <nettle/sha2.h>
+#include <string.h>
+
+#include "rpc/call_private.h"
+#include "rpc/counters.h"
+#include "wire/decode.h"
+#include "wire/frame.h"
+#include "wire/limits.h"
+
+enum {
+    ARENA_KEPT_BYTES = 16384
+};
+
+void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer)
+{
+    arena_reset(&call->arena, ARENA_KEPT_BYTES);
+    call->arena.budget = wire_decode_budget(length);
+    call->frame = frame;
+    call->frame_length = length;
+    call->message = NULL;
+    call->message_length = 0;
+    call->method = "";
+    call->has_request_id = false;
+    call->deadline = clock_deadline_after(LIMIT_DEFAULT_TIMEOUT_MS);
+    call->peer = peer;
+    call->slot = NULL;
+}
+
+struct arena *rpc_call_arena(struct rpc_call *call)
+{
+    return &call->arena;
+}
+
+const char *rpc_call_method(const struct rpc_call *call)
+{
+    return call->method;
+}
+
+struct mono_time rpc_call_deadline(const struct rpc_call *call)
+{
+    return call->deadline;
+}
+
+const uint8_t *rpc_call_request_id(const struct rpc_call *call)
+{
+    return call->has_request_id ? call->request_id : NULL;
+}
+
+void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[FINGERPRINT_BYTES])
+{
+    struct sha256_ctx hash;
+    sha256_init(&hash);
+    sha256_update(&hash, strlen(call->method) + 1, (const uint8_t *)call->method);
+    sha256_update(&hash, call->message_length, call->message);
+    sha256_digest(&hash, FINGERPRINT_BYTES, ret_fingerprint);
+}
+
+bool rpc_call_is_expired(const struct rpc_call *call)
+{
+    return clock_left_ms(call->deadline) == 0;
+}
+
+uint32_t rpc_call_peer(const struct rpc_call *call)
+{
+    return call->peer;
+}
+
+void **rpc_call_slot(struct rpc_call *call)
+{
+    return &call->slot;
+}
+
+static void init_header(Pb__ResponseHeader *header, struct rpc_call *call)
+{
+    pb__response_header__init(header);
+    if (call->has_request_id)
+        header->request_id = (ProtobufCBinaryData){REQUEST_ID_BYTES, call->request_id};
+}
+
+// True where the reply fits into a frame; otherwise the call is failed.
+static bool fits(struct rpc_call *call, size_t length)
+{
+    if (length <= (size_t)LIMIT_FRAME_BYTES)
+        return true;
+    struct soma_error err = {0};
+    error_set(&err, REASON_MESSAGE_TOO_LARGE, NULL,
+              "the reply would be %zu bytes, at most %lld fit into a frame: ask for less at once",
+              length, (long long)LIMIT_FRAME_BYTES);
+    rpc_call_fail(call, &err);
+    return false;
+}
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message)
+{
+    Pb__ResponseHeader header;
+    init_header(&header, call);
+    size_t length = frame_length(&header.base, message);
+    if (!fits(call, length))
+        return;
+    uint8_t *frame = transport_reply(call, length);
+    if (!frame) {
+        transport_abandon(call);
+        return;
+    }
+    frame_write(frame, &header.base, message);
+    transport_send(call);
+}
+
+void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t length)
+{
+    Pb__ResponseHeader header;
+    init_header(&header, call);
+    size_t total = frame_length_packed(&header.base, length);
+    if (!fits(call, total))
+        return;
+    uint8_t *frame = transport_reply(call, total);
+    if (!frame) {
+        transport_abandon(call);
+        return;
+    }
+    frame_write_packed(frame, &header.base, message, length);
+    transport_send(call);
+}
+
+void rpc_call_fail(struct rpc_call *call, const struct soma_error *err)
+{
+    Pb__ResponseHeader header;
+    init_header(&header, call);
+    header.code = (Pb__Code)err->code;
+    header.reason = err->reason;
+    header.message = err->text;
+    header.field = err->field;
+    header.retry_after_ms = err->retry_after_ms;
+    counter_add(COUNTER_RPC_ERRORS, 1);
+    uint8_t *frame = transport_reply(call, frame_length(&header.base, NULL));
+    if (!frame) {
+        transport_abandon(call);
+        return;
+    }
+    frame_write(frame, &header.base, NULL);
+    transport_send(call);
+}

@@ -1,0 +1,40 @@
+// What a call is made of: for the rooms of rpc/ only.
+#ifndef RPC_CALL_PRIVATE_H
+#define RPC_CALL_PRIVATE_H
+
+#include "rpc/call.h"
+#include "soma/v1/rpc.pb-c.h"
+
+enum {
+    METHOD_BYTES_MAX = 128
+};
+
+struct rpc_call {
+    struct arena arena;
+    // The request's frame; the listener's, valid until the answer.
+    const uint8_t *frame;
+    size_t frame_length;
+    // The part of it behind the header.
+    const uint8_t *message;
+    size_t message_length;
+    const char *method; // in the arena; "" until the header is read
+    uint8_t request_id[REQUEST_ID_BYTES];
+    bool has_request_id;
+    struct mono_time deadline;
+    uint32_t peer;
+    void *slot;
+};
+
+// A fresh call for a received frame. The arena was initialised once and is reset here.
+void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer);
+
+// --- what the listener does for a call (listener.c)
+
+// A reply of exactly length bytes, to be filled; NULL when there is no memory.
+uint8_t *transport_reply(struct rpc_call *call, size_t length);
+// Sends it; the call is over.
+void transport_send(struct rpc_call *call);
+// There is no reply; the call is over and its peer will time out.
+void transport_abandon(struct rpc_call *call);
+
+#endif

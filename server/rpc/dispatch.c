@@ -1,0 +1,178 @@
+#include "rpc/dispatch.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/call_private.h"
+#include "rpc/counters.h"
+#include "wire/decode.h"
+#include "wire/frame.h"
+#include "wire/limits.h"
+
+enum {
+    SLOT_COUNT = 256
+}; // of the method table; a power of two, several times the number of methods
+
+struct method {
+    char path[METHOD_BYTES_MAX + 1]; // "" where the place is free
+    ProtobufCService *service;
+    unsigned index;
+};
+
+struct dispatcher {
+    atomic_bool stopping;
+    size_t method_count;
+    struct method methods[SLOT_COUNT]; // open addressing by the path's hash
+};
+
+// FNV-1a.
+static uint32_t hash_of(const char *text)
+{
+    uint32_t hash = 2166136261u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash;
+}
+
+// The method's place, or the free one where it would be.
+static struct method *place_of(struct dispatcher *dispatcher, const char *path)
+{
+    uint32_t at = hash_of(path);
+    for (;; at++) {
+        struct method *method = &dispatcher->methods[at % SLOT_COUNT];
+        if (!method->path[0] || strcmp(method->path, path) == 0)
+            return method;
+    }
+}
+
+static bool add_service(struct dispatcher *dispatcher, ProtobufCService *service)
+{
+    const ProtobufCServiceDescriptor *descriptor = service->descriptor;
+    for (unsigned i = 0; i < descriptor->n_methods; i++) {
+        char path[METHOD_BYTES_MAX + 1];
+        int length =
+            snprintf(path, sizeof path, "%s/%s", descriptor->name, descriptor->methods[i].name);
+        if (length >= (int)sizeof path || ++dispatcher->method_count > SLOT_COUNT / 2)
+            return false;
+        struct method *method = place_of(dispatcher, path);
+        memcpy(method->path, path, sizeof path);
+        method->service = service;
+        method->index = i;
+    }
+    return true;
+}
+
+enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
+                              struct dispatcher **ret_dispatcher, struct soma_error *err)
+{
+    struct dispatcher *dispatcher = calloc(1, sizeof *dispatcher);
+    if (!dispatcher)
+        return error_set_no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        if (!add_service(dispatcher, services[i])) {
+            dispatcher_free(dispatcher);
+            return error_set(err, REASON_INTERNAL, NULL, "service %s does not fit",
+                             services[i]->descriptor->name);
+        }
+    }
+    *ret_dispatcher = dispatcher;
+    return SOMA_OK;
+}
+
+void dispatcher_free(struct dispatcher *dispatcher)
+{
+    free(dispatcher);
+}
+
+void dispatcher_stop(struct dispatcher *dispatcher)
+{
+    atomic_store(&dispatcher->stopping, true);
+}
+
+static enum soma_code take_timeout(struct rpc_call *call, int32_t timeout_ms,
+                                   struct soma_error *err)
+{
+    if (timeout_ms < 0)
+        return error_set(err, REASON_DEADLINE_PAST, "timeout_ms",
+                         "the deadline was past %lld ms before the request",
+                         -(long long)timeout_ms);
+    if (timeout_ms > LIMIT_TIMEOUT_MS)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "timeout_ms",
+                         "timeout_ms is %d, at most %lld", timeout_ms, (long long)LIMIT_TIMEOUT_MS);
+    if (timeout_ms > 0)
+        call->deadline = clock_deadline_after(timeout_ms);
+    return SOMA_OK;
+}
+
+static enum soma_code take_request_id(struct rpc_call *call, const ProtobufCBinaryData *id,
+                                      struct soma_error *err)
+{
+    if (id->len == 0)
+        return SOMA_OK;
+    if (id->len != REQUEST_ID_BYTES)
+        return error_set(err, REASON_FIELD_INVALID, "request_id",
+                         "a request id has %d bytes, this one %zu", REQUEST_ID_BYTES, id->len);
+    memcpy(call->request_id, id->data, REQUEST_ID_BYTES);
+    call->has_request_id = true;
+    return SOMA_OK;
+}
+
+static enum soma_code read_header(struct rpc_call *call, struct soma_error *err)
+{
+    struct frame_parts parts;
+    enum soma_code code = frame_split(call->frame, call->frame_length, &parts, err);
+    if (code != SOMA_OK)
+        return code;
+    call->message = parts.message;
+    call->message_length = parts.message_length;
+    const Pb__RequestHeader *header = (const Pb__RequestHeader *)wire_decode(
+        &pb__request_header__descriptor, parts.header, parts.header_length, &call->arena, err);
+    if (!header)
+        return error_set(err, REASON_HEADER_MALFORMED, NULL, "the header is no RequestHeader");
+    code = take_request_id(call, &header->request_id, err);
+    if (code != SOMA_OK)
+        return code;
+    call->method = header->method;
+    if (strlen(call->method) > METHOD_BYTES_MAX)
+        return error_set(err, REASON_FIELD_TOO_LONG, "method", "a method path has at most %d bytes",
+                         METHOD_BYTES_MAX);
+    return take_timeout(call, header->timeout_ms, err);
+}
+
+static void reply_closure(const ProtobufCMessage *message, void *call)
+{
+    rpc_call_reply(call, message);
+}
+
+void dispatch(struct dispatcher *dispatcher, struct rpc_call *call)
+{
+    struct soma_error err = {0};
+    counter_add(COUNTER_RPC_REQUESTS, 1);
+    if (read_header(call, &err) != SOMA_OK) {
+        rpc_call_fail(call, &err);
+        return;
+    }
+    if (atomic_load_explicit(&dispatcher->stopping, memory_order_relaxed)) {
+        error_set(&err, REASON_SERVER_STOPPING, NULL, "the server is shutting down");
+        rpc_call_fail(call, &err);
+        return;
+    }
+    struct method *method = place_of(dispatcher, call->method);
+    if (!method->path[0]) {
+        error_set(&err, REASON_METHOD_UNKNOWN, "method", "there is no method '%.*s'",
+                  METHOD_BYTES_MAX, call->method);
+        rpc_call_fail(call, &err);
+        return;
+    }
+    const ProtobufCServiceDescriptor *service = method->service->descriptor;
+    const ProtobufCMessage *request =
+        wire_decode(service->methods[method->index].input, call->message, call->message_length,
+                    &call->arena, &err);
+    if (!request) {
+        rpc_call_fail(call, &err);
+        return;
+    }
+    method->service->invoke(method->service, method->index, request, reply_closure, call);
+}

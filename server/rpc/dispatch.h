@@ -1,0 +1,24 @@
+// From a frame to a method: reads the header, finds the method by the services' descriptors,
+// decodes the message, calls the handler. Knows no method by name: the descriptors that protoc-c
+// generates are the table.
+#ifndef RPC_DISPATCH_H
+#define RPC_DISPATCH_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "rpc/call.h"
+
+struct dispatcher;
+
+// services live as long as the dispatcher.
+enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
+                              struct dispatcher **ret_dispatcher, struct soma_error *err);
+void dispatcher_free(struct dispatcher *dispatcher);
+
+// From now on every call is failed with SERVER_STOPPING.
+void dispatcher_stop(struct dispatcher *dispatcher);
+
+// Answers the call, or hands it to its handler, which does. The call has its frame.
+void dispatch(struct dispatcher *dispatcher, struct rpc_call *call);
+
+#endif

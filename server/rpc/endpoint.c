@@ -1,0 +1,107 @@
+#include "rpc/endpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static enum soma_code invalid(struct soma_error *err, const char *url, const char *why)
+{
+    return error_set(err, REASON_CONFIG_INVALID, "listen", "cannot listen on '%s': %s", url, why);
+}
+
+static enum soma_code make_folder(const char *path, struct soma_error *err)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (!slash || slash == folder)
+        return SOMA_OK;
+    *slash = '\0';
+    return directory_make_all(folder, 0700, err);
+}
+
+static enum soma_code lock(struct endpoint *endpoint, const char *path, struct soma_error *err)
+{
+    char name[ENDPOINT_URL_SIZE + 8];
+    snprintf(name, sizeof name, "%s.lock", path);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", name);
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        return invalid(err, endpoint->url, "another server listens there");
+    }
+    endpoint->lock_fd = fd;
+    return SOMA_OK;
+}
+
+static enum soma_code prepare_ipc(struct endpoint *endpoint, struct soma_error *err)
+{
+    const char *path = endpoint->url + strlen("ipc://");
+    struct stat info;
+    if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return invalid(err, endpoint->url, "a socket's path has at most 107 bytes");
+    endpoint->is_ipc = true;
+    enum soma_code code = make_folder(path, err);
+    if (code == SOMA_OK)
+        code = lock(endpoint, path, err);
+    if (code != SOMA_OK)
+        return code;
+    if (lstat(path, &info) == 0 && !S_ISSOCK(info.st_mode)) {
+        endpoint_close(endpoint);
+        return invalid(err, endpoint->url, "the path exists and is no socket");
+    }
+    return SOMA_OK;
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool is_loopback(const char *host)
+{
+    static const char *const loopbacks[] = {"127.", "localhost:", "[::1]:"};
+    for (size_t i = 0; i < sizeof loopbacks / sizeof loopbacks[0]; i++) {
+        if (starts_with(host, loopbacks[i]))
+            return true;
+    }
+    return false;
+}
+
+enum soma_code endpoint_open(const char *url, struct endpoint *ret_endpoint, struct soma_error *err)
+{
+    struct endpoint endpoint = {.lock_fd = -1, .is_ws = starts_with(url, "ws://")};
+    if (strlen(url) >= sizeof endpoint.url)
+        return invalid(err, url, "the address is too long");
+    snprintf(endpoint.url, sizeof endpoint.url, "%s", url);
+    enum soma_code code = SOMA_OK;
+    if (starts_with(url, "ipc:///"))
+        code = prepare_ipc(&endpoint, err);
+    else if (starts_with(url, "tcp://") || starts_with(url, "ws://"))
+        code =
+            is_loopback(strstr(url, "://") + 3)
+                ? SOMA_OK
+                : invalid(err, url, "only loopback addresses, as nothing asks peers who they are");
+    else if (!starts_with(url, "inproc://"))
+        code = invalid(
+            err, url,
+            "an address is ipc:///PATH, tcp://HOST:PORT, ws://HOST:PORT/PATH or inproc://NAME");
+    if (code == SOMA_OK)
+        *ret_endpoint = endpoint;
+    return code;
+}
+
+void endpoint_close(struct endpoint *endpoint)
+{
+    if (endpoint->lock_fd >= 0)
+        close(endpoint->lock_fd);
+    endpoint->lock_fd = -1;
+}
