@@ -55,6 +55,8 @@ static enum attempt_claim take_lock(struct attempt_dir *dir, struct soma_error *
         return refuse(err, "another runner has the lock");
     if (has_record(dir->lock_fd) || faccessat(dir->fd, "status", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return refuse(err, "this attempt was run before");
+    if (faccessat(dir->fd, "order", F_OK, AT_SYMLINK_NOFOLLOW))
+        return refuse(err, "there is no order: the server took its permission back");
     return ATTEMPT_CLAIMED;
 }
 
@@ -208,7 +210,12 @@ static int write_record(struct attempt_dir *dir, const struct fields_writer *rec
     int errnum = fd_write_all(dir->lock_fd, record->bytes, record->length);
     if (!errnum && fsync(dir->lock_fd))
         errnum = errno;
-    return errnum ? errnum : sync_directories(dir->fd);
+    if (!errnum)
+        errnum = sync_directories(dir->fd);
+    // Half a record would count as one, of a runner that vanished.
+    if (errnum && ftruncate(dir->lock_fd, 0))
+        return errno;
+    return errnum;
 }
 
 enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started_unix_ms,

@@ -22,7 +22,8 @@ struct attempt_dir {
 
 enum attempt_claim {
     ATTEMPT_CLAIMED,
-    ATTEMPT_TAKEN, // another runner has the lock, or had it: the attempt was or is being run
+    ATTEMPT_TAKEN, // not this runner's any more: another one has or had the lock, or the server
+                   // took the order back
     ATTEMPT_BROKEN // the directory cannot be used
 };
 

@@ -95,9 +95,9 @@ static pid_t parent_of(pid_t pid)
     if (length <= 0)
         return 0;
     text[length] = '\0';
+    // "PID (NAME) STATE PARENT …", and the name may hold anything.
     const char *name_end = strrchr(text, ')');
-    int parent;
-    return name_end && sscanf(name_end + 1, " %*c %d", &parent) == 1 ? (pid_t)parent : 0;
+    return name_end && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
 }
 
 // The pidfd pins who is meant; the parent shows that it still is the one that was found. An

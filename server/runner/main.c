@@ -23,8 +23,8 @@ static const char help[] =
     "                 closes it.\n"
     "\n"
     "Exit status: 0 DIR/status is written, whatever it says; 1 DIR cannot be used or\n"
-    "DIR/status not be written; 2 wrong usage; 3 another runner has this attempt, or it was\n"
-    "run before.\n";
+    "DIR/status not be written; 2 wrong usage; 3 another runner has this attempt, it was run\n"
+    "before, or there is no DIR/order.\n";
 
 int main(int argc, char **argv)
 {

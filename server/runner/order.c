@@ -9,17 +9,26 @@
 #include "wire/limits.h"
 
 // Fields that are one whole number.
+enum number {
+    NUMBER_ATTEMPT,
+    NUMBER_WALL_TIME,
+    NUMBER_OUTPUT,
+    NUMBER_GRACE,
+    NUMBER_UID,
+    NUMBER_GID,
+    NUMBER_COUNT
+};
+
 static const struct number_row {
     const char *key;
-    size_t offset; // of an int64_t in struct order
     int64_t min, max;
-} number_rows[] = {
-    {"attempt", offsetof(struct order, attempt), 0, INT32_MAX},
-    {"wall_time_ms", offsetof(struct order, wall_time_ms), 1, LIMIT_JOB_WALL_TIME_MS},
-    {"output_bytes", offsetof(struct order, output_bytes), 0, LIMIT_JOB_OUTPUT_BYTES},
-    {"kill_grace_ms", offsetof(struct order, kill_grace_ms), 0, LIMIT_JOB_KILL_GRACE_MS},
-    {"uid", offsetof(struct order, uid), 0, UINT32_MAX - 1},
-    {"gid", offsetof(struct order, gid), 0, UINT32_MAX - 1},
+} number_rows[NUMBER_COUNT] = {
+    [NUMBER_ATTEMPT] = {"attempt", 0, INT32_MAX},
+    [NUMBER_WALL_TIME] = {"wall_time_ms", 1, LIMIT_JOB_WALL_TIME_MS},
+    [NUMBER_OUTPUT] = {"output_bytes", 0, LIMIT_JOB_OUTPUT_BYTES},
+    [NUMBER_GRACE] = {"kill_grace_ms", 0, LIMIT_JOB_KILL_GRACE_MS},
+    [NUMBER_UID] = {"uid", 0, UINT32_MAX - 1},
+    [NUMBER_GID] = {"gid", 0, UINT32_MAX - 1},
 };
 
 static enum soma_code refuse(struct soma_error *err, const char *key, const char *why)
@@ -57,12 +66,21 @@ static bool is_variable(const struct field *field)
 }
 
 static enum soma_code take_number(struct order *order, const struct field *field,
-                                  const struct number_row *row, struct soma_error *err)
+                                  enum number number, struct soma_error *err)
 {
+    int64_t *const places[NUMBER_COUNT] = {
+        [NUMBER_ATTEMPT] = &order->attempt,
+        [NUMBER_WALL_TIME] = &order->wall_time_ms,
+        [NUMBER_OUTPUT] = &order->output_bytes,
+        [NUMBER_GRACE] = &order->kill_grace_ms,
+        [NUMBER_UID] = &order->uid,
+        [NUMBER_GID] = &order->gid,
+    };
+    const struct number_row *row = &number_rows[number];
     int64_t value;
     if (!field_to_int(field, &value) || value < row->min || value > row->max)
         return refuse(err, row->key, "is no number in its range");
-    memcpy((char *)order + row->offset, &value, sizeof value);
+    *places[number] = value;
     return SOMA_OK;
 }
 
@@ -101,9 +119,9 @@ static enum soma_code take_field(struct order *order, const struct field *field,
         return field_to_int(field, &version) && version == 1
                    ? SOMA_OK
                    : refuse(err, "version", "is none that this runner knows");
-    for (size_t i = 0; i < sizeof number_rows / sizeof number_rows[0]; i++) {
+    for (int i = 0; i < NUMBER_COUNT; i++) {
         if (field_is(field, number_rows[i].key))
-            return take_number(order, field, &number_rows[i], err);
+            return take_number(order, field, (enum number)i, err);
     }
     return take_text(order, field, err);
 }

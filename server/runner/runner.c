@@ -164,7 +164,8 @@ enum runner_exit runner_run(const char *attempt_dir, int link_fd)
     links_init(&self->links, link_fd, &self->out, &self->err, &self->progress);
     enum attempt_claim claim = attempt_dir_claim(attempt_dir, &self->dir, &error);
     if (claim != ATTEMPT_CLAIMED) {
-        log_error("RUNNER-CLAIM", "%s: %s", attempt_dir, error.text);
+        log_line(claim == ATTEMPT_TAKEN ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "RUNNER-CLAIM",
+                 "%s: %s", attempt_dir, error.text);
         return claim == ATTEMPT_TAKEN ? RUNNER_REFUSED : RUNNER_ERROR;
     }
     self->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -12,7 +12,7 @@ enum runner_exit {
     RUNNER_DONE = 0,      // `status` is written, whatever it says
     RUNNER_ERROR = 1,     // the directory cannot be used, or `status` not be written
     RUNNER_BAD_USAGE = 2, //
-    RUNNER_REFUSED = 3    // another runner has the attempt, or it was run before
+    RUNNER_REFUSED = 3    // another runner has or had the attempt, or its order was taken back
 };
 
 // Takes link_fd over (-1: none), and this process: its session, signals, descriptors, children.
