@@ -1,0 +1,42 @@
+#include "base/address.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool print(char *ret_text, size_t size, const char *before, const char *folder,
+                  const char *after)
+{
+    int length = snprintf(ret_text, size, "%s%s%s", before, folder, after);
+    return length >= 0 && (size_t)length < size;
+}
+
+// A variable that names an absolute path; the XDG specification wants others ignored.
+static const char *folder_of(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && value[0] == '/' ? value : NULL;
+}
+
+bool address_default_data(char *ret_path, size_t size)
+{
+    if (geteuid() == 0)
+        return print(ret_path, size, "", "/var/lib/soma", "");
+    const char *folder = folder_of("XDG_DATA_HOME");
+    if (folder)
+        return print(ret_path, size, "", folder, "/soma");
+    folder = folder_of("HOME");
+    return folder && print(ret_path, size, "", folder, "/.local/share/soma");
+}
+
+bool address_default_server(char *ret_url, size_t size)
+{
+    if (geteuid() == 0)
+        return print(ret_url, size, "ipc://", "/run/soma", "/somad.sock");
+    const char *folder = folder_of("XDG_RUNTIME_DIR");
+    if (folder)
+        return print(ret_url, size, "ipc://", folder, "/soma/somad.sock");
+    char data[256];
+    return address_default_data(data, sizeof data) &&
+           print(ret_url, size, "ipc://", data, "/somad.sock");
+}

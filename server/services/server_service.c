@@ -1,0 +1,182 @@
+#include "services/server_service.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "rpc/call.h"
+#include "rpc/counters.h"
+#include "soma/v1/server.pb-c.h"
+#include "wire/frame.h"
+#include "wire/limits.h"
+
+enum {
+    BOOT_ID_BYTES = 16
+};
+
+struct server_service {
+    Pb__ServerService_Service base; // first: the dispatcher's pointer leads back here
+    const struct server_facts *facts;
+    char boot_id[2 * BOOT_ID_BYTES + 1];
+};
+
+// An array of count pointers to count zeroed messages of size bytes, in the call's arena; NULL: no
+// memory.
+static void *new_messages(struct arena *arena, size_t count, size_t size)
+{
+    void **pointers = arena_calloc(arena, count + 1, sizeof *pointers);
+    char *messages = arena_calloc(arena, count + 1, size);
+    if (!pointers || !messages)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        pointers[i] = messages + i * size;
+    return pointers;
+}
+
+static void fail_no_memory(struct rpc_call *call)
+{
+    struct soma_error err = {0};
+    error_set_no_memory(&err);
+    rpc_call_fail(call, &err);
+}
+
+static void server_ping(Pb__ServerService_Service *service, const Pb__PingRequest *request,
+                        Pb__PingResponse_Closure closure, void *call)
+{
+    (void)service;
+    if (request->payload.len > (size_t)LIMIT_PING_BYTES) {
+        struct soma_error err = {0};
+        error_set(&err, REASON_FIELD_TOO_LONG, "payload", "a payload of %zu bytes, at most %lld",
+                  request->payload.len, (long long)LIMIT_PING_BYTES);
+        rpc_call_fail(call, &err);
+        return;
+    }
+    Pb__PingResponse response = PB__PING_RESPONSE__INIT;
+    response.payload = request->payload;
+    response.server_time_unix_ms = clock_wall_now().ms;
+    closure(&response, call);
+}
+
+static bool put_limits(struct arena *arena, Pb__GetServerInfoResponse *response)
+{
+    size_t count = 0;
+    while (limit_table[count].name)
+        count++;
+    response->limits = new_messages(arena, count, sizeof(Pb__Limit));
+    for (size_t i = 0; response->limits && i < count; i++) {
+        pb__limit__init(response->limits[i]);
+        response->limits[i]->name = limit_table[i].name;
+        response->limits[i]->value = limit_table[i].value;
+    }
+    response->n_limits = count;
+    return response->limits != NULL;
+}
+
+static bool put_enforcement(struct arena *arena, const struct server_facts *facts,
+                            Pb__GetServerInfoResponse *response)
+{
+    size_t count = facts->enforcement_count;
+    response->enforcement = new_messages(arena, count, sizeof(Pb__Enforcement));
+    for (size_t i = 0; response->enforcement && i < count; i++) {
+        pb__enforcement__init(response->enforcement[i]);
+        response->enforcement[i]->name = facts->enforcement[i].name;
+        response->enforcement[i]->enforced = facts->enforcement[i].enforced;
+        response->enforcement[i]->detail = facts->enforcement[i].detail;
+    }
+    response->n_enforcement = count;
+    return response->enforcement != NULL;
+}
+
+static bool put_languages(struct arena *arena, const struct server_facts *facts,
+                          Pb__GetServerInfoResponse *response)
+{
+    size_t count = facts->language_count;
+    response->languages = new_messages(arena, count, sizeof(Pb__Language));
+    for (size_t i = 0; response->languages && i < count; i++) {
+        pb__language__init(response->languages[i]);
+        response->languages[i]->name = facts->languages[i].name;
+        response->languages[i]->interpreter = facts->languages[i].interpreter;
+    }
+    response->n_languages = count;
+    return response->languages != NULL;
+}
+
+static void server_get_server_info(Pb__ServerService_Service *base,
+                                   const Pb__GetServerInfoRequest *request,
+                                   Pb__GetServerInfoResponse_Closure closure, void *call)
+{
+    (void)request;
+    const struct server_service *service = (const struct server_service *)base;
+    const struct server_facts *facts = service->facts;
+    struct arena *arena = rpc_call_arena(call);
+    Pb__GetServerInfoResponse response = PB__GET_SERVER_INFO_RESPONSE__INIT;
+    response.version = SOMA_VERSION;
+    response.frame_version = FRAME_VERSION;
+    response.boot_id = service->boot_id;
+    response.started_unix_ms = facts->started_unix_ms;
+    response.pid = (uint32_t)getpid();
+    response.kernels = facts->kernels;
+    response.listeners = (const char **)facts->listeners;
+    response.n_listeners = facts->listener_count;
+    response.libraries = (const char **)facts->libraries;
+    response.n_libraries = facts->library_count;
+    if (put_limits(arena, &response) && put_enforcement(arena, facts, &response) &&
+        put_languages(arena, facts, &response))
+        closure(&response, call);
+    else
+        fail_no_memory(call);
+}
+
+static void put_stat(Pb__Stat *stat, const char *name, int64_t value)
+{
+    pb__stat__init(stat);
+    stat->name = name;
+    stat->value = value;
+}
+
+static void server_get_stats(Pb__ServerService_Service *base, const Pb__GetStatsRequest *request,
+                             Pb__GetStatsResponse_Closure closure, void *call)
+{
+    (void)request;
+    const struct server_facts *facts = ((const struct server_service *)base)->facts;
+    Pb__GetStatsResponse response = PB__GET_STATS_RESPONSE__INIT;
+    response.n_stats = COUNTER_COUNT + facts->stat_count;
+    response.stats = new_messages(rpc_call_arena(call), response.n_stats, sizeof(Pb__Stat));
+    if (!response.stats) {
+        fail_no_memory(call);
+        return;
+    }
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        put_stat(response.stats[i], counter_names[i], counter_value((enum counter)i));
+    for (size_t i = 0; i < facts->stat_count; i++)
+        put_stat(response.stats[COUNTER_COUNT + i], facts->stats[i].name,
+                 facts->stats[i].value(facts->stats[i].source));
+    closure(&response, call);
+}
+
+enum soma_code server_service_new(const struct server_facts *facts,
+                                  struct server_service **ret_service, struct soma_error *err)
+{
+    struct server_service *service = calloc(1, sizeof *service);
+    if (!service)
+        return error_set_no_memory(err);
+    uint8_t id[BOOT_ID_BYTES];
+    random_bytes(id, sizeof id);
+    text_from_bytes(service->boot_id, id, sizeof id);
+    service->base = (Pb__ServerService_Service)PB__SERVER_SERVICE__INIT(server_);
+    service->facts = facts;
+    *ret_service = service;
+    return SOMA_OK;
+}
+
+void server_service_free(struct server_service *service)
+{
+    free(service);
+}
+
+ProtobufCService *server_service_base(struct server_service *service)
+{
+    return &service->base.base;
+}

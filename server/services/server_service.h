@@ -1,0 +1,56 @@
+// soma.v1.ServerService: what this server is, and what it counts.
+#ifndef SERVICES_SERVER_SERVICE_H
+#define SERVICES_SERVER_SERVICE_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct server_language {
+    const char *name;
+    const char *interpreter;
+};
+
+struct server_enforcement {
+    const char *name;
+    bool enforced;
+    const char *detail;
+};
+
+// One number of GetStats, asked for when somebody wants it; must not block.
+struct server_stat {
+    const char *name;
+    int64_t (*value)(void *source);
+    void *source;
+};
+
+// What the other rooms say of themselves; borrowed for as long as the service lives.
+struct server_facts {
+    int64_t started_unix_ms;
+    const char *const *listeners;
+    size_t listener_count;
+    const struct server_language *languages;
+    size_t language_count;
+    const struct server_enforcement *enforcement;
+    size_t enforcement_count;
+    const char *kernels;
+    const char *const *libraries;
+    size_t library_count;
+    const struct server_stat *stats;
+    size_t stat_count;
+};
+
+struct server_service;
+
+// The facts may still be filled until the first request comes.
+enum soma_code server_service_new(const struct server_facts *facts,
+                                  struct server_service **ret_service, struct soma_error *err);
+void server_service_free(struct server_service *service);
+
+// For the dispatcher.
+ProtobufCService *server_service_base(struct server_service *service);
+
+#endif
