@@ -1,0 +1,78 @@
+#include "store/job_rows.h"
+
+#include <stdio.h>
+
+static struct wall_time time_at(const struct query *query, int column)
+{
+    return (struct wall_time){query_int(query, column)};
+}
+
+static void read_progress(const struct query *query, struct arena *arena, struct job_status *status)
+{
+    status->has_progress = !query_is_null(query, COLUMN_PROGRESS_PERCENT);
+    if (!status->has_progress)
+        return;
+    status->progress.percent = query_double(query, COLUMN_PROGRESS_PERCENT);
+    status->progress.message = query_copy_text(query, COLUMN_PROGRESS_MESSAGE, arena);
+    status->progress.reported = time_at(query, COLUMN_PROGRESS_TIME);
+}
+
+static void read_resources(const struct query *query, struct job_status *status)
+{
+    status->has_resources = !query_is_null(query, COLUMN_WALL);
+    if (!status->has_resources)
+        return;
+    status->resources = (struct job_resources){
+        .wall_time_ms = query_int(query, COLUMN_WALL),
+        .user_time_ms = query_int(query, COLUMN_USER),
+        .system_time_ms = query_int(query, COLUMN_SYSTEM),
+        .peak_memory_bytes = query_int(query, COLUMN_PEAK),
+    };
+}
+
+// The table's CHECK and this program alone wrote the numbers of state and reason.
+static void read_status(const struct query *query, struct arena *arena, struct job_status *status)
+{
+    *status = (struct job_status){
+        .state = (enum job_state)query_int(query, COLUMN_STATE),
+        .reason = (enum job_reason)query_int(query, COLUMN_REASON),
+        .exit_code = (int32_t)query_int(query, COLUMN_EXIT_CODE),
+        .signal = (int32_t)query_int(query, COLUMN_SIGNAL),
+        .message = query_copy_text(query, COLUMN_MESSAGE, arena),
+        .revision = query_int(query, COLUMN_REVISION),
+        .created = time_at(query, COLUMN_CREATED),
+        .started = time_at(query, COLUMN_STARTED),
+        .finished = time_at(query, COLUMN_FINISHED),
+        .attempt = (uint32_t)query_int(query, COLUMN_ATTEMPT),
+        .stdout_size = {query_int(query, COLUMN_STDOUT_KEPT),
+                        query_int(query, COLUMN_STDOUT_DROPPED)},
+        .stderr_size = {query_int(query, COLUMN_STDERR_KEPT),
+                        query_int(query, COLUMN_STDERR_DROPPED)},
+        .cancel_requested = time_at(query, COLUMN_CANCEL_TIME),
+        .cancel_note = query_copy_text(query, COLUMN_CANCEL_NOTE, arena),
+        .cancel_force = query_int(query, COLUMN_CANCEL_FORCE) != 0,
+        .runner_pid = query_int(query, COLUMN_RUNNER_PID),
+    };
+    read_progress(query, arena, status);
+    read_resources(query, status);
+}
+
+enum soma_code job_row_read(const struct query *query, struct arena *arena, struct job_row *ret_row,
+                            struct soma_error *err)
+{
+    struct job_row row = {.job.num = query_int(query, COLUMN_NUM)};
+    snprintf(row.job.id, sizeof row.job.id, "%s", query_peek_text(query, COLUMN_ID));
+    read_status(query, arena, &row.job.status);
+    row.job.spec.queue = query_copy_text(query, COLUMN_QUEUE, arena);
+    row.job.spec.priority = (int32_t)query_int(query, COLUMN_PRIORITY);
+    row.job.spec.not_before = time_at(query, COLUMN_NOT_BEFORE);
+    row.job.spec.keep_ms = query_int(query, COLUMN_KEEP);
+    row.spec.head = query_copy_blob(query, COLUMN_SPEC, arena, &row.spec.head_length);
+    const struct job_status *status = &row.job.status;
+    if (!status->message || !status->cancel_note || !row.job.spec.queue || !row.spec.head ||
+        (status->has_progress && !status->progress.message))
+        return error_set_no_memory(err);
+    row.stored = row.job.status;
+    *ret_row = row;
+    return SOMA_OK;
+}

@@ -1,0 +1,56 @@
+// Columns of a job's row and how one is read; shared by jobs.c and job_lists.c alone.
+#ifndef STORE_JOB_ROWS_H
+#define STORE_JOB_ROWS_H
+
+#include "store/jobs.h"
+#include "store/sqlite.h"
+
+// In the order of enum job_column.
+#define JOB_COLUMNS                                                                              \
+    "job.num, job.state, job.queue, job.id, reason, revision, priority, not_before_unix_ms, "    \
+    "keep_ms, attempt, exit_code, signal, message, created_unix_ms, started_unix_ms, "           \
+    "finished_unix_ms, progress_percent, progress_message, progress_unix_ms, wall_ms, user_ms, " \
+    "system_ms, peak_bytes, stdout_kept, stdout_dropped, stderr_kept, stderr_dropped, "          \
+    "cancel_unix_ms, cancel_note, cancel_force, runner_pid, spec"
+
+enum job_column {
+    COLUMN_NUM,
+    COLUMN_STATE,
+    COLUMN_QUEUE,
+    COLUMN_ID,
+    COLUMN_REASON,
+    COLUMN_REVISION,
+    COLUMN_PRIORITY,
+    COLUMN_NOT_BEFORE,
+    COLUMN_KEEP,
+    COLUMN_ATTEMPT,
+    COLUMN_EXIT_CODE,
+    COLUMN_SIGNAL,
+    COLUMN_MESSAGE,
+    COLUMN_CREATED,
+    COLUMN_STARTED,
+    COLUMN_FINISHED,
+    COLUMN_PROGRESS_PERCENT,
+    COLUMN_PROGRESS_MESSAGE,
+    COLUMN_PROGRESS_TIME,
+    COLUMN_WALL,
+    COLUMN_USER,
+    COLUMN_SYSTEM,
+    COLUMN_PEAK,
+    COLUMN_STDOUT_KEPT,
+    COLUMN_STDOUT_DROPPED,
+    COLUMN_STDERR_KEPT,
+    COLUMN_STDERR_DROPPED,
+    COLUMN_CANCEL_TIME,
+    COLUMN_CANCEL_NOTE,
+    COLUMN_CANCEL_FORCE,
+    COLUMN_RUNNER_PID,
+    COLUMN_SPEC,
+};
+
+// Copies the row that the query stands on. Out of memory, or of the arena's budget, is the only
+// failure.
+enum soma_code job_row_read(const struct query *query, struct arena *arena, struct job_row *ret_row,
+                            struct soma_error *err);
+
+#endif

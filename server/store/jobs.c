@@ -1,0 +1,373 @@
+#include "store/jobs.h"
+
+#include <stdio.h>
+
+#include "store/job_rows.h"
+
+// One statement for each change: the next revision, and how the totals move.
+static const char SQL_TOTAL_MOVE[] =
+    "UPDATE job_total SET revision = revision + 1, queued = queued + ?1, running = running + ?2, "
+    "succeeded = succeeded + ?3, failed = failed + ?4, cancelled = cancelled + ?5, "
+    "timed_out = timed_out + ?6, lost = lost + ?7, output_bytes = output_bytes + ?8 "
+    "RETURNING revision, queued + running";
+static const char SQL_TOTALS[] =
+    "SELECT revision, queued, running, succeeded, failed, cancelled, timed_out, lost, "
+    "output_bytes FROM job_total";
+static const char SQL_INSERT[] =
+    "INSERT INTO job (num, id, state, revision, queue, priority, not_before_unix_ms, keep_ms, "
+    "delayed, created_unix_ms, spec) VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?5 > 0, ?7, ?8)";
+static const char SQL_INSERT_BODY[] = "INSERT INTO job_body (num, body) VALUES (?1, ?2)";
+static const char SQL_INSERT_LABEL[] =
+    "INSERT INTO job_label (num, key, value) VALUES (?1, ?2, ?3)";
+static const char SQL_BY_ID[] = "SELECT " JOB_COLUMNS " FROM job WHERE id = ?1";
+static const char SQL_BY_NUM[] = "SELECT " JOB_COLUMNS " FROM job WHERE num = ?1";
+static const char SQL_BODY[] = "SELECT body FROM job_body WHERE num = ?1";
+static const char SQL_DELETE[] =
+    "DELETE FROM job WHERE num = ?1 AND state > 2 RETURNING id, state, stdout_kept + stderr_kept";
+static const char SQL_DELETE_BODY[] = "DELETE FROM job_body WHERE num = ?1";
+static const char SQL_DELETE_LABELS[] = "DELETE FROM job_label WHERE num = ?1";
+static const char SQL_EXISTS[] = "SELECT 1 FROM job WHERE num = ?1";
+static const char SQL_REMOVED[] =
+    "INSERT INTO job_removed (revision, id, removed_unix_ms) VALUES (?1, ?2, ?3)";
+
+// A change within a state leaves every index but the revision's alone.
+#define UPDATE_HEAD                                                                             \
+    "UPDATE job SET revision = ?3, reason = ?4, attempt = ?5, exit_code = ?6, signal = ?7, "    \
+    "message = ?8, started_unix_ms = ?9, progress_percent = ?10, progress_message = ?11, "      \
+    "progress_unix_ms = ?12, wall_ms = ?13, user_ms = ?14, system_ms = ?15, peak_bytes = ?16, " \
+    "stdout_kept = ?17, stdout_dropped = ?18, stderr_kept = ?19, stderr_dropped = ?20, "        \
+    "cancel_unix_ms = ?21, cancel_note = ?22, cancel_force = ?23, runner_pid = ?24"
+#define UPDATE_TAIL " WHERE num = ?1 AND revision = ?2"
+
+static const char SQL_UPDATE[] = UPDATE_HEAD UPDATE_TAIL;
+static const char SQL_UPDATE_STATE[] =
+    UPDATE_HEAD ", state = ?25, finished_unix_ms = ?26, "
+                "expires_unix_ms = CASE WHEN ?25 > 2 THEN ?26 + keep_ms ELSE 0 END, "
+                "delayed = (?25 = 1 AND not_before_unix_ms > 0)" UPDATE_TAIL;
+
+// --- totals
+
+static bool is_final(enum job_state state)
+{
+    return (JOB_STATES_FINAL >> state & 1) != 0;
+}
+
+static int64_t final_bytes(const struct job_status *status)
+{
+    return is_final(status->state) ? status->stdout_size.kept_bytes + status->stderr_size.kept_bytes
+                                   : 0;
+}
+
+// from and to are states, 0: not there.
+static enum soma_code total_move(struct store_txn *txn, unsigned from, unsigned to, int64_t bytes,
+                                 int64_t *ret_revision, int64_t *ret_unfinished,
+                                 struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_TOTAL_MOVE);
+    for (unsigned state = 1; state < JOB_STATE_COUNT; state++)
+        query_bind_int(&query, (int)state, (state == to) - (state == from));
+    query_bind_int(&query, 8, bytes);
+    bool row = false;
+    enum soma_code code = query_next(&query, &row, err);
+    if (code != SOMA_OK)
+        return code;
+    if (!row)
+        return error_set(err, REASON_DATA_DAMAGED, NULL, "the table job_total is empty");
+    *ret_revision = query_int(&query, 0);
+    if (ret_unfinished)
+        *ret_unfinished = query_int(&query, 1);
+    return query_run(&query, err);
+}
+
+enum soma_code job_store_totals(struct store_txn *txn, struct job_totals *ret_totals,
+                                struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_TOTALS);
+    bool row = false;
+    enum soma_code code = query_next(&query, &row, err);
+    if (code != SOMA_OK)
+        return code;
+    if (!row)
+        return error_set(err, REASON_DATA_DAMAGED, NULL, "the table job_total is empty");
+    *ret_totals = (struct job_totals){.revision = query_int(&query, 0)};
+    for (int state = 1; state < JOB_STATE_COUNT; state++)
+        ret_totals->count_of[state] = query_int(&query, state);
+    ret_totals->output_bytes = query_int(&query, JOB_STATE_COUNT);
+    return SOMA_OK;
+}
+
+// --- insert
+
+static enum soma_code insert_job(struct store_txn *txn, const struct job *job,
+                                 const struct spec_bytes *bytes, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_INSERT);
+    query_bind_int(&query, 1, job->num);
+    query_bind_text(&query, 2, job->id);
+    query_bind_text(&query, 3, job->spec.queue);
+    query_bind_int(&query, 4, job->spec.priority);
+    query_bind_int(&query, 5, job->spec.not_before.ms);
+    query_bind_int(&query, 6, job->spec.keep_ms);
+    query_bind_int(&query, 7, job->status.created.ms);
+    query_bind_blob(&query, 8, bytes->head, bytes->head_length);
+    return query_run(&query, err);
+}
+
+static enum soma_code insert_body(struct store_txn *txn, int64_t num,
+                                  const struct spec_bytes *bytes, struct soma_error *err)
+{
+    if (!bytes->body)
+        return SOMA_OK;
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_INSERT_BODY);
+    query_bind_int(&query, 1, num);
+    query_bind_blob(&query, 2, bytes->body, bytes->body_length);
+    return query_run(&query, err);
+}
+
+static enum soma_code insert_labels(struct store_txn *txn, const struct job *job,
+                                    struct soma_error *err)
+{
+    if (job->spec.label_count == 0)
+        return SOMA_OK;
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_INSERT_LABEL);
+    enum soma_code code = SOMA_OK;
+    for (size_t i = 0; i < job->spec.label_count && code == SOMA_OK; i++) {
+        query_again(&query);
+        query_bind_int(&query, 1, job->num);
+        query_bind_text(&query, 2, job->spec.labels[i].key);
+        query_bind_text(&query, 3, job->spec.labels[i].value);
+        code = query_run(&query, err);
+    }
+    return code;
+}
+
+enum soma_code job_store_insert(struct store_txn *txn, const char *id, const struct job_spec *spec,
+                                const struct spec_bytes *bytes, struct wall_time now,
+                                int64_t unfinished_max, struct job_row *ret_row,
+                                struct soma_error *err)
+{
+    struct job_row row = {.job.spec = *spec, .spec = *bytes};
+    struct job *job = &row.job;
+    int64_t unfinished = 0;
+    enum soma_code code = total_move(txn, 0, JOB_QUEUED, 0, &job->num, &unfinished, err);
+    if (code != SOMA_OK)
+        return code;
+    if (unfinished > unfinished_max)
+        return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
+                         (long long)unfinished - 1);
+    snprintf(job->id, sizeof job->id, "%s", id);
+    job->status = (struct job_status){
+        .state = JOB_QUEUED,
+        .message = "",
+        .revision = job->num,
+        .created = now,
+        .cancel_note = "",
+    };
+    code = insert_job(txn, job, bytes, err);
+    if (code == SOMA_OK)
+        code = insert_body(txn, job->num, bytes, err);
+    if (code == SOMA_OK)
+        code = insert_labels(txn, job, err);
+    if (code != SOMA_OK)
+        return code;
+    row.stored = job->status;
+    *ret_row = row;
+    return SOMA_OK;
+}
+
+// --- read
+
+static enum soma_code read_body(struct store_txn *txn, struct arena *arena, struct job_row *row,
+                                struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_BODY);
+    query_bind_int(&query, 1, row->job.num);
+    bool found = false;
+    enum soma_code code = query_next(&query, &found, err);
+    if (code != SOMA_OK || !found)
+        return code;
+    row->spec.body = query_copy_blob(&query, 0, arena, &row->spec.body_length);
+    return row->spec.body ? SOMA_OK : error_set_no_memory(err);
+}
+
+static enum soma_code read_one(struct query *query, bool with_body, struct arena *arena,
+                               struct job_row *ret_row, struct soma_error *err)
+{
+    bool found = false;
+    enum soma_code code = query_next(query, &found, err);
+    if (code != SOMA_OK)
+        return code;
+    if (!found)
+        return error_set(err, REASON_JOB_NOT_FOUND, "job_id", "no such job");
+    struct job_row row;
+    code = job_row_read(query, arena, &row, err);
+    if (code == SOMA_OK && with_body)
+        code = read_body(query->txn, arena, &row, err);
+    if (code == SOMA_OK)
+        *ret_row = row;
+    return code;
+}
+
+enum soma_code job_store_get(struct store_txn *txn, const char *id, bool with_body,
+                             struct arena *arena, struct job_row *ret_row, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_BY_ID);
+    query_bind_text(&query, 1, id);
+    return read_one(&query, with_body, arena, ret_row, err);
+}
+
+enum soma_code job_store_get_num(struct store_txn *txn, int64_t num, bool with_body,
+                                 struct arena *arena, struct job_row *ret_row,
+                                 struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_BY_NUM);
+    query_bind_int(&query, 1, num);
+    return read_one(&query, with_body, arena, ret_row, err);
+}
+
+// --- update
+
+static void bind_status(struct query *query, const struct job_status *status)
+{
+    query_bind_int(query, 4, status->reason);
+    query_bind_int(query, 5, status->attempt);
+    query_bind_int(query, 6, status->exit_code);
+    query_bind_int(query, 7, status->signal);
+    query_bind_text(query, 8, status->message);
+    query_bind_int(query, 9, status->started.ms);
+    if (status->has_progress) {
+        query_bind_double(query, 10, status->progress.percent);
+        query_bind_text(query, 11, status->progress.message);
+        query_bind_int(query, 12, status->progress.reported.ms);
+    }
+    if (status->has_resources) {
+        query_bind_int(query, 13, status->resources.wall_time_ms);
+        query_bind_int(query, 14, status->resources.user_time_ms);
+        query_bind_int(query, 15, status->resources.system_time_ms);
+        query_bind_int(query, 16, status->resources.peak_memory_bytes);
+    }
+    query_bind_int(query, 17, status->stdout_size.kept_bytes);
+    query_bind_int(query, 18, status->stdout_size.dropped_bytes);
+    query_bind_int(query, 19, status->stderr_size.kept_bytes);
+    query_bind_int(query, 20, status->stderr_size.dropped_bytes);
+    query_bind_int(query, 21, status->cancel_requested.ms);
+    query_bind_text(query, 22, status->cancel_note);
+    query_bind_int(query, 23, status->cancel_force);
+    query_bind_int(query, 24, status->runner_pid);
+}
+
+static enum soma_code write_status(struct store_txn *txn, const struct job_row *row,
+                                   int64_t revision, struct soma_error *err)
+{
+    const struct job_status *status = &row->job.status;
+    // finished changes only with the state.
+    bool same_state = status->state == row->stored.state;
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, same_state ? SQL_UPDATE : SQL_UPDATE_STATE);
+    query_bind_int(&query, 1, row->job.num);
+    query_bind_int(&query, 2, row->stored.revision);
+    query_bind_int(&query, 3, revision);
+    bind_status(&query, status);
+    if (!same_state) {
+        query_bind_int(&query, 25, status->state);
+        query_bind_int(&query, 26, status->finished.ms);
+    }
+    return query_run(&query, err);
+}
+
+enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, struct soma_error *err)
+{
+    struct job_status *status = &row->job.status;
+    int64_t bytes = final_bytes(status) - final_bytes(&row->stored);
+    int64_t revision = 0;
+    enum soma_code code =
+        total_move(txn, row->stored.state, status->state, bytes, &revision, NULL, err);
+    if (code == SOMA_OK)
+        code = write_status(txn, row, revision, err);
+    if (code != SOMA_OK)
+        return code;
+    if (txn_changes(txn) != 1)
+        return error_set(err, REASON_INTERNAL, NULL, "job %s was changed in between", row->job.id);
+    status->revision = revision;
+    row->stored = *status;
+    return SOMA_OK;
+}
+
+// --- delete
+
+static enum soma_code run_with_num(struct store_txn *txn, const char *sql, int64_t num,
+                                   struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, sql);
+    query_bind_int(&query, 1, num);
+    return query_run(&query, err);
+}
+
+static enum soma_code not_deleted(struct store_txn *txn, int64_t num, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_EXISTS);
+    query_bind_int(&query, 1, num);
+    bool found = false;
+    enum soma_code code = query_next(&query, &found, err);
+    if (code != SOMA_OK)
+        return code;
+    if (!found)
+        return error_set(err, REASON_JOB_NOT_FOUND, "job_id", "no such job");
+    return error_set(err, REASON_JOB_NOT_FINAL, "job_id", "the job is queued or running");
+}
+
+static enum soma_code note_removed(struct store_txn *txn, int64_t revision, const char *id,
+                                   struct wall_time now, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_REMOVED);
+    query_bind_int(&query, 1, revision);
+    query_bind_text(&query, 2, id);
+    query_bind_int(&query, 3, now.ms);
+    return query_run(&query, err);
+}
+
+static enum soma_code delete_row(struct store_txn *txn, int64_t num, char ret_id[ID_SIZE],
+                                 unsigned *ret_state, int64_t *ret_bytes, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_DELETE);
+    query_bind_int(&query, 1, num);
+    bool found = false;
+    enum soma_code code = query_next(&query, &found, err);
+    if (code != SOMA_OK)
+        return code;
+    if (!found)
+        return not_deleted(txn, num, err);
+    snprintf(ret_id, ID_SIZE, "%s", query_peek_text(&query, 0));
+    *ret_state = (unsigned)query_int(&query, 1);
+    *ret_bytes = query_int(&query, 2);
+    return query_run(&query, err);
+}
+
+enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_time now,
+                                struct soma_error *err)
+{
+    char id[ID_SIZE];
+    unsigned state = 0;
+    int64_t bytes = 0;
+    int64_t revision = 0;
+    enum soma_code code = delete_row(txn, num, id, &state, &bytes, err);
+    if (code == SOMA_OK)
+        code = run_with_num(txn, SQL_DELETE_BODY, num, err);
+    if (code == SOMA_OK)
+        code = run_with_num(txn, SQL_DELETE_LABELS, num, err);
+    if (code == SOMA_OK)
+        code = total_move(txn, state, 0, -bytes, &revision, NULL, err);
+    return code == SOMA_OK ? note_removed(txn, revision, id, now, err) : code;
+}
