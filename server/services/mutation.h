@@ -23,14 +23,14 @@ struct mutation {
     mutation_committed *committed; // NULL: nothing to do
     void *service;
     void *value;                   // the checked request as a domain value, in the call's arena
-    const ProtobufCMessage *reply; // what apply left
-    const void
-        *replayed; // the stored reply of an earlier delivery, in the arena; NULL: first delivery
-    size_t replayed_length;
+    const ProtobufCMessage *reply; // what apply left; NULL: an earlier delivery did the work
+    // With a request id: the reply's bytes, of now or of the earlier delivery, in the arena.
+    const void *packed;
+    size_t packed_length;
 };
 
-// Hands the call to the writer; the reply comes from there. service and value are for the two
-// callbacks.
+// Hands the call to the writer; the reply comes from there. A call that has expired by then changes
+// nothing. service and value are for the two callbacks.
 void mutation_submit(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
                      mutation_committed *committed, void *service, void *value);
 

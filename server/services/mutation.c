@@ -1,0 +1,85 @@
+#include "services/mutation.h"
+
+#include "store/requests.h"
+
+_Static_assert((int)REQUEST_ID_BYTES == (int)REQUEST_STORE_ID_BYTES, "ids of requests");
+_Static_assert((int)FINGERPRINT_BYTES == (int)REQUEST_STORE_FINGERPRINT_BYTES,
+               "fingerprints of requests");
+
+// Keeps the reply under the request's id, and for mutation_finish, which sends the same bytes.
+static enum soma_code keep_reply(struct mutation *mutation, struct store_txn *txn,
+                                 const uint8_t *id, const uint8_t *fingerprint,
+                                 struct soma_error *err)
+{
+    size_t length = protobuf_c_message_get_packed_size(mutation->reply);
+    uint8_t *bytes = arena_alloc(rpc_call_arena(mutation->call), length);
+    if (!bytes)
+        return error_set_no_memory(err);
+    protobuf_c_message_pack(mutation->reply, bytes);
+    mutation->packed = bytes;
+    mutation->packed_length = length;
+    return request_store_insert(txn, id, fingerprint, bytes, length, clock_wall_now(), err);
+}
+
+static enum soma_code apply_once(struct mutation *mutation, struct store_txn *txn,
+                                 const uint8_t *id, struct soma_error *err)
+{
+    uint8_t fingerprint[FINGERPRINT_BYTES];
+    rpc_call_fingerprint(mutation->call, fingerprint);
+    enum soma_code code = request_store_find(txn, id, fingerprint, rpc_call_arena(mutation->call),
+                                             &mutation->packed, &mutation->packed_length, err);
+    if (code != SOMA_OK || mutation->packed)
+        return code;
+    code = mutation->apply(mutation, txn, &mutation->reply, err);
+    return code == SOMA_OK ? keep_reply(mutation, txn, id, fingerprint, err) : code;
+}
+
+static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *txn,
+                                        struct soma_error *err)
+{
+    struct mutation *mutation = (struct mutation *)op;
+    const uint8_t *id = rpc_call_request_id(mutation->call);
+    if (rpc_call_is_expired(mutation->call))
+        return error_set(err, REASON_DEADLINE_PAST, NULL,
+                         "the deadline passed before the write was begun");
+    if (id)
+        return apply_once(mutation, txn, id, err);
+    return mutation->apply(mutation, txn, &mutation->reply, err);
+}
+
+static void mutation_finish(struct write_op *op, const struct soma_error *err)
+{
+    struct mutation *mutation = (struct mutation *)op;
+    if (err) {
+        rpc_call_fail(mutation->call, err);
+        return;
+    }
+    bool is_first = mutation->reply != NULL;
+    if (is_first && mutation->committed)
+        mutation->committed(mutation);
+    if (mutation->packed)
+        rpc_call_reply_packed(mutation->call, mutation->packed, mutation->packed_length);
+    else
+        rpc_call_reply(mutation->call, mutation->reply);
+}
+
+void mutation_submit(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
+                     mutation_committed *committed, void *service, void *value)
+{
+    struct mutation *mutation = arena_alloc(rpc_call_arena(call), sizeof *mutation);
+    if (!mutation) {
+        struct soma_error err = {0};
+        error_set_no_memory(&err);
+        rpc_call_fail(call, &err);
+        return;
+    }
+    *mutation = (struct mutation){
+        .op = {.apply = mutation_apply_op, .finish = mutation_finish},
+        .call = call,
+        .apply = apply,
+        .committed = committed,
+        .service = service,
+        .value = value,
+    };
+    writer_submit(writer, &mutation->op);
+}
