@@ -27,7 +27,7 @@ private_apt() {
 # of their formats work. Whatever a third party serves is left out: by its origin, its suite and its key.
 write_sources() {
     local codename keyring=/usr/share/keyrings/debian-archive-keyring.gpg signed=''
-    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
     [ -n "$codename" ] || die "no release name in /etc/os-release"
     if [ -r $keyring ]; then signed="[signed-by=$keyring] "; fi
     # shellcheck disable=SC2016
