@@ -12,8 +12,11 @@
 #include "wire/limits.h"
 
 enum {
-    SLOT_COUNT = 256
-}; // of the method table; a power of two, several times the number of methods
+    // Of the method table; a power of two, several times the number of methods.
+    SLOT_COUNT = 256,
+    // What a handler may take beside the request: domain values, and a reply that fills a frame.
+    HANDLER_BYTES = 4 * LIMIT_FRAME_BYTES
+};
 
 struct method {
     char path[METHOD_BYTES_MAX + 1]; // "" where the place is free
@@ -174,5 +177,6 @@ void dispatch(struct dispatcher *dispatcher, struct rpc_call *call)
         rpc_call_fail(call, &err);
         return;
     }
+    call->arena.budget += HANDLER_BYTES;
     method->service->invoke(method->service, method->index, request, reply_closure, call);
 }

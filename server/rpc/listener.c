@@ -214,19 +214,37 @@ void transport_abandon(struct rpc_call *call)
 
 // --- opening and closing
 
+// Whether a web page made the connection. Any page that a user looks at can reach a loopback
+// address, and browsers say which one it was; nothing else sends that header.
+static bool is_from_a_page(nng_pipe pipe)
+{
+    char *headers;
+    if (nng_pipe_get_string(pipe, NNG_OPT_WS_REQUEST_HEADERS, &headers) != 0)
+        return false;
+    bool found = strncasecmp(headers, "Origin:", 7) == 0 || strcasestr(headers, "\nOrigin:");
+    nng_strfree(headers);
+    return found;
+}
+
+// nng tells of the end of every pipe that it announced before, also of one refused here.
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
     struct listener *listener = argument;
-    counter_add(COUNTER_CONNECTIONS, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
-    if (event == NNG_PIPE_EV_REM_POST)
-        parking_drop_peer(listener->parking, (uint32_t)nng_pipe_id(pipe));
+    if (event == NNG_PIPE_EV_ADD_PRE) {
+        counter_add(COUNTER_CONNECTIONS, 1);
+        if (is_from_a_page(pipe))
+            nng_pipe_close(pipe);
+        return;
+    }
+    counter_add(COUNTER_CONNECTIONS, -1);
+    parking_drop_peer(listener->parking, (uint32_t)nng_pipe_id(pipe));
 }
 
 static int set_options(struct listener *listener)
 {
     int result = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ, LIMIT_FRAME_BYTES);
     if (result == 0)
-        result = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_POST, pipe_event, listener);
+        result = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, pipe_event, listener);
     if (result == 0)
         result = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, pipe_event, listener);
     return result;
