@@ -1,0 +1,293 @@
+// server/rpc/dispatch and call: from a frame to a handler or an error, and back into a frame. The
+// transport is a buffer here.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rpc/call_private.h"
+#include "rpc/dispatch.h"
+#include "soma/v1/jobs.pb-c.h"
+#include "soma/v1/server.pb-c.h"
+#include "wire/decode.h"
+#include "wire/frame.h"
+#include "wire/limits.h"
+
+// --- a transport that keeps the reply
+
+static uint8_t *reply;
+static size_t reply_length;
+static int replies_sent;
+static bool no_memory;
+
+uint8_t *transport_reply(struct rpc_call *call, size_t length)
+{
+    (void)call;
+    free(reply);
+    reply_length = length;
+    reply = no_memory ? NULL : malloc(length);
+    return reply;
+}
+
+void transport_send(struct rpc_call *call)
+{
+    (void)call;
+    replies_sent++;
+}
+
+void transport_abandon(struct rpc_call *call)
+{
+    (void)call;
+    replies_sent++;
+}
+
+// --- services whose handlers remember that they ran
+
+static const char *handled;
+static struct rpc_call *handled_call;
+static size_t ping_reply_bytes;
+
+static void answer_ping(struct rpc_call *call)
+{
+    Pb__PingResponse response = PB__PING_RESPONSE__INIT;
+    response.payload.len = ping_reply_bytes;
+    response.payload.data = arena_calloc(rpc_call_arena(call), 1, ping_reply_bytes);
+    assert_non_null(response.payload.data);
+    rpc_call_reply(call, &response.base);
+}
+
+static void handle(ProtobufCService *service, unsigned index, const ProtobufCMessage *request,
+                   ProtobufCClosure closure, void *call)
+{
+    (void)closure;
+    assert_ptr_equal(request->descriptor, service->descriptor->methods[index].input);
+    handled = service->descriptor->methods[index].name;
+    handled_call = call;
+    answer_ping(call);
+}
+
+static ProtobufCService jobs = {&pb__job_service__descriptor, handle, NULL};
+static ProtobufCService server = {&pb__server_service__descriptor, handle, NULL};
+
+struct fixture {
+    struct dispatcher *dispatcher;
+    struct rpc_call call;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    ProtobufCService *const services[] = {&jobs, &server};
+    assert_int_equal(dispatcher_new(services, 2, &fixture.dispatcher, NULL), SOMA_OK);
+    arena_init(&fixture.call.arena, 0);
+    handled = NULL;
+    replies_sent = 0;
+    no_memory = false;
+    ping_reply_bytes = 1;
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    dispatcher_free(fixture->dispatcher);
+    arena_fini(&fixture->call.arena);
+    free(reply);
+    reply = NULL;
+    return 0;
+}
+
+// Dispatches a frame, expects one reply, and decodes its header into the arena.
+static const Pb__ResponseHeader *ask_frame(struct fixture *fixture, const void *frame,
+                                           size_t length)
+{
+    static struct arena arena;
+    arena_fini(&arena);
+    arena_init(&arena, 1 << 20);
+    replies_sent = 0;
+    rpc_call_begin(&fixture->call, frame, length, 7);
+    dispatch(fixture->dispatcher, &fixture->call);
+    assert_int_equal(replies_sent, 1);
+    struct frame_parts parts;
+    assert_int_equal(frame_split(reply, reply_length, &parts, NULL), SOMA_OK);
+    const Pb__ResponseHeader *header = (const Pb__ResponseHeader *)wire_decode(
+        &pb__response_header__descriptor, parts.header, parts.header_length, &arena, NULL);
+    assert_non_null(header);
+    return header;
+}
+
+static const Pb__ResponseHeader *ask(struct fixture *fixture, const Pb__RequestHeader *header,
+                                     const void *message, size_t length)
+{
+    static uint8_t frame[8192];
+    size_t total = frame_length_packed(&header->base, length);
+    assert_true(total <= sizeof frame);
+    frame_write_packed(frame, &header->base, message, length);
+    return ask_frame(fixture, frame, total);
+}
+
+static void a_good_frame_reaches_its_handler(void **state)
+{
+    struct fixture *fixture = *state;
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.ServerService/Ping";
+    header.request_id = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};
+    const Pb__ResponseHeader *answer = ask(fixture, &header, "", 0);
+    assert_string_equal(answer->reason, "");
+    assert_int_equal(answer->code, 0);
+    assert_int_equal(answer->request_id.len, 16);
+    assert_memory_equal(answer->request_id.data, "0123456789abcdef", 16);
+    assert_string_equal(handled, "Ping");
+    assert_string_equal(rpc_call_method(handled_call), header.method);
+    assert_int_equal(rpc_call_peer(handled_call), 7);
+    header.method = "soma.v1.JobService/ListJobs";
+    ask(fixture, &header, "", 0);
+    assert_string_equal(handled, "ListJobs");
+}
+
+static void bad_headers_are_refused_before_any_handler(void **state)
+{
+    static const struct {
+        const char *method;
+        int32_t timeout_ms;
+        size_t request_id_bytes;
+        const char *reason;
+        const char *field;
+    } rows[] = {
+        {"", 0, 0, "METHOD_UNKNOWN", "method"},
+        {"soma.v1.ServerService/Pong", 0, 0, "METHOD_UNKNOWN", "method"},
+        {"soma.v1.ServerService", 0, 0, "METHOD_UNKNOWN", "method"},
+        {"soma.v1.VectorService/Ping", 0, 0, "METHOD_UNKNOWN", "method"},
+        {"soma.v1.ServerService/Ping", -1, 0, "DEADLINE_PAST", "timeout_ms"},
+        {"soma.v1.ServerService/Ping", INT32_MIN, 0, "DEADLINE_PAST", "timeout_ms"},
+        {"soma.v1.ServerService/Ping", 86400001, 0, "FIELD_OUT_OF_RANGE", "timeout_ms"},
+        {"soma.v1.ServerService/Ping", 0, 15, "FIELD_INVALID", "request_id"},
+        {"soma.v1.ServerService/Ping", 0, 17, "FIELD_INVALID", "request_id"},
+        {"\xff", 0, 0, "HEADER_MALFORMED", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t id[32] = {0};
+        Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+        header.method = rows[i].method;
+        header.timeout_ms = rows[i].timeout_ms;
+        header.request_id = (ProtobufCBinaryData){rows[i].request_id_bytes, id};
+        const Pb__ResponseHeader *answer = ask(*state, &header, "", 0);
+        assert_string_equal(answer->reason, rows[i].reason);
+        assert_string_equal(answer->field, rows[i].field);
+        assert_null(handled);
+    }
+}
+
+static void a_method_path_has_an_end(void **state)
+{
+    char path[2048];
+    memset(path, 'a', sizeof path);
+    path[sizeof path - 1] = '\0';
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = path;
+    assert_string_equal(ask(*state, &header, "", 0)->reason, "FIELD_TOO_LONG");
+}
+
+static void what_is_no_frame_or_message_is_answered_too(void **state)
+{
+    static const uint8_t junk_header[] = {1, 2, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t newer[] = {2, 0, 0, 0, 0};
+    const Pb__ResponseHeader *answer = ask_frame(*state, "", 0);
+    assert_string_equal(answer->reason, "FRAME_MALFORMED");
+    assert_string_equal(ask_frame(*state, newer, sizeof newer)->reason, "FRAME_VERSION");
+    assert_string_equal(ask_frame(*state, junk_header, sizeof junk_header)->reason,
+                        "HEADER_MALFORMED");
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.JobService/SubmitJob";
+    answer = ask(*state, &header, "\x0a\x03\x2a\x01\xff", 5);
+    assert_string_equal(answer->reason, "TEXT_NOT_UTF8");
+    assert_string_equal(answer->field, "spec.name");
+    assert_null(handled);
+}
+
+static void a_stopping_server_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    dispatcher_stop(fixture->dispatcher);
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.ServerService/Ping";
+    const Pb__ResponseHeader *answer = ask(fixture, &header, "", 0);
+    assert_string_equal(answer->reason, "SERVER_STOPPING");
+    assert_int_equal(answer->code, SOMA_UNAVAILABLE);
+    assert_null(handled);
+}
+
+static void a_small_request_may_have_a_reply_that_fills_a_frame(void **state)
+{
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.ServerService/Ping";
+    ping_reply_bytes = (size_t)LIMIT_FRAME_BYTES - 64;
+    assert_int_equal(ask(*state, &header, "", 0)->code, SOMA_OK);
+    assert_true(reply_length <= (size_t)LIMIT_FRAME_BYTES);
+}
+
+static void a_reply_past_the_frame_becomes_an_error(void **state)
+{
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.ServerService/Ping";
+    ping_reply_bytes = (size_t)LIMIT_FRAME_BYTES;
+    assert_string_equal(ask(*state, &header, "", 0)->reason, "MESSAGE_TOO_LARGE");
+    assert_true(reply_length < 1024);
+}
+
+static void without_memory_for_a_reply_the_call_still_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    no_memory = true;
+    rpc_call_begin(&fixture->call, (const uint8_t *)"", 0, 7);
+    dispatch(fixture->dispatcher, &fixture->call);
+    assert_int_equal(replies_sent, 1);
+}
+
+static void the_fingerprint_is_of_method_and_message(void **state)
+{
+    uint8_t prints[4][FINGERPRINT_BYTES];
+    static const struct {
+        const char *method, *message;
+        size_t length;
+    } rows[] = {
+        {"soma.v1.JobService/GetJob", "\x0a\x01x", 3},
+        {"soma.v1.JobService/GetJob", "\x0a\x01y", 3},
+        {"soma.v1.JobService/RetryJob", "\x0a\x01x", 3},
+        {"soma.v1.JobService/GetJob", "\x0a\x01x", 3},
+    };
+    for (int i = 0; i < 4; i++) {
+        Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+        header.method = rows[i].method;
+        header.timeout_ms = i + 1;
+        ask(*state, &header, rows[i].message, rows[i].length);
+        rpc_call_fingerprint(handled_call, prints[i]);
+    }
+    assert_memory_not_equal(prints[0], prints[1], FINGERPRINT_BYTES);
+    assert_memory_not_equal(prints[0], prints[2], FINGERPRINT_BYTES);
+    assert_memory_equal(prints[0], prints[3], FINGERPRINT_BYTES);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_good_frame_reaches_its_handler),
+        TEST(bad_headers_are_refused_before_any_handler),
+        TEST(a_method_path_has_an_end),
+        TEST(what_is_no_frame_or_message_is_answered_too),
+        TEST(a_stopping_server_says_so),
+        TEST(a_small_request_may_have_a_reply_that_fills_a_frame),
+        TEST(a_reply_past_the_frame_becomes_an_error),
+        TEST(without_memory_for_a_reply_the_call_still_ends),
+        TEST(the_fingerprint_is_of_method_and_message),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
