@@ -90,6 +90,8 @@ static enum soma_code take_text(struct order *order, const struct field *field,
     if (field_is(field, "argv")) {
         if (!is_text(field))
             return refuse(err, "argv", "holds a NUL");
+        if (order->argc == 0 && field->length == 0)
+            return refuse(err, "argv", "names no program");
         order->argv[order->argc++] = text_of(order, field);
     } else if (field_is(field, "env")) {
         if (!is_variable(field))
@@ -144,8 +146,6 @@ static struct counts count_fields(struct fields_reader reader)
 
 static enum soma_code check_whole(const struct order *order, struct soma_error *err)
 {
-    if (order->argv[0][0] == '\0')
-        return refuse(err, "argv", "names no program");
     if (order->wall_time_ms < 0)
         return refuse(err, "wall_time_ms", "is missing");
     if (order->output_bytes < 0)
