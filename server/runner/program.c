@@ -11,12 +11,13 @@
 #include "base/file.h"
 #include "runner/program_child.h"
 
-static enum soma_code check_user(const struct order *order, struct soma_error *err)
+enum soma_code program_settle_user(struct order *order, struct soma_error *err)
 {
     if (geteuid() != 0) {
         if (order->uid >= 0 && order->uid != (int64_t)geteuid())
             return error_set(err, REASON_INTERNAL, NULL, "only root can run a job as user %lld",
                              (long long)order->uid);
+        order->uid = order->gid = -1;
         return SOMA_OK;
     }
     if (order->uid <= 0)
@@ -117,9 +118,6 @@ static enum soma_code fork_child(struct order *order, const struct attempt_dir *
 enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
                              struct program *ret_program, struct soma_error *err)
 {
-    enum soma_code code = check_user(order, err);
-    if (code)
-        return code;
     char variable[PATH_MAX + 32];
     snprintf(variable, sizeof variable, "SOMA_PROGRESS=%s/progress", dir->path);
     bool is_given = false;
@@ -128,9 +126,9 @@ enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
     if (!is_given)
         order->env[order->envc] = variable;
     struct plumbing plumbing;
-    code = open_all(order, &plumbing)
-               ? fork_child(order, dir, &plumbing, ret_program, err)
-               : error_set_errno(err, errno, "cannot connect the program's streams");
+    enum soma_code code = open_all(order, &plumbing)
+                              ? fork_child(order, dir, &plumbing, ret_program, err)
+                              : error_set_errno(err, errno, "cannot connect the program's streams");
     close_all(&plumbing);
     order->env[order->envc] = NULL; // the child has its own copy of variable
     return code;

@@ -27,8 +27,11 @@ enum program_report {
     PROGRAM_FAILED // exit_code and err are filled
 };
 
-// Forks the child, which then waits; the order is not needed any longer. FAILED_PRECONDITION where
-// it would run as root.
+// Whether a program may run as the order's user. Never as root, and only root may change to
+// another; a user that the runner is already is taken out of the order. INTERNAL where it may not.
+enum soma_code program_settle_user(struct order *order, struct soma_error *err);
+
+// Forks the child, which then waits; the order, its user settled, is not needed any longer.
 enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
                              struct program *ret_program, struct soma_error *err);
 

@@ -83,7 +83,9 @@ static bool prepare(struct supervision *self, int64_t *ret_wall_time_ms)
     struct order order;
     if (order_read(self->dir.fd, &order, err))
         return fail_start(self);
-    enum soma_code code = attempt_dir_make_files(&self->dir, &order, err);
+    enum soma_code code = program_settle_user(&order, err);
+    if (!code)
+        code = attempt_dir_make_files(&self->dir, &order, err);
     if (!code)
         code = program_start(&order, &self->dir, &self->program, err);
     if (!code)
