@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
@@ -26,6 +27,7 @@ struct method {
 
 struct dispatcher {
     atomic_bool stopping;
+    atomic_int inside; // threads in dispatch()
     size_t method_count;
     struct method methods[SLOT_COUNT]; // open addressing by the path's hash
 };
@@ -92,6 +94,8 @@ void dispatcher_free(struct dispatcher *dispatcher)
 void dispatcher_stop(struct dispatcher *dispatcher)
 {
     atomic_store(&dispatcher->stopping, true);
+    while (atomic_load(&dispatcher->inside) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 static enum soma_code take_timeout(struct rpc_call *call, int32_t timeout_ms,
@@ -149,7 +153,7 @@ static void reply_closure(const ProtobufCMessage *message, void *call)
     rpc_call_reply(call, message);
 }
 
-void dispatch(struct dispatcher *dispatcher, struct rpc_call *call)
+static void begin(struct dispatcher *dispatcher, struct rpc_call *call)
 {
     struct soma_error err = {0};
     counter_add(COUNTER_RPC_REQUESTS, 1);
@@ -157,7 +161,7 @@ void dispatch(struct dispatcher *dispatcher, struct rpc_call *call)
         rpc_call_fail(call, &err);
         return;
     }
-    if (atomic_load_explicit(&dispatcher->stopping, memory_order_relaxed)) {
+    if (atomic_load(&dispatcher->stopping)) {
         error_set(&err, REASON_SERVER_STOPPING, NULL, "the server is shutting down");
         rpc_call_fail(call, &err);
         return;
@@ -179,4 +183,11 @@ void dispatch(struct dispatcher *dispatcher, struct rpc_call *call)
     }
     call->arena.budget += HANDLER_BYTES;
     method->service->invoke(method->service, method->index, request, reply_closure, call);
+}
+
+void dispatch(struct dispatcher *dispatcher, struct rpc_call *call)
+{
+    atomic_fetch_add(&dispatcher->inside, 1);
+    begin(dispatcher, call);
+    atomic_fetch_sub(&dispatcher->inside, 1);
 }

@@ -15,7 +15,8 @@ enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
                               struct dispatcher **ret_dispatcher, struct soma_error *err);
 void dispatcher_free(struct dispatcher *dispatcher);
 
-// From now on every call is failed with SERVER_STOPPING.
+// From now on every call is failed with SERVER_STOPPING; waits for the threads that are inside
+// dispatch.
 void dispatcher_stop(struct dispatcher *dispatcher);
 
 // Answers the call, or hands it to its handler, which does. The call has its frame.

@@ -174,3 +174,10 @@ void store_read_end(struct store_txn *txn)
     txn_rollback(txn);
     give_back(txn);
 }
+
+const char *store_library(void)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "sqlite %s", sqlite3_libversion());
+    return text;
+}

@@ -38,4 +38,7 @@ enum soma_code store_read_begin(struct store *store, struct store_txn **ret_txn,
                                 struct soma_error *err);
 void store_read_end(struct store_txn *txn);
 
+// "sqlite 3.40.1".
+const char *store_library(void);
+
 #endif

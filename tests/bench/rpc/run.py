@@ -60,7 +60,7 @@ class Servers:
         """For each transport the address of each contestant."""
         bench = self.build / "tests" / "bench" / "rpc"
         data = f"{self.scratch}/data"
-        soma = self.start(str(self.build / "server" / "somad"), "--data", data, "--listen",
+        soma = self.start(str(self.build / "bin" / "somad"), "--data", data, "--listen",
                           f"ipc://{self.scratch}/soma", "--listen", "tcp://127.0.0.1:0", ready="listening on ")
         return {
             "unix socket": {

@@ -1,0 +1,114 @@
+// somad: reads the configuration, starts the server, waits for a signal, stops it.
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "somad/server.h"
+
+enum {
+    EXIT_CANNOT = 1, // start, or stop in time
+    EXIT_CONFIG = 2,
+    STOP_MAX_S = 5,
+};
+
+static sigset_t stop_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+// Signals are waited for by the main thread alone; all threads inherit the mask.
+static void set_signals(void)
+{
+    sigset_t set = stop_signals();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+// Thousands of connections need as many descriptors: the soft limit goes up to the hard one.
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int wait_for_stop(void)
+{
+    sigset_t set = stop_signals();
+    int number;
+    while (sigwait(&set, &number) != 0)
+        continue;
+    return number;
+}
+
+// Ends the process when the stop takes too long, or a second signal comes.
+static void *watch_stop(void *unused)
+{
+    (void)unused;
+    sigset_t set = stop_signals();
+    struct timespec limit = {.tv_sec = STOP_MAX_S};
+    int number = sigtimedwait(&set, NULL, &limit);
+    log_warning("SERVER-STOP-FORCED", "%s",
+                number > 0 ? "a second signal came" : "the stop takes too long");
+    _exit(EXIT_CANNOT);
+}
+
+static void announce(const struct server *server)
+{
+    log_info("SERVER-READY", "pid %ld, version %s, listening on %s", (long)getpid(), SOMA_VERSION,
+             server_addresses(server));
+    sd_notifyf(0, "READY=1\nSTATUS=listening on %s", server_addresses(server));
+}
+
+static int run(const struct config *config)
+{
+    struct soma_error err = {0};
+    struct server *server;
+    if (server_start(config, &server, &err) != SOMA_OK) {
+        log_error("SERVER-CANNOT-START", "%s", err.text);
+        return err.code == SOMA_INVALID_ARGUMENT ? EXIT_CONFIG : EXIT_CANNOT;
+    }
+    announce(server);
+    log_info("SERVER-STOPPING", "signal %d", wait_for_stop());
+    sd_notify(0, "STOPPING=1");
+    pthread_t watchdog;
+    if (pthread_create(&watchdog, NULL, watch_stop, NULL) == 0)
+        pthread_detach(watchdog);
+    server_stop(server);
+    log_info("SERVER-STOPPED", "all is committed");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config;
+    struct soma_error err;
+    enum config_action action;
+    int status = 0;
+    if (config_load(argc, argv, &config, &action, &err) != SOMA_OK) {
+        fprintf(stderr, "somad: %s\nhint: somad --help lists all keys\n", err.text);
+        status = EXIT_CONFIG;
+    } else if (action == CONFIG_RUN) {
+        log_set_level((enum log_level)config.log_level);
+        umask(0077);
+        set_signals();
+        raise_descriptor_limit();
+        status = run(&config);
+    }
+    config_fini(&config);
+    return status;
+}

@@ -1,0 +1,155 @@
+#include "somad/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "rpc/listener.h"
+#include "rpc/workers.h"
+#include "services/server_service.h"
+#include "somad/data_directory.h"
+#include "store/store.h"
+#include "store/writer.h"
+#include "vectors/kernels.h"
+#include "wire/limits.h"
+
+enum {
+    ADDRESSES_SIZE = LISTENER_URLS_MAX * 260,
+    LIBRARIES_MAX = 4,
+    CLOSE_WAIT_MS = 1000, // for the last replies on their way
+};
+
+// Fields in the order in which they are started; stopped the other way round, but for what
+// server_stop says.
+struct server {
+    const struct config *config; // borrowed
+    struct data_directory data;
+    struct store *store;
+    struct writer *writer;
+    struct workers *workers;
+    struct parking *parking;
+    struct server_service *server_service;
+    struct dispatcher *dispatcher;
+    struct listener *listener;
+    struct server_facts facts;
+    const char *urls[LISTENER_URLS_MAX];
+    const char *libraries[LIBRARIES_MAX];
+    char addresses[ADDRESSES_SIZE];
+};
+
+static unsigned worker_count(const struct config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return config->workers ? (unsigned)config->workers
+                           : (unsigned)(processors > 0 ? processors : 1) + 2;
+}
+
+static enum soma_code open_store(struct server *server, struct soma_error *err)
+{
+    unsigned readers = worker_count(server->config);
+    enum soma_code code = data_directory_open(server->config->data, &server->data, err);
+    if (code == SOMA_OK)
+        code = store_open(server->data.path, readers, &server->store, err);
+    if (code == SOMA_OK)
+        code = writer_start(server->store, LIMIT_WAITING_REQUESTS, &server->writer, err);
+    return code;
+}
+
+static enum soma_code start_threads(struct server *server, struct soma_error *err)
+{
+    enum soma_code code =
+        workers_start(worker_count(server->config), LIMIT_WAITING_REQUESTS, &server->workers, err);
+    if (code == SOMA_OK)
+        code = parking_start(server->workers, &server->parking, err);
+    return code;
+}
+
+static enum soma_code make_services(struct server *server, struct soma_error *err)
+{
+    enum soma_code code = server_service_new(&server->facts, &server->server_service, err);
+    if (code != SOMA_OK)
+        return code;
+    ProtobufCService *const services[] = {server_service_base(server->server_service)};
+    return dispatcher_new(services, sizeof services / sizeof services[0], &server->dispatcher, err);
+}
+
+static void fill_facts(struct server *server)
+{
+    server->libraries[0] = listener_library();
+    server->libraries[1] = store_library();
+    server->facts.started_unix_ms = clock_wall_now().ms;
+    server->facts.kernels = kernels_best()->name;
+    server->facts.libraries = server->libraries;
+    server->facts.library_count = 2;
+    server->facts.listeners = server->urls;
+}
+
+static enum soma_code listen_everywhere(struct server *server, struct soma_error *err)
+{
+    const struct config *config = server->config;
+    const struct listener_options options = {
+        .urls = (const char *const *)config->listen.items,
+        .url_count = config->listen.count,
+        .ipc_mode = (mode_t)config->socket_mode,
+    };
+    enum soma_code code =
+        listener_open(&options, server->dispatcher, server->parking, &server->listener, err);
+    if (code != SOMA_OK)
+        return code;
+    size_t used = 0;
+    for (size_t i = 0; i < config->listen.count; i++) {
+        server->urls[i] = listener_url(server->listener, i);
+        used += (size_t)snprintf(server->addresses + used, sizeof server->addresses - used, "%s%s",
+                                 i ? " " : "", server->urls[i]);
+    }
+    server->facts.listener_count = config->listen.count;
+    return SOMA_OK;
+}
+
+enum soma_code server_start(const struct config *config, struct server **ret_server,
+                            struct soma_error *err)
+{
+    static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
+        open_store, start_threads, make_services, listen_everywhere};
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return error_set_no_memory(err);
+    server->config = config;
+    server->data.lock_fd = -1;
+    fill_facts(server);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        enum soma_code code = steps[i](server, err);
+        if (code != SOMA_OK) {
+            server_stop(server);
+            return code;
+        }
+    }
+    *ret_server = server;
+    return SOMA_OK;
+}
+
+const char *server_addresses(const struct server *server)
+{
+    return server->addresses;
+}
+
+// Each step leaves nothing behind that the next one stops: no new calls, then no parked ones, no
+// running ones, no waiting writes; then all calls are answered and the listener can go.
+void server_stop(struct server *server)
+{
+    if (!server)
+        return;
+    if (server->dispatcher)
+        dispatcher_stop(server->dispatcher);
+    parking_stop(server->parking);
+    workers_stop(server->workers);
+    writer_stop(server->writer);
+    listener_close(server->listener, CLOSE_WAIT_MS);
+    dispatcher_free(server->dispatcher);
+    server_service_free(server->server_service);
+    parking_free(server->parking);
+    store_close(server->store);
+    data_directory_close(&server->data);
+    free(server);
+}
