@@ -1,0 +1,90 @@
+#include "jobs/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_given(const struct job_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->environment_count; i++) {
+        if (strcmp(spec->environment[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void put_variable(struct fields_writer *writer, const char *name, const char *value)
+{
+    size_t name_length = strlen(name), value_length = strlen(value);
+    char small[512];
+    size_t length = name_length + 1 + value_length;
+    char *pair = length <= sizeof small ? small : malloc(length);
+    if (!pair) {
+        writer->failed = true;
+        return;
+    }
+    memcpy(pair, name, name_length);
+    pair[name_length] = '=';
+    memcpy(pair + name_length + 1, value, value_length);
+    fields_put(writer, "env", pair, length);
+    if (pair != small)
+        free(pair);
+}
+
+static void put_environment(struct fields_writer *writer, const struct order_settings *settings,
+                            const struct job *job, const char *home)
+{
+    const struct job_variable clean[] = {
+        {"PATH", settings->path},
+        {"HOME", home},
+        {"LANG", "C.UTF-8"},
+        {"SOMA_JOB_ID", job->id},
+    };
+    for (size_t i = 0; i < sizeof clean / sizeof clean[0]; i++) {
+        if (!is_given(&job->spec, clean[i].name))
+            put_variable(writer, clean[i].name, clean[i].value);
+    }
+    for (size_t i = 0; i < job->spec.environment_count; i++)
+        put_variable(writer, job->spec.environment[i].name, job->spec.environment[i].value);
+}
+
+static enum soma_code put_program(struct fields_writer *writer, const struct languages *languages,
+                                  const struct job_spec *spec, struct soma_error *err)
+{
+    if (spec->language) {
+        const struct language *language = languages_find(languages, spec->language);
+        if (!language)
+            return error_set(err, REASON_LANGUAGE_UNKNOWN, "spec.code.language",
+                             "this server has no interpreter for '%s'", spec->language);
+        for (size_t i = 0; i < language->word_count; i++)
+            fields_put_text(writer, "argv", language->words[i]);
+        fields_put_text(writer, "argv", language->file_name);
+        fields_put_text(writer, "file_name", language->file_name);
+        fields_put(writer, "file_bytes", spec->source, spec->source_length);
+    }
+    for (size_t i = 0; i < spec->argc; i++)
+        fields_put_text(writer, "argv", spec->argv[i]);
+    return SOMA_OK;
+}
+
+enum soma_code order_write(struct fields_writer *writer, const struct order_settings *settings,
+                           const struct job *job, uint32_t attempt, const char *home,
+                           struct soma_error *err)
+{
+    fields_put_int(writer, "version", ORDER_VERSION);
+    fields_put_text(writer, "job_id", job->id);
+    fields_put_int(writer, "attempt", attempt);
+    enum soma_code code = put_program(writer, settings->languages, &job->spec, err);
+    if (code != SOMA_OK)
+        return code;
+    put_environment(writer, settings, job, home);
+    if (job->spec.stdin_length > 0)
+        fields_put(writer, "stdin", job->spec.stdin_bytes, job->spec.stdin_length);
+    fields_put_int(writer, "wall_time_ms", job->spec.limits.wall_time_ms);
+    fields_put_int(writer, "output_bytes", job->spec.limits.output_bytes);
+    fields_put_int(writer, "kill_grace_ms", job->spec.limits.kill_grace_ms);
+    if (settings->changes_user) {
+        fields_put_int(writer, "uid", settings->uid);
+        fields_put_int(writer, "gid", settings->gid);
+    }
+    return fields_finish(writer, err);
+}

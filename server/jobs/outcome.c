@@ -1,0 +1,142 @@
+#include "jobs/outcome.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fields.h"
+#include "base/text.h"
+
+enum value_kind {
+    VALUE_INT32,
+    VALUE_INT64,
+};
+
+static const struct {
+    const char *key;
+    enum value_kind kind;
+    bool is_resource;
+    size_t offset;
+} numbers[] = {
+    {"exit_code", VALUE_INT32, false, offsetof(struct job_outcome, exit_code)},
+    {"signal", VALUE_INT32, false, offsetof(struct job_outcome, signal)},
+    {"started_unix_ms", VALUE_INT64, false, offsetof(struct job_outcome, started)},
+    {"finished_unix_ms", VALUE_INT64, false, offsetof(struct job_outcome, finished)},
+    {"wall_ms", VALUE_INT64, true, offsetof(struct job_outcome, resources.wall_time_ms)},
+    {"user_ms", VALUE_INT64, true, offsetof(struct job_outcome, resources.user_time_ms)},
+    {"system_ms", VALUE_INT64, true, offsetof(struct job_outcome, resources.system_time_ms)},
+    {"peak_bytes", VALUE_INT64, true, offsetof(struct job_outcome, resources.peak_memory_bytes)},
+    {"stdout_kept", VALUE_INT64, false, offsetof(struct job_outcome, stdout_size.kept_bytes)},
+    {"stdout_dropped", VALUE_INT64, false, offsetof(struct job_outcome, stdout_size.dropped_bytes)},
+    {"stderr_kept", VALUE_INT64, false, offsetof(struct job_outcome, stderr_size.kept_bytes)},
+    {"stderr_dropped", VALUE_INT64, false, offsetof(struct job_outcome, stderr_size.dropped_bytes)},
+};
+
+static const struct {
+    const char *word;
+    enum job_reason reason;
+} reasons[] = {
+    {"exited", JOB_REASON_EXITED},
+    {"signaled", JOB_REASON_SIGNALED},
+    {"wall_timeout", JOB_REASON_WALL_TIMEOUT},
+    {"cancelled", JOB_REASON_CANCELLED},
+    {"start_failed", JOB_REASON_START_FAILED},
+};
+
+static bool read_reason(struct job_outcome *outcome, const struct field *field)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (strlen(reasons[i].word) == field->length &&
+            memcmp(reasons[i].word, field->bytes, field->length) == 0) {
+            outcome->reason = reasons[i].reason;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_number(struct job_outcome *outcome, const struct field *field)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (!field_is(field, numbers[i].key))
+            continue;
+        int64_t value;
+        if (!field_to_int(field, &value) || value < 0)
+            return false;
+        char *at = (char *)outcome + numbers[i].offset;
+        if (numbers[i].kind == VALUE_INT64)
+            memcpy(at, &value, sizeof value);
+        else if (value <= INT32_MAX)
+            *(int32_t *)at = (int32_t)value;
+        outcome->has_resources |= numbers[i].is_resource;
+        return true;
+    }
+    return true; // of a newer version
+}
+
+enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome *ret_outcome,
+                            struct soma_error *err)
+{
+    struct fields_reader reader;
+    enum soma_code code = fields_open(&reader, bytes, length, err);
+    if (code != SOMA_OK)
+        return code;
+    struct job_outcome outcome = {0};
+    struct field field;
+    while (fields_next(&reader, &field)) {
+        bool fine = true;
+        if (field_is(&field, "reason"))
+            fine = read_reason(&outcome, &field);
+        else if (field_is(&field, "message"))
+            outcome_clean_text(outcome.message, sizeof outcome.message, field.bytes, field.length);
+        else
+            fine = read_number(&outcome, &field);
+        if (!fine)
+            return error_set(err, REASON_DATA_DAMAGED, NULL, "the status has a bad field %s",
+                             field.key);
+    }
+    if (outcome.reason == JOB_REASON_NONE)
+        return error_set(err, REASON_DATA_DAMAGED, NULL, "the status says no reason");
+    *ret_outcome = outcome;
+    return SOMA_OK;
+}
+
+void outcome_state(struct job_outcome *outcome, enum job_reason reason, const char *format, ...)
+{
+    char text[JOB_MESSAGE_BYTES + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    *outcome = (struct job_outcome){.reason = reason};
+    outcome_clean_text(outcome->message, sizeof outcome->message, text, strlen(text));
+}
+
+// Bytes of the valid UTF-8 character at the start; 0: there is none.
+static size_t character_length(const char *bytes, size_t length)
+{
+    for (size_t size = 1; size <= 4 && size <= length; size++) {
+        if (text_is_utf8(bytes, size))
+            return size;
+    }
+    return 0;
+}
+
+void outcome_clean_text(char *ret_text, size_t size, const char *bytes, size_t length)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < length;) {
+        size_t step = character_length(bytes + at, length - at);
+        if (used + (step > 0 ? step : 1) >= size)
+            break;
+        if (step > 1) {
+            memcpy(ret_text + used, bytes + at, step);
+            used += step;
+        } else {
+            unsigned char byte = (unsigned char)bytes[at];
+            ret_text[used++] = step == 0 ? '?' : byte < 0x20 || byte == 0x7f ? ' ' : (char)byte;
+        }
+        at += step > 0 ? step : 1;
+    }
+    ret_text[used] = '\0';
+}
