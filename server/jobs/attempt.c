@@ -13,12 +13,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fields.h"
 #include "base/file.h"
 #include "jobs/outcome.h"
 
 enum {
     PASS_THROUGH_MODE = 0711,
     PRIVATE_MODE = 0600,
+    RECORD_BYTES_MAX = 4096,
 };
 
 enum soma_code attempt_root_open(struct attempt_root *root, const char *data_directory,
@@ -145,40 +147,67 @@ static void state_lost(int directory_fd, const char *why, struct job_outcome *ou
     outcome->stderr_size.kept_bytes = size_of(directory_fd, "stderr");
 }
 
-// With the lock in our hands nobody else writes here.
-static enum soma_code examine_locked(int directory_fd, int lock_fd, enum attempt_fate *ret_fate,
-                                     struct job_outcome *ret_outcome, struct soma_error *err)
+// The record is synced before the program is let go, so a torn one is none.
+static enum soma_code read_record(int directory_fd, bool *ret_there, struct soma_error *err)
 {
-    char *bytes = NULL;
+    char *bytes;
+    size_t length;
+    enum soma_code code =
+        file_read_all(directory_fd, "lock", RECORD_BYTES_MAX, &bytes, &length, NULL, err);
+    if (code != SOMA_OK)
+        return code;
+    struct fields_reader reader;
+    *ret_there = fields_open(&reader, bytes, length, NULL) == SOMA_OK;
+    free(bytes);
+    return SOMA_OK;
+}
+
+// NOT_FOUND, without err, where there is none; DATA_LOSS where it does not parse.
+static enum soma_code read_status(int directory_fd, struct job_outcome *ret_outcome,
+                                  struct soma_error *err)
+{
+    char *bytes;
     size_t length;
     bool missing;
     enum soma_code code =
         file_read_all(directory_fd, "status", STATUS_BYTES_MAX, &bytes, &length, &missing, err);
-    if (code != SOMA_OK && code != SOMA_DATA_LOSS)
+    if (code != SOMA_OK)
         return code;
-    if (code == SOMA_OK && !missing) {
-        code = outcome_read(bytes, length, ret_outcome, err);
-        free(bytes);
-    }
-    if (code == SOMA_OK && !missing) {
+    if (missing)
+        return SOMA_NOT_FOUND;
+    code = outcome_read(bytes, length, ret_outcome, err);
+    free(bytes);
+    return code;
+}
+
+// With the lock in our hands nobody else writes here.
+static enum soma_code examine_locked(int directory_fd, enum attempt_fate *ret_fate,
+                                     struct job_outcome *ret_outcome, struct soma_error *err)
+{
+    enum soma_code code = read_status(directory_fd, ret_outcome, err);
+    if (code == SOMA_OK) {
         *ret_fate = ATTEMPT_ENDED;
         return SOMA_OK;
     }
-    struct stat info;
-    if (fstat(lock_fd, &info))
-        return error_set_errno(err, errno, "cannot look at the lock");
-    if (info.st_size == 0 && code == SOMA_OK) {
-        if (unlinkat(directory_fd, "order", 0) && errno != ENOENT)
-            return error_set_errno(err, errno, "cannot remove the order");
-        *ret_fate = ATTEMPT_NEVER_RAN;
+    if (code != SOMA_NOT_FOUND && code != SOMA_DATA_LOSS)
+        return code;
+    bool is_damaged = code == SOMA_DATA_LOSS;
+    bool has_record;
+    code = read_record(directory_fd, &has_record, err);
+    if (code != SOMA_OK)
+        return code;
+    if (has_record || is_damaged) {
+        *ret_fate = ATTEMPT_GONE;
+        state_lost(directory_fd,
+                   is_damaged ? "the supervisor's status is damaged"
+                              : "the supervisor vanished without a status; whether the program did "
+                                "its work is unknown",
+                   ret_outcome);
         return SOMA_OK;
     }
-    *ret_fate = ATTEMPT_GONE;
-    state_lost(directory_fd,
-               code == SOMA_OK ? "the supervisor vanished without a status; whether the program "
-                                 "did its work is unknown"
-                               : "the supervisor's status is damaged",
-               ret_outcome);
+    if (unlinkat(directory_fd, "order", 0) && errno != ENOENT)
+        return error_set_errno(err, errno, "cannot remove the order");
+    *ret_fate = ATTEMPT_NEVER_RAN;
     return SOMA_OK;
 }
 
@@ -203,7 +232,14 @@ enum soma_code attempt_examine(const struct attempt_root *root, const char *id, 
         *ret_fate = ATTEMPT_RUNS;
         return SOMA_OK;
     }
-    return examine_locked(directory_fd, lock_fd, ret_fate, ret_outcome, err);
+    return examine_locked(directory_fd, ret_fate, ret_outcome, err);
+}
+
+enum soma_code attempt_read_status(const struct attempt_root *root, const char *id,
+                                   uint32_t attempt, struct job_outcome *ret_outcome)
+{
+    FD_CLEANUP int directory_fd = attempt_open(root, id, attempt);
+    return directory_fd < 0 ? SOMA_NOT_FOUND : read_status(directory_fd, ret_outcome, NULL);
 }
 
 int attempt_connect(const struct attempt_root *root, const char *id, uint32_t attempt)

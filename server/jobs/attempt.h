@@ -50,6 +50,11 @@ enum soma_code attempt_examine(const struct attempt_root *root, const char *id, 
                                enum attempt_fate *ret_fate, struct job_outcome *ret_outcome,
                                struct soma_error *err);
 
+// The status as it is, without a look at the lock: for attempts that are over. Anything but
+// SOMA_OK: there is none to read.
+enum soma_code attempt_read_status(const struct attempt_root *root, const char *id,
+                                   uint32_t attempt, struct job_outcome *ret_outcome);
+
 // Connects to the runner's control socket; non-blocking, the caller closes it. Negative with errno
 // set: not there (yet, or any more).
 int attempt_connect(const struct attempt_root *root, const char *id, uint32_t attempt);

@@ -37,6 +37,7 @@ enum {
     JOB_STATE_COUNT = 8,     // with the unused 0
     JOB_STATES_FINAL = 0xF8, // bits 1 << state of all final states
     JOB_MESSAGE_BYTES = 511, // JobStatus.message; longer ones are cut at a character
+    JOB_NOTE_BYTES = 255,    // a cancel's note, a progress message
 };
 
 struct job_variable {
@@ -140,6 +141,9 @@ struct job_outcome {
     struct job_resources resources;
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
+    bool has_progress; // the program's last report
+    double progress_percent;
+    char progress_message[JOB_NOTE_BYTES + 1];
 };
 
 // Which jobs; all parts must hold.

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fields.h"
@@ -74,6 +75,25 @@ static bool read_number(struct job_outcome *outcome, const struct field *field)
     return true; // of a newer version
 }
 
+bool progress_read(const char *bytes, size_t length, double *ret_percent, char *ret_message)
+{
+    char number[32];
+    const char *space = memchr(bytes, ' ', length);
+    size_t digits = space ? (size_t)(space - bytes) : length;
+    if (digits == 0 || digits >= sizeof number)
+        return false;
+    memcpy(number, bytes, digits);
+    number[digits] = '\0';
+    char *end;
+    double percent = strtod(number, &end);
+    if (*end || !(percent >= 0 && percent <= 100))
+        return false;
+    *ret_percent = percent;
+    const char *text = space ? space + 1 : bytes + length;
+    outcome_clean_text(ret_message, JOB_NOTE_BYTES + 1, text, (size_t)(bytes + length - text));
+    return true;
+}
+
 enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome *ret_outcome,
                             struct soma_error *err)
 {
@@ -89,6 +109,9 @@ enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome
             fine = read_reason(&outcome, &field);
         else if (field_is(&field, "message"))
             outcome_clean_text(outcome.message, sizeof outcome.message, field.bytes, field.length);
+        else if (field_is(&field, "progress"))
+            outcome.has_progress = progress_read(
+                field.bytes, field.length, &outcome.progress_percent, outcome.progress_message);
         else
             fine = read_number(&outcome, &field);
         if (!fine)

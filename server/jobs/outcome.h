@@ -2,7 +2,8 @@
 //
 // Fields: version=1, reason (exited, signaled, wall_timeout, cancelled, start_failed), exit_code,
 // signal, message, started_unix_ms, finished_unix_ms, wall_ms, user_ms, system_ms, peak_bytes,
-// stdout_kept, stdout_dropped, stderr_kept, stderr_dropped, killed_count. Unknown fields are
+// stdout_kept, stdout_dropped, stderr_kept, stderr_dropped, killed_count, and progress ("PERCENT
+// TEXT") where the program reported any. Unknown fields are
 // skipped, so that a newer runner is understood.
 #ifndef JOBS_OUTCOME_H
 #define JOBS_OUTCOME_H
@@ -17,6 +18,10 @@ enum {
 // DATA_DAMAGED where the bytes are torn or say no reason.
 enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome *ret_outcome,
                             struct soma_error *err);
+
+// "PERCENT TEXT", as a program reports it; false where that is no number from 0 to 100. ret_message
+// has JOB_NOTE_BYTES + 1 bytes.
+bool progress_read(const char *bytes, size_t length, double *ret_percent, char *ret_message);
 
 // An outcome that the server itself states: LOST or START_FAILED, with its message.
 void outcome_state(struct job_outcome *outcome, enum job_reason reason, const char *format, ...)

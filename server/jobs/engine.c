@@ -1,0 +1,384 @@
+#include "jobs/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "jobs/engine_private.h"
+
+enum {
+    EVENTS_AT_ONCE = 64,
+    RECOVERY_PAGE = 256,
+    RECOVERY_BYTES = 64 << 20,
+};
+
+// --- what others may call
+
+static void ring(struct engine *engine)
+{
+    uint64_t one = 1;
+    // Fails only where the counter is full, and then the thread is awake anyway.
+    ssize_t written = write(engine->wake_fd, &one, sizeof one);
+    (void)written;
+}
+
+void engine_wake(struct engine *engine)
+{
+    if (!atomic_exchange(&engine->wanted, true))
+        ring(engine);
+}
+
+void engine_post(struct engine *engine, struct engine_mail *mail)
+{
+    mail->next = NULL;
+    pthread_mutex_lock(&engine->lock);
+    bool was_empty = engine->mail_first == NULL;
+    if (was_empty)
+        engine->mail_first = mail;
+    else
+        engine->mail_last->next = mail;
+    engine->mail_last = mail;
+    pthread_mutex_unlock(&engine->lock);
+    if (was_empty)
+        ring(engine);
+}
+
+void engine_changed(struct engine *engine, int64_t num)
+{
+    if (engine->config.on_change)
+        engine->config.on_change(engine->config.user, num);
+}
+
+bool engine_peek_live(struct engine *engine, int64_t num, struct job_live *ret_live)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct running *running = engine_find(engine, num);
+    if (running)
+        *ret_live = running->live;
+    pthread_mutex_unlock(&engine->lock);
+    return running != NULL;
+}
+
+struct cancel_mail {
+    struct engine_mail mail;
+    int64_t num;
+    bool force;
+    char note[JOB_NOTE_BYTES + 1];
+};
+
+static void deliver_cancel(struct engine *engine, void *owner)
+{
+    struct cancel_mail *cancel = owner;
+    struct running *running = engine_find(engine, cancel->num);
+    if (running) {
+        // A first wish's note stays; force is news to the runner even after it.
+        if (!running->is_cancelled)
+            memcpy(running->cancel_note, cancel->note, sizeof running->cancel_note);
+        if (cancel->force && !running->cancel_force)
+            running->cancel_is_sent = false;
+        running->is_cancelled = true;
+        running->cancel_force |= cancel->force;
+        engine_send_cancel(running);
+    }
+    free(cancel);
+}
+
+void engine_cancel(struct engine *engine, int64_t num, const char *note, bool force)
+{
+    struct cancel_mail *cancel = calloc(1, sizeof *cancel);
+    if (!cancel) {
+        log_error("JOB-CANCEL-LOST", "out of memory: job %lld is told at the next start",
+                  (long long)num);
+        return;
+    }
+    cancel->mail = (struct engine_mail){
+        .deliver = deliver_cancel,
+        .drop = free,
+        .owner = cancel,
+    };
+    cancel->num = num;
+    cancel->force = force;
+    strncpy(cancel->note, note, sizeof cancel->note - 1);
+    engine_post(engine, &cancel->mail);
+}
+
+// --- the list of what runs
+
+struct running *engine_find(struct engine *engine, int64_t num)
+{
+    struct running *running = engine->running;
+    while (running && running->num != num)
+        running = running->next;
+    return running;
+}
+
+struct running *engine_add(struct engine *engine, const struct job *job)
+{
+    struct running *running = calloc(1, sizeof *running);
+    if (!running)
+        return NULL;
+    running->num = job->num;
+    memcpy(running->id, job->id, sizeof running->id);
+    running->attempt = job->status.attempt;
+    running->kill_grace_ms = job->spec.limits.kill_grace_ms;
+    running->link_fd = -1;
+    running->is_cancelled = job->status.cancel_requested.ms > 0;
+    running->cancel_force = job->status.cancel_force;
+    if (job->status.cancel_note)
+        strncpy(running->cancel_note, job->status.cancel_note, sizeof running->cancel_note - 1);
+    pthread_mutex_lock(&engine->lock);
+    running->next = engine->running;
+    engine->running = running;
+    pthread_mutex_unlock(&engine->lock);
+    engine->running_count++;
+    return running;
+}
+
+void engine_drop(struct engine *engine, struct running *running)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct running **at = &engine->running;
+    while (*at != running)
+        at = &(*at)->next;
+    *at = running->next;
+    pthread_mutex_unlock(&engine->lock);
+    engine->running_count--;
+    fd_close_at_exit(&running->link_fd);
+    free(running);
+}
+
+void running_due_after(struct running *running, enum attempt_phase phase, int64_t ms)
+{
+    running->phase = phase;
+    running->due = clock_deadline_after(ms);
+}
+
+void running_back_off(struct running *running)
+{
+    int64_t ms = running->retry_ms ? running->retry_ms * 2 : RETRY_FIRST_MS;
+    running->retry_ms = ms < RETRY_LAST_MS ? ms : RETRY_LAST_MS;
+    running->due = clock_deadline_after(running->retry_ms);
+}
+
+// --- the thread
+
+enum soma_code engine_watch(struct engine *engine, int fd, void *about, struct soma_error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = about};
+    if (epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+        return error_set_errno(err, errno, "cannot watch a descriptor");
+    return SOMA_OK;
+}
+
+static void deliver_mail(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct engine_mail *mail = engine->mail_first;
+    engine->mail_first = engine->mail_last = NULL;
+    pthread_mutex_unlock(&engine->lock);
+    while (mail) {
+        struct engine_mail *next = mail->next;
+        mail->deliver(engine, mail->owner);
+        mail = next;
+    }
+}
+
+static void step_all(struct engine *engine)
+{
+    struct running *next;
+    for (struct running *running = engine->running; running; running = next) {
+        next = running->next;
+        if (clock_left_ms(running->due) == 0)
+            engine_step(engine, running);
+    }
+}
+
+static void claim_if_due(struct engine *engine)
+{
+    unsigned free_count = engine->config.running_max > engine->running_count
+                              ? engine->config.running_max - engine->running_count
+                              : 0;
+    if (engine->claim_is_written || free_count == 0 || clock_left_ms(engine->claim_after) > 0)
+        return;
+    bool is_due = engine->next_due.ms > 0 && clock_wall_now().ms >= engine->next_due.ms;
+    if (!atomic_exchange(&engine->wanted, false) && !is_due)
+        return;
+    engine->next_due.ms = 0;
+    engine_claim(engine, free_count < CLAIM_BATCH ? free_count : CLAIM_BATCH);
+}
+
+static void shorten(int64_t *wait_ms, int64_t ms)
+{
+    if (ms < *wait_ms)
+        *wait_ms = ms > 0 ? ms : 0;
+}
+
+static int wait_ms(struct engine *engine)
+{
+    int64_t wait_ms = IDLE_MS;
+    for (struct running *running = engine->running; running; running = running->next)
+        shorten(&wait_ms, clock_left_ms(running->due));
+    bool has_place = engine->running_count < engine->config.running_max;
+    if (has_place && !engine->claim_is_written) {
+        // Wall time may jump: it is looked at again every minute at least.
+        if (engine->next_due.ms > 0)
+            shorten(&wait_ms, engine->next_due.ms - clock_wall_now().ms);
+        if (atomic_load(&engine->wanted))
+            shorten(&wait_ms, clock_left_ms(engine->claim_after));
+        if (wait_ms < clock_left_ms(engine->claim_after) && engine->next_due.ms > 0)
+            wait_ms = clock_left_ms(engine->claim_after);
+    }
+    return (int)wait_ms;
+}
+
+static void take_event(struct engine *engine, void *about)
+{
+    if (about == &engine->wake_fd) {
+        uint64_t count;
+        ssize_t got = read(engine->wake_fd, &count, sizeof count);
+        (void)got;
+    } else if (about == &engine->config.spawner) {
+        engine_read_spawner(engine);
+    } else {
+        engine_read_link(engine, about);
+    }
+}
+
+static void *engine_main(void *user)
+{
+    struct engine *engine = user;
+    pthread_setname_np(pthread_self(), "engine");
+    struct epoll_event events[EVENTS_AT_ONCE];
+    while (!atomic_load(&engine->stopping)) {
+        int count = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(engine));
+        // No step below frees a running job, so an event's pointer lives until deliver_mail.
+        for (int i = 0; i < count; i++)
+            take_event(engine, events[i].data.ptr);
+        deliver_mail(engine);
+        step_all(engine);
+        claim_if_due(engine);
+    }
+    return NULL;
+}
+
+// --- start and stop
+
+static enum soma_code take_up_page(struct engine *engine, struct store_txn *txn,
+                                   struct arena *arena, int64_t *after, bool *ret_more,
+                                   struct soma_error *err)
+{
+    struct job_list list;
+    enum soma_code code = job_store_running(txn, *after, RECOVERY_PAGE, arena, &list, err);
+    for (size_t i = 0; i < list.count && code == SOMA_OK; i++) {
+        code = job_row_complete(list.rows[i], arena, err);
+        struct running *running = code == SOMA_OK ? engine_add(engine, &list.rows[i]->job) : NULL;
+        if (!running)
+            return code == SOMA_OK ? error_set_no_memory(err) : code;
+        running->is_recovered = true;
+        running_due_after(running, PHASE_EXAMINE, 0);
+    }
+    if (code == SOMA_OK) {
+        *after = list.after;
+        *ret_more = list.more;
+    }
+    return code;
+}
+
+// Every job that the database calls RUNNING is looked at by the thread's first round.
+static enum soma_code take_up(struct engine *engine, struct soma_error *err)
+{
+    struct store_txn *txn;
+    enum soma_code code = store_read_begin(engine->config.store, &txn, err);
+    if (code != SOMA_OK)
+        return code;
+    struct arena arena;
+    arena_init(&arena, RECOVERY_BYTES);
+    int64_t after = 0;
+    bool more = true;
+    while (code == SOMA_OK && more) {
+        code = take_up_page(engine, txn, &arena, &after, &more, err);
+        arena_reset(&arena, RECOVERY_BYTES);
+    }
+    arena_fini(&arena);
+    store_read_end(txn);
+    if (code == SOMA_OK && engine->running_count > 0)
+        log_info("JOBS-FOUND-RUNNING", "%u jobs were running: looking after them",
+                 engine->running_count);
+    return code;
+}
+
+static enum soma_code open_descriptors(struct engine *engine, struct soma_error *err)
+{
+    engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (engine->epoll_fd < 0 || engine->wake_fd < 0)
+        return error_set_errno(err, errno, "cannot make the engine's descriptors");
+    enum soma_code code = engine_watch(engine, engine->wake_fd, &engine->wake_fd, err);
+    if (code == SOMA_OK)
+        code = engine_watch(engine, engine->config.spawner.fd, &engine->config.spawner, err);
+    return code;
+}
+
+enum soma_code engine_start(const struct engine_config *config, struct engine **ret_engine,
+                            struct soma_error *err)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (!engine)
+        return error_set_no_memory(err);
+    engine->config = *config;
+    engine->epoll_fd = engine->wake_fd = -1;
+    pthread_mutex_init(&engine->lock, NULL);
+    atomic_store(&engine->wanted, true);
+    enum soma_code code = open_descriptors(engine, err);
+    if (code == SOMA_OK)
+        code = take_up(engine, err);
+    if (code == SOMA_OK) {
+        int errnum = pthread_create(&engine->thread, NULL, engine_main, engine);
+        engine->has_thread = errnum == 0;
+        if (errnum)
+            code = error_set_errno(err, errnum, "cannot start the engine's thread");
+    }
+    if (code != SOMA_OK) {
+        engine_stop(engine);
+        engine_free(engine);
+        return code;
+    }
+    *ret_engine = engine;
+    return SOMA_OK;
+}
+
+void engine_stop(struct engine *engine)
+{
+    if (!engine)
+        return;
+    atomic_store(&engine->stopping, true);
+    if (engine->has_thread) {
+        ring(engine);
+        pthread_join(engine->thread, NULL);
+        engine->has_thread = false;
+    }
+    spawner_stop(&engine->config.spawner);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    struct engine_mail *mail = engine->mail_first;
+    while (mail) {
+        struct engine_mail *next = mail->next;
+        mail->drop(mail->owner);
+        mail = next;
+    }
+    while (engine->running)
+        engine_drop(engine, engine->running);
+    fd_close_at_exit(&engine->epoll_fd);
+    fd_close_at_exit(&engine->wake_fd);
+    pthread_mutex_destroy(&engine->lock);
+    free(engine);
+}

@@ -1,0 +1,59 @@
+// The engine: one thread that starts jobs, follows those that run, and ends them in the database.
+//
+// It owns all that is known of running jobs beyond their rows: the links to their runners, sizes of
+// their output, wishes to cancel. Everything durable goes through write operations. At its start it
+// takes up every job that the database calls RUNNING and finds out what became of it, by the same
+// steps that follow the end of a link: there is one path, not a special one for crashes.
+#ifndef JOBS_ENGINE_H
+#define JOBS_ENGINE_H
+
+#include "jobs/attempt.h"
+#include "jobs/janitor.h"
+#include "runner/spawner.h"
+#include "store/writer.h"
+
+struct engine;
+
+struct engine_config {
+    struct store *store;
+    struct writer *writer;
+    struct spawner spawner;    // started; the engine's from here on
+    const char *runner_path;   // starts another spawner when that one dies
+    struct attempt_root *root; // borrowed
+    struct order_settings order;
+    struct janitor *janitor; // borrowed; NULL: nobody removes files
+    unsigned running_max;
+    // A job changed: after the commit, or the output grew. Any thread; must not block.
+    void (*on_change)(void *user, int64_t num);
+    void *user;
+};
+
+// Takes up the running jobs and starts the thread. The texts in config are borrowed as long as the
+// engine lives.
+enum soma_code engine_start(const struct engine_config *config, struct engine **ret_engine,
+                            struct soma_error *err);
+
+// Ends the thread: nothing is started any more, links are closed, runners and their jobs go on.
+// Before writer_stop. Takes NULL.
+void engine_stop(struct engine *engine);
+
+// After writer_stop. Takes NULL.
+void engine_free(struct engine *engine);
+
+// Something may be ready to start. Any thread, cheap.
+void engine_wake(struct engine *engine);
+
+// The wish to end a job is committed: told to its runner. Any thread.
+void engine_cancel(struct engine *engine, int64_t num, const char *note, bool force);
+
+// What is known of a running job beyond its row.
+struct job_live {
+    int64_t runner_pid; // 0: not known yet
+    struct job_output_size stdout_size;
+    struct job_output_size stderr_size;
+};
+
+// False where the engine does not follow the job. Any thread.
+bool engine_peek_live(struct engine *engine, int64_t num, struct job_live *ret_live);
+
+#endif

@@ -1,0 +1,285 @@
+// The engine's write operations: claims, ends, reports. Each lives on the heap, goes to the writer
+// and comes back as mail.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "jobs/engine_private.h"
+#include "jobs/outcome.h"
+
+enum {
+    ROW_BYTES = 4 << 20, // a row with its specification's head
+};
+
+// --- claims
+
+struct claim_op {
+    struct write_op op;
+    struct engine_mail mail;
+    struct engine *engine;
+    struct arena arena;
+    unsigned wanted;
+    struct job_row rows[CLAIM_BATCH];
+    unsigned count;
+    bool more;
+    struct wall_time next_due;
+    struct soma_error error; // code SOMA_OK: committed
+};
+
+static void free_claim(void *owner)
+{
+    struct claim_op *claim = owner;
+    arena_fini(&claim->arena);
+    free(claim);
+}
+
+// A specification that cannot be read any more must not hold up all others.
+static enum soma_code fail_unreadable(struct store_txn *txn, struct job_row *row,
+                                      const struct soma_error *why, struct soma_error *err)
+{
+    struct job_outcome outcome;
+    outcome_state(&outcome, JOB_REASON_START_FAILED, "the job cannot be read: %s", why->text);
+    enum soma_code code = job_claim(txn, row, err);
+    return code == SOMA_OK ? job_end(txn, row, &outcome, err) : code;
+}
+
+static enum soma_code claim_one(struct claim_op *claim, struct store_txn *txn, int64_t num,
+                                struct soma_error *err)
+{
+    struct job_row *row = &claim->rows[claim->count];
+    enum soma_code code = job_store_get_num(txn, num, true, &claim->arena, row, err);
+    if (code != SOMA_OK)
+        return code;
+    struct soma_error why;
+    code = job_row_complete(row, &claim->arena, &why);
+    if (code == SOMA_DATA_LOSS)
+        return fail_unreadable(txn, row, &why, err);
+    if (code != SOMA_OK)
+        return error_set_no_memory(err);
+    code = job_claim(txn, row, err);
+    claim->count += code == SOMA_OK;
+    return code;
+}
+
+static enum soma_code apply_claim(struct write_op *op, struct store_txn *txn,
+                                  struct soma_error *err)
+{
+    struct claim_op *claim = (struct claim_op *)op;
+    struct job_list list;
+    enum soma_code code =
+        job_store_ready(txn, clock_wall_now(), claim->wanted, &claim->arena, &list, err);
+    for (size_t i = 0; code == SOMA_OK && i < list.count; i++) {
+        // The rest waits for the next claim: memory is bounded.
+        if (claim->arena.held > CLAIM_BYTES / 3)
+            break;
+        code = claim_one(claim, txn, list.rows[i]->job.num, err);
+    }
+    if (code == SOMA_OK)
+        claim->more = list.count > 0;
+    return code == SOMA_OK ? job_store_next_due(txn, &claim->next_due, err) : code;
+}
+
+static void finish_claim(struct write_op *op, const struct soma_error *err)
+{
+    struct claim_op *claim = (struct claim_op *)op;
+    if (err)
+        claim->error = *err;
+    for (unsigned i = 0; i < claim->count && !err; i++)
+        engine_changed(claim->engine, claim->rows[i].job.num);
+    engine_post(claim->engine, &claim->mail);
+}
+
+static void deliver_claim(struct engine *engine, void *owner)
+{
+    struct claim_op *claim = owner;
+    engine->claim_is_written = false;
+    if (claim->error.code != SOMA_OK) {
+        log_warning("JOB-CLAIM-FAILED", "cannot claim jobs: %s", claim->error.text);
+        engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
+        atomic_store(&engine->wanted, true);
+        free_claim(claim);
+        return;
+    }
+    for (unsigned i = 0; i < claim->count; i++)
+        engine_begin(engine, &claim->rows[i].job);
+    engine->next_due = claim->next_due;
+    if (claim->more)
+        atomic_store(&engine->wanted, true);
+    free_claim(claim);
+}
+
+void engine_claim(struct engine *engine, unsigned count)
+{
+    struct claim_op *claim = calloc(1, sizeof *claim);
+    if (!claim) {
+        engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
+        atomic_store(&engine->wanted, true);
+        return;
+    }
+    claim->op = (struct write_op){.apply = apply_claim, .finish = finish_claim};
+    claim->mail =
+        (struct engine_mail){.deliver = deliver_claim, .drop = free_claim, .owner = claim};
+    claim->engine = engine;
+    claim->wanted = count;
+    arena_init(&claim->arena, CLAIM_BYTES);
+    engine->claim_is_written = true;
+    writer_submit(engine->config.writer, &claim->op);
+}
+
+// --- ends and reports
+
+struct row_op {
+    struct write_op op;
+    struct engine_mail mail;
+    struct engine *engine;
+    int64_t num;
+    uint32_t attempt;
+    bool gives_back;
+    bool was_changed;
+    struct job_outcome outcome;       // of an end
+    double percent;                   // of a report
+    char message[JOB_NOTE_BYTES + 1]; //
+    struct soma_error error;          // code SOMA_OK: committed
+    enum job_state state;             // after the end
+    enum soma_code (*change)(struct row_op *row_op, struct store_txn *txn, struct job_row *row,
+                             struct soma_error *err);
+};
+
+static enum soma_code change_end(struct row_op *row_op, struct store_txn *txn, struct job_row *row,
+                                 struct soma_error *err)
+{
+    return row_op->gives_back ? job_give_back(txn, row, err)
+                              : job_end(txn, row, &row_op->outcome, err);
+}
+
+static enum soma_code change_report(struct row_op *row_op, struct store_txn *txn,
+                                    struct job_row *row, struct soma_error *err)
+{
+    return job_report(txn, row, row_op->percent, row_op->message, err);
+}
+
+static enum soma_code apply_to_row(struct row_op *row_op, struct store_txn *txn,
+                                   struct arena *arena, struct soma_error *err)
+{
+    struct job_row row;
+    enum soma_code code = job_store_get_num(txn, row_op->num, false, arena, &row, err);
+    if (code == SOMA_OK)
+        code = job_row_complete(&row, arena, err);
+    if (code != SOMA_OK)
+        return code;
+    // A late word about an attempt that is not the job's any more changes nothing.
+    bool is_current =
+        row.job.status.state == JOB_RUNNING && row.job.status.attempt == row_op->attempt;
+    if (!is_current)
+        return SOMA_OK;
+    code = row_op->change(row_op, txn, &row, err);
+    row_op->was_changed = code == SOMA_OK;
+    row_op->state = row.job.status.state;
+    return code;
+}
+
+static enum soma_code apply_row_op(struct write_op *op, struct store_txn *txn,
+                                   struct soma_error *err)
+{
+    struct arena arena;
+    arena_init(&arena, ROW_BYTES);
+    enum soma_code code = apply_to_row((struct row_op *)op, txn, &arena, err);
+    arena_fini(&arena);
+    return code;
+}
+
+static void finish_row_op(struct write_op *op, const struct soma_error *err)
+{
+    struct row_op *row_op = (struct row_op *)op;
+    if (err)
+        row_op->error = *err;
+    else if (row_op->was_changed)
+        engine_changed(row_op->engine, row_op->num);
+    engine_post(row_op->engine, &row_op->mail);
+}
+
+static struct row_op *row_op_new(struct engine *engine, const struct running *running,
+                                 void (*deliver)(struct engine *engine, void *owner))
+{
+    struct row_op *row_op = calloc(1, sizeof *row_op);
+    if (!row_op)
+        return NULL;
+    row_op->op = (struct write_op){.apply = apply_row_op, .finish = finish_row_op};
+    row_op->mail = (struct engine_mail){.deliver = deliver, .drop = free, .owner = row_op};
+    row_op->engine = engine;
+    row_op->num = running->num;
+    row_op->attempt = running->attempt;
+    return row_op;
+}
+
+static void log_end(const struct row_op *row_op, const char *id)
+{
+    if (row_op->state == JOB_LOST)
+        log_warning("JOB-LOST", "job %s attempt %u: %s", id, row_op->attempt,
+                    row_op->outcome.message);
+    else if (row_op->gives_back)
+        log_info("JOB-QUEUED-AGAIN", "job %s attempt %u had not begun", id, row_op->attempt);
+    else
+        log_debug("JOB-ENDED", "job %s attempt %u: %s", id, row_op->attempt,
+                  job_state_name(row_op->state));
+}
+
+static void deliver_end(struct engine *engine, void *owner)
+{
+    struct row_op *row_op = owner;
+    struct running *running = engine_find(engine, row_op->num);
+    if (running && row_op->error.code != SOMA_OK) {
+        // The truth is in the directory; the database hears it as soon as it can write.
+        log_warning("JOB-END-NOT-WRITTEN", "job %s: %s", running->id, row_op->error.text);
+        running_due_after(running, PHASE_END, WRITE_RETRY_MS);
+    } else if (running) {
+        if (row_op->was_changed)
+            log_end(row_op, running->id);
+        engine_drop(engine, running);
+        atomic_store(&engine->wanted, true);
+    }
+    free(row_op);
+}
+
+void engine_write_end(struct engine *engine, struct running *running)
+{
+    struct row_op *row_op = row_op_new(engine, running, deliver_end);
+    if (!row_op) {
+        running_due_after(running, PHASE_END, WRITE_RETRY_MS);
+        return;
+    }
+    row_op->change = change_end;
+    row_op->gives_back = running->gives_back;
+    row_op->outcome = running->outcome;
+    running->phase = PHASE_ENDING;
+    running->due = MONO_NEVER;
+    writer_submit(engine->config.writer, &row_op->op);
+}
+
+static void deliver_report(struct engine *engine, void *owner)
+{
+    struct row_op *row_op = owner;
+    struct running *running = engine_find(engine, row_op->num);
+    if (running && running->attempt == row_op->attempt) {
+        running->report_is_written = false;
+        if (running->has_report)
+            engine_write_report(engine, running);
+    }
+    free(row_op);
+}
+
+// One at a time for each job: what comes meanwhile replaces what waits.
+void engine_write_report(struct engine *engine, struct running *running)
+{
+    if (running->report_is_written)
+        return;
+    struct row_op *row_op = row_op_new(engine, running, deliver_report);
+    if (!row_op)
+        return;
+    row_op->change = change_report;
+    row_op->percent = running->report_percent;
+    memcpy(row_op->message, running->report_message, sizeof row_op->message);
+    running->has_report = false;
+    running->report_is_written = true;
+    writer_submit(engine->config.writer, &row_op->op);
+}
