@@ -42,6 +42,8 @@ static void set_text(struct progress *progress, const char *text)
         unsigned char c = (unsigned char)text[i];
         progress->text[i] = c < ' ' || c == 0x7f ? ' ' : text[i];
     }
+    while (length > 0 && progress->text[length - 1] == ' ')
+        length--;
     progress->text[length] = '\0';
 }
 
