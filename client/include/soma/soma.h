@@ -32,7 +32,9 @@
 // Retries: a call that surely changed nothing (SOMA_UNAVAILABLE, SOMA_RESOURCE_EXHAUSTED with a
 // retry_after_ms) is tried again until the call's timeout, waiting longer each time; a call whose
 // reply was lost is sent again with the same request id, which the server carries out once.
-// soma_call_options changes both.
+// soma_call_options changes both. A server that this client has reached before is waited for until
+// the timeout; one that it never reached is given up sooner
+// (soma_client_options.connect_timeout_ms).
 #ifndef SOMA_SOMA_H
 #define SOMA_SOMA_H
 
@@ -81,8 +83,12 @@ struct soma_client_options {
     const char *program;
     // For calls that give none. 0: 30 000. Below 0: no deadline but the server's.
     int64_t timeout_ms;
-    // Requests in flight at once; more wait their turn. 0: 32. At most 1 024.
+    // Requests in flight at once; more wait their turn. 0: 32. At most 1 024. Small calls, large
+    // ones and long polls (wait_ms above 0) are counted apart; of long polls there may be 1 024.
     uint32_t max_in_flight;
+    // How long a call waits for a server that this client has not reached yet, before
+    // SERVER_UNREACHABLE. 0: 2 000. Below 0: as long as the call's timeout.
+    int64_t connect_timeout_ms;
 };
 #define SOMA_CLIENT_OPTIONS_INIT SOMA_INIT(struct soma_client_options)
 
@@ -137,9 +143,11 @@ SOMA_API void soma_call_cancel(struct soma_call *call);
 //
 //     enum soma_code soma_NAME(client, request, options, &result, err)
 //
-// and the second calls done, once, from a thread of the library, which must not be kept for long;
-// result is done's to free, and NULL when err is not. ret_call may be NULL. When the function
-// itself fails (a bad argument, no memory) done is never called.
+// and the second calls done, once, from a thread of the library, which must neither be kept for
+// long nor wait for another call; result is done's to free, and NULL when err is not, except where
+// a method says otherwise. ret_call may be NULL. When the function itself fails (a bad argument, no
+// memory) done is never called. The waiting form sets *result to NULL on failure, with the same
+// exceptions; ret_result may be NULL.
 //
 //     enum soma_code soma_NAME_async(client, request, options, done, user, &call, err)
 //
@@ -510,8 +518,9 @@ struct soma_job_follow_request {
     int64_t stdout_offset;
     int64_t stderr_offset;
     void *user;
-    // In order and without gaps within a stream; NULL: output is not read. False ends the follow
-    // (SOMA_CANCELLED).
+    // In order and without gaps within a stream; NULL: output is not read. Offsets are of one
+    // attempt: where the job is queued again while it is followed, they begin again at 0. False
+    // ends the follow (SOMA_CANCELLED).
     bool (*on_output)(void *user, enum soma_stream stream, int64_t offset, const void *data,
                       size_t length);
     // The job whenever it has changed; borrowed. NULL: not told. False ends the follow.
@@ -691,8 +700,9 @@ struct soma_records_written {
 
 // Any number of records: the library sends them in pieces of about 1 MiB, in order, each piece
 // whole or not at all. When a piece fails, *ret_result is what the pieces before it did (NULL:
-// none), and err.field counts records from the beginning. Repeating the whole is safe: what is
-// there already is unchanged.
+// none), also in the asynchronous form, and err.field counts records from the beginning. Repeating
+// the whole is safe: what is there already is unchanged. A soma_call_options.request_id names the
+// first piece; those of the others are derived from it, the same ones for the same records.
 SOMA_METHOD(records_upsert, soma_records_write_request, soma_records_written);
 // Ids that exist are errors of their records, the others are written.
 SOMA_METHOD(records_insert, soma_records_write_request, soma_records_written);
@@ -748,7 +758,7 @@ SOMA_METHOD(records_scan, soma_records_scan_request, soma_records);
 struct soma_records_delete_request {
     size_t struct_size;
     const char *collection;
-    // Exactly one of ids and where. Any number of ids.
+    // Exactly one of ids and where. Any number of ids, sent in pieces as in soma_records_upsert.
     const char *const *ids;
     size_t id_count;
     const char *where;
