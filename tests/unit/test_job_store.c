@@ -69,6 +69,8 @@ static void check_changes(struct store_txn *txn, struct arena *arena)
                          SOMA_OK);
         assert_false(changes.history_lost);
         for (size_t i = 0; i < changes.jobs.count; i++)
+            assert_in_range(changes.jobs.rows[i]->job.status.revision, at + 1, changes.revision);
+        for (size_t i = 0; i < changes.jobs.count; i++)
             seen[atoi(changes.jobs.rows[i]->job.id + 3) - 1] =
                 changes.jobs.rows[i]->job.status.revision;
         for (size_t i = 0; i < changes.removed_count; i++)
