@@ -2,7 +2,8 @@
 #ifndef STORE_REQUESTS_H
 #define STORE_REQUESTS_H
 
-#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -22,12 +23,10 @@ enum soma_code request_store_find(struct store_txn *txn, const uint8_t *id,
                                   const void **ret_reply, size_t *ret_length,
                                   struct soma_error *err);
 
+// Also forgets up to two of the rows that are older than REQUEST_KEEP_MS, so that no more are kept
+// than a day brings, and none has to be swept.
 enum soma_code request_store_insert(struct store_txn *txn, const uint8_t *id,
                                     const uint8_t *fingerprint, const void *reply, size_t length,
                                     struct wall_time now, struct soma_error *err);
-
-// Removes at most max of the rows from before the time; *ret_more: call again.
-enum soma_code request_store_purge(struct store_txn *txn, struct wall_time before, size_t max,
-                                   bool *ret_more, struct soma_error *err);
 
 #endif

@@ -260,6 +260,17 @@ static enum soma_code insert_request(void *context, struct store_txn *txn, struc
     return request_store_insert(txn, id, fingerprint, "reply", 5, (struct wall_time){number}, err);
 }
 
+// A number in the upper bits makes the id differ, the lower 40 are the time.
+static enum soma_code insert_at(void *context, struct store_txn *txn, struct soma_error *err)
+{
+    uint8_t id[REQUEST_STORE_ID_BYTES] = {1};
+    uint8_t fingerprint[REQUEST_STORE_FINGERPRINT_BYTES] = {0};
+    int64_t number = *(const int64_t *)context;
+    memcpy(id + 1, &number, sizeof number);
+    struct wall_time now = {number & ((INT64_C(1) << 40) - 1)};
+    return request_store_insert(txn, id, fingerprint, "reply", 5, now, err);
+}
+
 static int64_t request_count(void)
 {
     struct store_txn *txn;
@@ -417,29 +428,18 @@ static void what_was_acknowledged_survives_sigkill(void **state)
 
 // --- requests
 
-struct purge {
-    int64_t before;
-    bool more;
-};
-
-static enum soma_code purge(void *context, struct store_txn *txn, struct soma_error *err)
-{
-    struct purge *arguments = context;
-    return request_store_purge(txn, (struct wall_time){arguments->before}, 4, &arguments->more,
-                               err);
-}
-
-static void old_requests_go_in_bounded_steps(void **state)
+static void old_requests_go_as_new_ones_come(void **state)
 {
     (void)state;
     for (int64_t number = 1; number <= 10; number++)
         assert_int_equal(scratch_write(&scratch, insert_request, &number, NULL), SOMA_OK);
-    static const int64_t left[] = {6, 2, 2};
-    struct purge arguments = {.before = 9};
-    for (int step = 0; step < 3; step++) {
-        assert_int_equal(scratch_write(&scratch, purge, &arguments, NULL), SOMA_OK);
-        assert_int_equal(request_count(), left[step]);
-        assert_int_equal(arguments.more, step < 2);
+    assert_int_equal(request_count(), 10);
+    // A day after the sixth: five are older.
+    static const int64_t left[] = {9, 8, 8, 9};
+    for (int64_t i = 0; i < 4; i++) {
+        int64_t number = 6 + REQUEST_KEEP_MS + (i << 40);
+        assert_int_equal(scratch_write(&scratch, insert_at, &number, NULL), SOMA_OK);
+        assert_int_equal(request_count(), left[i]);
     }
 }
 
@@ -459,7 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failing_disk_changes_nothing_and_heals, set_up_faulty,
                                         tear_down_faulty),
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_sigkill, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(old_requests_go_in_bounded_steps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_requests_go_as_new_ones_come, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
