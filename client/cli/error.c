@@ -85,7 +85,7 @@ static const struct hint_row hint_table[] = {
     {"REQUEST_ID_REUSED", "this is a defect in soma; please report it"},
 };
 
-const char *code_name(enum soma_code code)
+const char *error_code_name(enum soma_code code)
 {
     if ((unsigned)code < sizeof code_table / sizeof code_table[0])
         return code_table[code].name;
@@ -156,7 +156,7 @@ static void print_failure(const struct cli *cli, int status, const char *what,
     out_begin(&out, '{');
     out_text_at(&out, "error", what);
     out_text_at(&out, "message", err ? err->text : what);
-    out_text_at(&out, "code", err ? code_name(err->code) : NULL);
+    out_text_at(&out, "code", err ? error_code_name(err->code) : NULL);
     out_text_at(&out, "reason", err ? err->reason : NULL);
     out_text_at(&out, "field", err && err->field[0] ? err->field : NULL);
     out_text_at(&out, "hint", hint);

@@ -51,6 +51,6 @@ __attribute__((format(printf, 2, 3))) void notice(const struct cli *cli, const c
 bool error_is_passing(const struct soma_error *err);
 
 // "NOT_FOUND"; "UNKNOWN" for a code without a name.
-const char *code_name(enum soma_code code);
+const char *error_code_name(enum soma_code code);
 
 #endif

@@ -1,0 +1,116 @@
+// VectorService: collections.
+#include "lib/metadata.h"
+#include "lib/packing.h"
+#include "lib/reading.h"
+
+void collection_create_pack(const struct soma_collection_create_request *request,
+                            struct packing *packing)
+{
+    Pb__CreateCollectionRequest *message = packing->message;
+    message->name = pack_text(packing, "name", request->name);
+    message->dimension = request->dimension;
+    message->metric = (Pb__Metric)request->metric;
+    message->metadata = metadata_pack(packing, "metadata", request->metadata,
+                                      request->metadata_count, &message->n_metadata);
+    message->exist_ok = request->exist_ok;
+}
+
+void collection_get_pack(const struct soma_collection_request *request, struct packing *packing)
+{
+    Pb__GetCollectionRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+}
+
+void collection_delete_pack(const struct soma_collection_request *request, struct packing *packing)
+{
+    Pb__DeleteCollectionRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+}
+
+void collection_clear_pack(const struct soma_collection_request *request, struct packing *packing)
+{
+    Pb__ClearCollectionRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+}
+
+void collection_list_pack(const struct soma_collection_list_request *request,
+                          struct packing *packing)
+{
+    Pb__ListCollectionsRequest *message = packing->message;
+    message->page_size = request->page_size;
+    message->cursor = pack_text_or_none(request->cursor);
+}
+
+void collection_update_pack(const struct soma_collection_update_request *request,
+                            struct packing *packing)
+{
+    Pb__UpdateCollectionRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+    message->new_name = pack_text_or_none(request->new_name);
+    message->metadata = metadata_pack(packing, "metadata", request->metadata,
+                                      request->metadata_count, &message->n_metadata);
+}
+
+static void read_collection(struct reading *reading, const Pb__Collection *message,
+                            struct soma_collection *collection)
+{
+    if (!message) {
+        read_invalid(reading, "lacks the collection");
+        return;
+    }
+    collection->name = message->name;
+    collection->uid = message->uid;
+    collection->dimension = message->dimension;
+    collection->metric = (enum soma_metric)message->metric;
+    collection->metadata = metadata_read(reading, message->metadata, message->n_metadata);
+    collection->metadata_count = message->n_metadata;
+    collection->created_ms = message->created_unix_ms;
+    collection->sequence = message->sequence;
+    collection->record_count = message->record_count;
+    collection->memory_bytes = message->memory_bytes;
+    collection->index_kind = message->index_kind;
+}
+
+void collection_create_read(struct reading *reading, struct soma_collection *result)
+{
+    const Pb__CreateCollectionResponse *message = reading->replies->message;
+    read_collection(reading, message->collection, result);
+}
+
+void collection_get_read(struct reading *reading, struct soma_collection *result)
+{
+    const Pb__GetCollectionResponse *message = reading->replies->message;
+    read_collection(reading, message->collection, result);
+}
+
+void collection_update_read(struct reading *reading, struct soma_collection *result)
+{
+    const Pb__UpdateCollectionResponse *message = reading->replies->message;
+    read_collection(reading, message->collection, result);
+}
+
+void collection_list_read(struct reading *reading, struct soma_collection_list *result)
+{
+    const Pb__ListCollectionsResponse *message = reading->replies->message;
+    struct soma_collection *rows = read_array(reading, message->n_collections, sizeof *rows);
+    for (size_t i = 0; rows && i < message->n_collections; i++)
+        read_collection(reading, message->collections[i], &rows[i]);
+    result->collections = rows;
+    result->collection_count = message->n_collections;
+    result->next_cursor = read_text_or_null(message->next_cursor);
+}
+
+void collection_delete_read(struct reading *reading, struct soma_records_deleted *result)
+{
+    const Pb__DeleteCollectionResponse *message = reading->replies->message;
+    result->matched = message->deleted_records;
+    result->deleted = message->deleted_records;
+}
+
+void collection_clear_read(struct reading *reading, struct soma_records_deleted *result)
+{
+    const Pb__ClearCollectionResponse *message = reading->replies->message;
+    result->matched = message->deleted_records;
+    result->deleted = message->deleted_records;
+    result->sequence = message->sequence;
+}

@@ -1,0 +1,116 @@
+// Names of states, reasons and metrics; what a job's end means as an exit status.
+#include <signal.h>
+#include <string.h>
+
+#include <soma/soma.h>
+
+enum {
+    EXIT_TIMED_OUT = 124, // as timeout(1) says it
+    EXIT_UNKNOWN = 125,
+    EXIT_SIGNAL_BASE = 128
+};
+
+static const char *const state_names[] = {
+    [SOMA_JOB_QUEUED] = "queued",       [SOMA_JOB_RUNNING] = "running",
+    [SOMA_JOB_SUCCEEDED] = "succeeded", [SOMA_JOB_FAILED] = "failed",
+    [SOMA_JOB_CANCELLED] = "cancelled", [SOMA_JOB_TIMED_OUT] = "timed_out",
+    [SOMA_JOB_LOST] = "lost",
+};
+
+static const char *const reason_names[] = {
+    [SOMA_JOB_REASON_NONE] = "none",
+    [SOMA_JOB_REASON_EXITED] = "exited",
+    [SOMA_JOB_REASON_SIGNALED] = "signaled",
+    [SOMA_JOB_REASON_WALL_TIMEOUT] = "wall_timeout",
+    [SOMA_JOB_REASON_CANCELLED] = "cancelled",
+    [SOMA_JOB_REASON_LOST] = "lost",
+    [SOMA_JOB_REASON_START_FAILED] = "start_failed",
+};
+
+static const char *const metric_names[] = {
+    [SOMA_METRIC_COSINE] = "cosine",
+    [SOMA_METRIC_L2] = "l2",
+    [SOMA_METRIC_DOT] = "dot",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const char *name_of(const char *const *names, size_t count, unsigned number)
+{
+    return number < count && names[number] ? names[number] : "unknown";
+}
+
+// 0 where no number has the name; no list here has a name at 0 that is looked for.
+static unsigned number_of(const char *const *names, size_t count, const char *name)
+{
+    for (unsigned i = 1; name && i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return i;
+    }
+    return 0;
+}
+
+const char *soma_job_state_name(enum soma_job_state state)
+{
+    return name_of(state_names, COUNT(state_names), (unsigned)state);
+}
+
+bool soma_job_state_from_name(const char *name, enum soma_job_state *ret_state)
+{
+    unsigned number = number_of(state_names, COUNT(state_names), name);
+    if (number)
+        *ret_state = (enum soma_job_state)number;
+    return number != 0;
+}
+
+bool soma_job_state_is_final(enum soma_job_state state)
+{
+    return state >= SOMA_JOB_SUCCEEDED && state <= SOMA_JOB_LOST;
+}
+
+const char *soma_job_reason_name(enum soma_job_reason reason)
+{
+    return name_of(reason_names, COUNT(reason_names), (unsigned)reason);
+}
+
+const char *soma_metric_name(enum soma_metric metric)
+{
+    return name_of(metric_names, COUNT(metric_names), (unsigned)metric);
+}
+
+bool soma_metric_from_name(const char *name, enum soma_metric *ret_metric)
+{
+    unsigned number = number_of(metric_names, COUNT(metric_names), name);
+    if (number)
+        *ret_metric = (enum soma_metric)number;
+    return number != 0;
+}
+
+static int status_of_failure(const struct soma_job *job)
+{
+    if (job->reason == SOMA_JOB_REASON_SIGNALED)
+        return EXIT_SIGNAL_BASE + job->signal_number;
+    if (job->exit_code >= 0 && job->exit_code <= 255)
+        return job->exit_code;
+    return EXIT_UNKNOWN;
+}
+
+int soma_job_exit_status(const struct soma_job *job)
+{
+    switch (job->state) {
+    case SOMA_JOB_QUEUED:
+    case SOMA_JOB_RUNNING:
+        return -1;
+    case SOMA_JOB_SUCCEEDED:
+        return 0;
+    case SOMA_JOB_FAILED:
+        return status_of_failure(job);
+    case SOMA_JOB_CANCELLED:
+        return EXIT_SIGNAL_BASE + SIGTERM;
+    case SOMA_JOB_TIMED_OUT:
+        return EXIT_TIMED_OUT;
+    case SOMA_JOB_LOST:
+        return EXIT_UNKNOWN;
+    }
+    return EXIT_UNKNOWN;
+}
