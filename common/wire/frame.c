@@ -10,6 +10,10 @@ enum soma_code frame_split(const uint8_t *frame, size_t length, struct frame_par
     if (length < FRAME_PREFIX_BYTES)
         return error_set(err, REASON_FRAME_MALFORMED, NULL, "a frame of %zu bytes has no prefix",
                          length);
+    if (length > (size_t)LIMIT_FRAME_BYTES)
+        return error_set(err, REASON_MESSAGE_TOO_LARGE, NULL,
+                         "a frame of %zu bytes, at most %lld are allowed", length,
+                         (long long)LIMIT_FRAME_BYTES);
     if (frame[0] != FRAME_VERSION)
         return error_set(err, REASON_FRAME_VERSION, NULL, "frame version %u, this side speaks %d",
                          frame[0], FRAME_VERSION);

@@ -14,7 +14,10 @@
 
 enum {
     FRAME_VERSION = 1,
-    FRAME_PREFIX_BYTES = 5
+    FRAME_PREFIX_BYTES = 5,
+    // What nng puts in front of a frame: a request id, and one more number for each device between.
+    // A socket that shall receive a frame of LIMIT_FRAME_BYTES must allow for it.
+    FRAME_ENVELOPE_BYTES = 64
 };
 
 // Where the parts of a frame lie; points into the frame.

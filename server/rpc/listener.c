@@ -15,12 +15,14 @@
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
 #include "rpc/endpoint.h"
+#include "wire/frame.h"
 #include "wire/limits.h"
 
 enum {
     ARMED_FIRST = 64, // contexts receiving at the start, and when all is quiet
     ARMED_LOW = 16,   // below it more are armed
     CONTEXTS_MAX = LIMIT_PARKED_REQUESTS + LIMIT_WAITING_REQUESTS,
+    RECEIVE_BYTES_MAX = LIMIT_FRAME_BYTES + FRAME_ENVELOPE_BYTES
 };
 
 // Its call is first, so that a call leads back to its context.
@@ -242,7 +244,7 @@ static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument)
 
 static int set_options(struct listener *listener)
 {
-    int result = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ, LIMIT_FRAME_BYTES);
+    int result = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ, RECEIVE_BYTES_MAX);
     if (result == 0)
         result = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, pipe_event, listener);
     if (result == 0)
@@ -277,7 +279,7 @@ static enum soma_code listen_on(struct listener *listener, const char *url, mode
     if (result == 0 && endpoint->is_ipc)
         result = nng_listener_set_int(*at, NNG_OPT_IPC_PERMISSIONS, (int)ipc_mode);
     if (result == 0 && endpoint->is_ws)
-        result = nng_listener_set_size(*at, NNG_OPT_WS_RECVMAXFRAME, LIMIT_FRAME_BYTES);
+        result = nng_listener_set_size(*at, NNG_OPT_WS_RECVMAXFRAME, RECEIVE_BYTES_MAX);
     if (result == 0)
         result = nng_listener_start(*at, 0);
     if (result != 0)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -75,12 +76,28 @@ static void what_is_no_frame_is_refused(void **state)
     }
 }
 
+static void a_frame_past_the_limit_is_refused(void **state)
+{
+    (void)state;
+    size_t limit = (size_t)LIMIT_FRAME_BYTES;
+    uint8_t *frame = calloc(1, limit + 1);
+    assert_non_null(frame);
+    frame[0] = FRAME_VERSION;
+    struct frame_parts parts;
+    struct soma_error err;
+    assert_int_equal(frame_split(frame, limit, &parts, &err), SOMA_OK);
+    assert_int_equal(frame_split(frame, limit + 1, &parts, &err), SOMA_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "MESSAGE_TOO_LARGE");
+    free(frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_split_at_the_same_places),
         cmocka_unit_test(a_reply_without_a_message_is_a_frame),
         cmocka_unit_test(what_is_no_frame_is_refused),
+        cmocka_unit_test(a_frame_past_the_limit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
