@@ -76,6 +76,7 @@ static void client_step(struct busy_slot *s, int rc)
     }
     if (rc == 0) {
         nng_msg_free(nng_aio_get_msg(s->aio));
+        nng_aio_set_msg(s->aio, NULL);
         atomic_fetch_add(&s->owner->rounds, 1);
     }
     slot_send_request(s);
@@ -142,10 +143,16 @@ void busy_request(struct busy *b, const char *url)
         slot_send_request(&b->slots[i]);
 }
 
+/* A send that a stopped aio refused was never begun: its message is still there. */
 static void free_aios(struct busy *b)
 {
-    for (int i = 0; i < BUSY_SLOTS; i++)
-        nng_aio_free(b->slots[i].aio);
+    for (int i = 0; i < BUSY_SLOTS; i++) {
+        nng_aio *aio = b->slots[i].aio;
+        nng_aio_stop(aio);
+        if (nng_aio_get_msg(aio) != NULL)
+            nng_msg_free(nng_aio_get_msg(aio));
+        nng_aio_free(aio);
+    }
 }
 
 void busy_close(struct busy *b)

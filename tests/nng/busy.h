@@ -67,8 +67,8 @@ pid_t spawn_role(const char *role, const char *url);
 void begin_role(void);
 void kill_and_reap(pid_t pid);
 
-/* ipc://… in a directory of this process, removed at exit; tcp:// on a free port. Static storage of
- * each function. */
+/* Each call another place: ipc://… in a directory of this process, removed at exit; tcp:// on a
+ * free port. In static storage, good until the next call. */
 const char *ipc_url(void);
 const char *tcp_url(void);
 
