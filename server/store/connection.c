@@ -1,6 +1,7 @@
 #include "store/connection.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -33,6 +34,20 @@ static const char *const pragmas_of_reader[] = {
     NULL,
 };
 
+static const char SQL_BEGIN_READ[] = "BEGIN";
+static const char SQL_BEGIN_WRITE[] = "BEGIN IMMEDIATE";
+static const char SQL_COMMIT[] = "COMMIT";
+static const char SQL_ROLLBACK[] = "ROLLBACK";
+static const char SQL_PART_BEGIN[] = "SAVEPOINT part";
+static const char SQL_PART_KEEP[] = "RELEASE part";
+static const char SQL_PART_UNDO[] = "ROLLBACK TO part";
+
+// Undoing must not need memory: these are prepared with the connection.
+static const char *const sql_of_control[] = {
+    SQL_BEGIN_READ, SQL_BEGIN_WRITE, SQL_COMMIT,    SQL_ROLLBACK,
+    SQL_PART_BEGIN, SQL_PART_KEEP,   SQL_PART_UNDO, NULL,
+};
+
 static int wal_grew(void *context, sqlite3 *db, const char *schema, int pages)
 {
     (void)db;
@@ -52,9 +67,31 @@ static int set_up(struct store_txn *txn, enum connection_kind kind)
         if (rc != SQLITE_OK)
             return rc;
     }
+    for (const char *const *sql = sql_of_control; *sql; sql++) {
+        QUERY_CLEANUP struct query query;
+        query_begin(&query, txn, *sql);
+        if (query.rc != SQLITE_OK)
+            return query.rc;
+    }
     // Replaces SQLite's automatic checkpoint: txn_checkpoint decides.
     sqlite3_wal_hook(txn->db, wal_grew, txn);
     return SQLITE_OK;
+}
+
+static int note_wal(void *ret_is_wal, int count, char **values, char **names)
+{
+    (void)names;
+    *(bool *)ret_is_wal = count > 0 && values[0] && strcmp(values[0], "wal") == 0;
+    return 0;
+}
+
+// SQLite keeps another journal, without an error, where the file system cannot share memory; then
+// readers would wait for the writer.
+static bool is_wal(struct store_txn *txn)
+{
+    bool wal = false;
+    sqlite3_exec(txn->db, "PRAGMA journal_mode", note_wal, &wal, NULL);
+    return wal;
 }
 
 enum soma_code connection_open(const char *path, enum connection_kind kind,
@@ -73,6 +110,11 @@ enum soma_code connection_open(const char *path, enum connection_kind kind,
         connection_close(txn);
         return code;
     }
+    if (!is_wal(txn)) {
+        connection_close(txn);
+        return error_set(err, REASON_IO_ERROR, NULL,
+                         "%s cannot have a write-ahead log on this file system", path);
+    }
     *ret_txn = txn;
     return SOMA_OK;
 }
@@ -87,14 +129,16 @@ void connection_close(struct store_txn *txn)
     free(txn);
 }
 
-enum soma_code txn_begin(struct store_txn *txn, struct soma_error *err)
+enum soma_code txn_begin(struct store_txn *txn, enum connection_kind kind, struct soma_error *err)
 {
-    return txn_exec(txn, "BEGIN IMMEDIATE", err);
+    // Left open where memory was short even for rolling back.
+    txn_rollback(txn);
+    return txn_exec(txn, kind == CONNECTION_WRITER ? SQL_BEGIN_WRITE : SQL_BEGIN_READ, err);
 }
 
 enum soma_code txn_commit(struct store_txn *txn, struct soma_error *err)
 {
-    enum soma_code code = txn_exec(txn, "COMMIT", err);
+    enum soma_code code = txn_exec(txn, SQL_COMMIT, err);
     if (code != SOMA_OK)
         txn_rollback(txn);
     return code;
@@ -104,7 +148,7 @@ void txn_rollback(struct store_txn *txn)
 {
     // Fails only where nothing is open any more.
     if (txn_is_open(txn))
-        txn_exec(txn, "ROLLBACK", NULL);
+        txn_exec(txn, SQL_ROLLBACK, NULL);
 }
 
 bool txn_is_open(const struct store_txn *txn)
@@ -114,17 +158,17 @@ bool txn_is_open(const struct store_txn *txn)
 
 enum soma_code txn_part_begin(struct store_txn *txn, struct soma_error *err)
 {
-    return txn_exec(txn, "SAVEPOINT part", err);
+    return txn_exec(txn, SQL_PART_BEGIN, err);
 }
 
 enum soma_code txn_part_keep(struct store_txn *txn, struct soma_error *err)
 {
-    return txn_exec(txn, "RELEASE part", err);
+    return txn_exec(txn, SQL_PART_KEEP, err);
 }
 
 enum soma_code txn_part_undo(struct store_txn *txn, struct soma_error *err)
 {
-    enum soma_code code = txn_exec(txn, "ROLLBACK TO part", err);
+    enum soma_code code = txn_exec(txn, SQL_PART_UNDO, err);
     if (code != SOMA_OK)
         return code;
     return txn_part_keep(txn, err);

@@ -21,7 +21,8 @@ void connection_close(struct store_txn *txn);
 // The writing connection, which belongs to the writer thread alone.
 struct store_txn *store_writing(struct store *store);
 
-enum soma_code txn_begin(struct store_txn *txn, struct soma_error *err);
+// A writer's begins with the right to write; a reader's snapshot is that of its first read.
+enum soma_code txn_begin(struct store_txn *txn, enum connection_kind kind, struct soma_error *err);
 
 // Durable when it returns SOMA_OK. Otherwise nothing was changed and no transaction is open.
 enum soma_code txn_commit(struct store_txn *txn, struct soma_error *err);

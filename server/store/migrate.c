@@ -141,7 +141,7 @@ enum soma_code migrate(struct store_txn *txn, const char *path, const struct mig
     if (version > 0)
         code = back_up(txn, path, version, err);
     if (code == SOMA_OK)
-        code = txn_begin(txn, err);
+        code = txn_begin(txn, CONNECTION_WRITER, err);
     if (code != SOMA_OK)
         return code;
     code = migrate_in_txn(txn, version, table, err);

@@ -155,7 +155,7 @@ enum soma_code store_read_begin(struct store *store, struct store_txn **ret_txn,
     struct store_txn *txn = take_reader(store);
     if (!txn)
         return error_set(err, REASON_SERVER_BUSY, NULL, "no free connection to the database");
-    enum soma_code code = txn_exec(txn, "BEGIN", err);
+    enum soma_code code = txn_begin(txn, CONNECTION_READER, err);
     // The snapshot is taken by the first read, not by BEGIN.
     if (code == SOMA_OK)
         code = txn_exec(txn, "SELECT 1 FROM sqlite_schema LIMIT 1", err);

@@ -92,7 +92,7 @@ static enum soma_code apply_one(struct store_txn *txn, struct write_op *op,
 
 static enum soma_code apply_all(struct store_txn *txn, struct group *group, struct soma_error *err)
 {
-    enum soma_code code = txn_begin(txn, err);
+    enum soma_code code = txn_begin(txn, CONNECTION_WRITER, err);
     size_t applied = 0;
     for (size_t i = 0; i < group->count && code == SOMA_OK; i++) {
         code = apply_one(txn, group->ops[i], &group->errors[i], err);
