@@ -109,13 +109,18 @@ static void print_service(const ProtobufCServiceDescriptor *service)
                service->methods[i].input->short_name, service->methods[i].output->short_name);
 }
 
+static const char *type_name(const ProtobufCFieldDescriptor *field)
+{
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return ((const ProtobufCMessageDescriptor *)field->descriptor)->short_name;
+    if (field->type == PROTOBUF_C_TYPE_ENUM)
+        return ((const ProtobufCEnumDescriptor *)field->descriptor)->short_name;
+    return type_names[field->type];
+}
+
 static void print_field(const ProtobufCFieldDescriptor *field)
 {
-    const char *type = type_names[field->type];
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        type = ((const ProtobufCMessageDescriptor *)field->descriptor)->short_name;
-    if (field->type == PROTOBUF_C_TYPE_ENUM)
-        type = ((const ProtobufCEnumDescriptor *)field->descriptor)->short_name;
+    const char *type = type_name(field);
     printf("    %3u %s%s%s %s\n", field->id,
            field->label == PROTOBUF_C_LABEL_REPEATED ? "repeated " : "",
            field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF ? "one of: " : "", type, field->name);
