@@ -1,4 +1,5 @@
 // somad: reads the configuration, starts the server, waits for a signal, stops it.
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -61,7 +62,11 @@ static void *watch_stop(void *unused)
     (void)unused;
     sigset_t set = stop_signals();
     struct timespec limit = {.tv_sec = STOP_MAX_S};
-    int number = sigtimedwait(&set, NULL, &limit);
+    int number;
+    // A debugger or a leak checker that stops the threads interrupts the wait.
+    do
+        number = sigtimedwait(&set, NULL, &limit);
+    while (number < 0 && errno == EINTR);
     log_warning("SERVER-STOP-FORCED", "%s",
                 number > 0 ? "a second signal came" : "the stop takes too long");
     _exit(EXIT_CANNOT);
