@@ -99,7 +99,7 @@ static enum soma_code list_begin(const struct scan *scan, struct job_list *list,
                                  struct soma_error *err)
 {
     *list = (struct job_list){0};
-    list->rows = arena_calloc(scan->arena, scan->max ? scan->max : 1, sizeof *list->rows);
+    list->rows = arena_calloc(scan->arena, scan->max ? scan->max : 1, sizeof(struct job_row *));
     return list->rows ? SOMA_OK : error_set_no_memory(err);
 }
 

@@ -53,6 +53,12 @@ static void check_list(struct store_txn *txn, struct arena *arena)
         assert_false(model_matches(&model[at], &filter));
 }
 
+// Ids count from 1.
+static size_t model_index(const char *id)
+{
+    return (size_t)strtol(id + 3, NULL, 10) - 1;
+}
+
 // Follows the changes since a random revision to their end: what it saw last of each job is what
 // the model says.
 static void check_changes(struct store_txn *txn, struct arena *arena)
@@ -71,10 +77,10 @@ static void check_changes(struct store_txn *txn, struct arena *arena)
         for (size_t i = 0; i < changes.jobs.count; i++)
             assert_in_range(changes.jobs.rows[i]->job.status.revision, at + 1, changes.revision);
         for (size_t i = 0; i < changes.jobs.count; i++)
-            seen[atoi(changes.jobs.rows[i]->job.id + 3) - 1] =
+            seen[model_index(changes.jobs.rows[i]->job.id)] =
                 changes.jobs.rows[i]->job.status.revision;
         for (size_t i = 0; i < changes.removed_count; i++)
-            gone[atoi(changes.removed_ids[i] + 3) - 1] = true;
+            gone[model_index(changes.removed_ids[i])] = true;
         before = at;
         at = changes.revision;
     }
@@ -122,7 +128,7 @@ static void check_ready(struct arena *arena)
         else if (due == 0 || model[i].not_before < due)
             due = model[i].not_before;
     }
-    qsort(expected, count, sizeof expected[0], by_start_order);
+    qsort(expected, count, sizeof(const struct model_job *), by_start_order);
     struct ready ready = {.arena = arena};
     assert_int_equal(scratch_write(&model_scratch, read_ready, &ready, NULL), SOMA_OK);
     assert_int_equal(ready.list.count, count);

@@ -404,7 +404,7 @@ static void what_was_acknowledged_survives_sigkill(void **state)
     // No threads and no open database in the process that forks.
     writer_stop(scratch.writer);
     store_close(scratch.store);
-    for (int round = 0; round < 5; round++) {
+    for (size_t round = 0; round < 5; round++) {
         int fds[2];
         assert_int_equal(pipe(fds), 0);
         pid_t child = fork();
@@ -412,8 +412,8 @@ static void what_was_acknowledged_survives_sigkill(void **state)
         if (child == 0)
             write_until_killed(scratch.directory, fds[1]);
         close(fds[1]);
-        size_t count = kill_after(child, fds[0], (size_t)(1 + round * 300), numbers,
-                                  sizeof numbers / sizeof numbers[0]);
+        size_t count =
+            kill_after(child, fds[0], 1 + round * 300, numbers, sizeof numbers / sizeof numbers[0]);
         close(fds[0]);
         assert_int_equal(store_open(scratch.directory, 1, &scratch.store, NULL), SOMA_OK);
         for (size_t i = 0; i < count; i++)
