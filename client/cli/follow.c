@@ -362,13 +362,10 @@ static void take_interrupts(struct follow *follow)
     follow->interrupts_seen = count;
     const char *job_id = follow->request->job_id;
     if (follow->request->on_interrupt == ON_INTERRUPT_DETACH) {
-        say(follow, "detached; the job goes on. 'soma logs -f %s' attaches again", job_id);
+        say(follow, "detached, the job goes on; again: soma logs -f %s", job_id);
         follow_over(follow, FOLLOW_LEFT, STATUS_INTERRUPTED);
     } else if (count == 1) {
-        say(follow,
-            "cancelling job %s; Ctrl-C again kills it (to leave it running instead: "
-            "--on-interrupt=detach)",
-            job_id);
+        say(follow, "cancelling; Ctrl-C again kills (--on-interrupt=detach leaves it running)");
         follow->cancel_wanted = 1;
     } else if (count == 2) {
         say(follow, "killing job %s", job_id);

@@ -72,7 +72,7 @@ static int unknown_command(const struct cli *cli, char *const *words, size_t cou
     bool is_group = help_knows_group(words[0]);
     snprintf(name, sizeof name, "%s%s%s", words[0], is_group && count > 1 ? " " : "",
              is_group && count > 1 ? words[1] : "");
-    const char *near = help_nearest(name);
+    const char *near = is_group && count == 1 ? NULL : help_nearest(name);
     if (is_group && !near) {
         snprintf(hint, sizeof hint, "'soma help %s' lists its commands", words[0]);
         return report_usage(cli, hint, "%s: which command?", name);
