@@ -178,16 +178,23 @@ static void print_reference(FILE *file)
     }
 }
 
+// Whether name is mistyped, or only the beginning of what was meant.
+static bool may_mean(const char *name, const char *meant)
+{
+    size_t length = strlen(name);
+    return (length >= 3 && strncmp(meant, name, length) == 0) || words_are_near(name, meant);
+}
+
 const char *help_nearest(const char *name)
 {
     for (const struct command_group *group = command_groups; group->title; group++) {
         for (const struct command *c = group->commands; c->name; c++) {
-            if (words_are_near(name, c->name))
+            if (may_mean(name, c->name))
                 return c->name;
         }
     }
     for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if (words_are_near(name, topics[i].name))
+        if (may_mean(name, topics[i].name))
             return topics[i].name;
     }
     return NULL;

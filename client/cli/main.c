@@ -102,7 +102,8 @@ static int check_operands(const struct cli *cli, const struct command *command,
                           const struct options *options)
 {
     char hint[256];
-    snprintf(hint, sizeof hint, "usage: soma %s %s", command->name, command->synopsis);
+    snprintf(hint, sizeof hint, "usage: soma %s%s%s", command->name, *command->synopsis ? " " : "",
+             command->synopsis);
     if (options->operand_count < command->operands_min)
         return report_usage(cli, hint, "%s: an argument is missing", command->name);
     if (options->operand_count > command->operands_max)

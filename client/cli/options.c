@@ -105,7 +105,7 @@ static size_t word_distance(const char *a, const char *b)
 bool words_are_near(const char *a, const char *b)
 {
     size_t length = strlen(b);
-    return word_distance(a, b) <= (length <= 3 ? 1 : length <= 7 ? 2 : 3) && length > 1;
+    return word_distance(a, b) <= (length <= 4 ? 1 : length <= 7 ? 2 : 3) && length > 1;
 }
 
 static void unknown_long(struct parser *parser, const char *name, size_t length)
