@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# The command line and jobs: every form that scripts rely on, and what bad input gets.
+# harness.sh assigns; $ in single quotes is for the job.
+# shellcheck disable=SC1091,SC2016,SC2154
+cd "$(dirname "$0")" || exit 1
+. ./harness.sh
+start_server || exit 1
+
+test_the_fixed_forms_of_submit_wait_logs_and_show_work() {
+    printf 'import sys\nprint("to stdout")\nprint("to stderr", file=sys.stderr)\nsys.exit(7)\n' >"$scratch/job.py"
+    local id
+    id=$(soma submit -q --language python "$scratch/job.py")
+    [[ $id =~ ^[0-9a-z]{20}$ ]] || fail "no id: $id"
+    expect 7 soma wait "$id"
+    out_is ""
+    expect 0 soma logs "$id"
+    out_is "to stdout"
+    err_is "to stderr"
+    is "$(soma -o json show "$id" | jq .state)" '"failed"'
+    is "$(soma -o json show "$id" | jq .exit_code)" 7
+}
+
+test_submit_prints_one_line_that_ends_in_the_id() {
+    expect 0 soma submit -c 'pass'
+    is "$(wc -l <"$scratch/out")" 1
+    local id
+    id=$(awk '{ print $NF }' "$scratch/out")
+    expect 0 soma wait "$id"
+    is "$(state_of "$id")" succeeded
+}
+
+test_programs_come_as_code_file_stdin_and_command() {
+    expect 0 soma run -q -c 'import sys; print(sys.argv[1:])' a -- -b
+    out_is "['a', '-b']"
+    expect 0 soma run -q -- echo one 'two  three' --four
+    out_is "one two  three --four"
+    is "$(echo 'print(6 * 7)' | soma run -q -)" 42
+    printf 'echo "$1"\n' >"$scratch/say.sh"
+    expect 0 soma run -q "$scratch/say.sh" hello
+    out_is hello
+    expect 0 soma --quiet run --language sh -c 'echo sh; cat' --stdin "$scratch/say.sh"
+    out_has 'echo "$1"'
+    is "$(echo input | soma run -q --stdin - -- cat)" input
+}
+
+test_run_exits_as_the_job_does() {
+    expect 3 soma run --language sh -c 'exit 3'
+    expect 137 soma run --language sh -c 'kill -KILL $$'
+    expect 127 soma run -- /nowhere/at/all
+    expect 126 soma run -- /etc/passwd
+    expect 124 soma run --time-limit 300ms --grace 100ms -- sleep 100
+    expect 0 soma run -- true
+}
+
+test_run_passes_bytes_on_as_they_are() {
+    head -c 300000 /dev/urandom >"$scratch/bytes"
+    soma run -q --stdin "$scratch/bytes" -- sh -c 'tee /dev/stderr' >"$scratch/out" 2>"$scratch/err"
+    cmp "$scratch/bytes" "$scratch/out" || fail "stdout differs"
+    cmp "$scratch/bytes" "$scratch/err" || fail "stderr differs"
+}
+
+test_run_detached_is_submit() {
+    expect 0 soma run -d -q -- true
+    expect 0 soma wait "$(cat "$scratch/out")"
+}
+
+test_environment_labels_name_and_queue_arrive() {
+    local id
+    id=$(soma submit -q --name n1 --queue q1 --priority -5 -l a=1 --label b=x=y -e WORD='with space' -- sh -c 'echo "$WORD"')
+    soma wait "$id"
+    is "$(soma logs "$id")" "with space"
+    is "$(soma -o json show "$id" | jq -c '[.name, .queue, .priority, .labels]')" '["n1","q1",-5,{"a":"1","b":"x=y"}]'
+    is "$(soma ps -q -l b=x=y)" "$id"
+    is "$(soma ps -q --queue q1 --state succeeded)" "$id"
+    is "$(soma ps -q --queue q1 --state failed,queued)" ""
+}
+
+test_wait_for_several_prints_each_code() {
+    local first second
+    first=$(soma submit -q --language sh -c 'exit 0')
+    second=$(soma submit -q --language sh -c 'exit 5')
+    expect 5 soma wait "$first" "$second"
+    out_is "0
+5"
+}
+
+test_wait_gives_up_with_8() {
+    local id
+    id=$(soma submit -q -- sleep 100)
+    expect 8 soma wait --timeout 200ms "$id"
+    err_has "not finished within --timeout"
+    expect 0 soma cancel --force --wait "$id"
+    expect 143 soma wait "$id"
+}
+
+test_follow_ends_with_the_job() {
+    local id
+    id=$(soma submit -q --language sh -c 'for i in 1 2 3; do echo $i; echo e$i >&2; sleep 0.1; done')
+    expect 0 soma logs -f "$id"
+    out_is "1
+2
+3"
+    err_is "e1
+e2
+e3"
+    expect 0 soma logs --stdout --offset 2 "$id"
+    out_is "2
+3"
+    err_is ""
+    expect 0 soma logs --stderr "$id"
+    out_is ""
+}
+
+test_progress_is_reported_from_inside_and_from_outside() {
+    local id
+    id=$(soma submit -q -e "SOMA=$soma_program" --language sh -c '"$SOMA" progress 40 "epoch 4/10" && sleep 100')
+    until_true sh -c "test \"\$('$soma_program' -o json show $id | jq -r .progress.message)\" = 'epoch 4/10'"
+    is "$(soma -o json show "$id" | jq .progress.percent)" 40.0
+    expect 0 soma progress --job "$id" 75% almost
+    is "$(soma -o json show "$id" | jq -c '[.progress.percent, .progress.message]')" '[75.0,"almost"]'
+    expect 0 soma cancel --force --wait "$id"
+    expect 6 soma progress --job "$id" 80
+}
+
+test_cancel_retry_and_rm() {
+    local id
+    id=$(soma submit -q -- sleep 100)
+    expect 6 soma rm "$id"
+    err_has "hint: 'soma cancel ID'"
+    expect 0 soma cancel --wait --note enough "$id"
+    is "$(state_of "$id")" cancelled
+    expect 0 soma retry -q "$id"
+    out_is "$id"
+    until_true state_is "$id" running
+    is "$(soma -o json show "$id" | jq .attempt)" 2
+    expect 0 soma cancel --force --wait "$id"
+    expect 0 soma rm "$id"
+    expect 3 soma show "$id"
+}
+
+test_prune_counts_and_removes() {
+    local id
+    id=$(soma submit -q -l prune=me -- true)
+    soma wait "$id"
+    expect 0 soma -o json prune --dry-run -l prune=me
+    is "$(jq -c '[.removed_count, .dry_run]' "$scratch/out")" '[1,true]'
+    expect 0 soma -o json prune --older-than 1h -l prune=me
+    is "$(jq .removed_count "$scratch/out")" 0
+    expect 0 soma prune -l prune=me
+    out_has "removed 1 job,"
+    expect 3 soma show "$id"
+}
+
+test_ps_lists_in_every_form() {
+    local id
+    id=$(soma submit -q -l form=all -- true)
+    soma wait "$id"
+    expect 0 soma ps -l form=all
+    out_has "$id  succeeded"
+    is "$(awk '{ if (length > 80) print }' "$scratch/out")" ""
+    is "$(soma -o json ps -l form=all | jq -r '.[0].id')" "$id"
+    is "$(soma -o jsonl ps -l form=all | jq -r .id)" "$id"
+    is "$(soma -o json ps -l form=none)" "[]"
+    is "$(soma ps -q -n 1 | wc -l)" 1
+}
+
+test_names_cannot_paint_the_terminal() {
+    local id
+    id=$(soma submit -q --name "$(printf 'a\033[31mb')" -l paint=no -- true)
+    soma wait "$id"
+    expect 0 soma ps -l paint=no
+    out_has 'a?[31mb'
+    expect 0 soma show "$id"
+    grep -q $'\033' "$scratch/out" && fail "escape sequences in show"
+}
+
+test_options_stand_before_and_after_the_command() {
+    expect 0 soma -o json --server "$SOMA_SERVER" ps
+    expect 0 soma ps --output=json --server="$SOMA_SERVER"
+    is "$(jq -r type "$scratch/out")" array
+}
+
+test_the_server_refuses_what_it_must_and_names_the_field() {
+    expect 3 soma show 00000000000000000000
+    err_has "soma: cannot show job 00000000000000000000: "
+    err_has "hint: 'soma ps --all'"
+    expect 125 soma wait 00000000000000000000
+    expect 3 soma logs 00000000000000000000
+    expect 3 soma cancel 00000000000000000000
+    is "$(soma -o json info | jq -r '.languages | has("python")')" true
+    expect 2 soma submit --language cobol -c x
+    err_has "spec.code.language"
+    err_has "hint: 'soma info'"
+    expect 2 soma submit --queue 'no spaces' -- true
+    err_has queue
+    expect 2 soma submit -e 1X=y -- true
+    expect 2 soma submit -e SOMA_X=y -- true
+    expect 125 soma run --language cobol -c x
+    expect 2 soma submit --name "$(printf '\377')" -- true
+}
+
+test_failures_are_one_json_object_with_o_json() {
+    expect 3 soma -o json show 00000000000000000000
+    is "$(jq -r .reason "$scratch/err")" JOB_NOT_FOUND
+    is "$(jq -r .code "$scratch/err")" NOT_FOUND
+    is "$(jq -r .exit_status "$scratch/err")" 3
+    out_is ""
+}
+
+test_output_that_nobody_reads_ends_the_job_quietly() {
+    local id
+    soma run --name endless -l pipe=broken -- yes 2>"$scratch/err" | head -n 1 >"$scratch/out"
+    is "${PIPESTATUS[0]}" 141
+    out_is y
+    id=$(soma ps -q -l pipe=broken)
+    expect 143 soma wait "$id"
+    grep -q soma: "$scratch/err" && [ "$(grep -vc 'soma: job ' "$scratch/err")" != 0 ] && fail "it was not quiet"
+}
+
+run_tests

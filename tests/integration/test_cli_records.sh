@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# The command line, collections and records: every form that scripts rely on, and what bad input gets.
+# harness.sh assigns; $ in single quotes is for the job.
+# shellcheck disable=SC1091,SC2016,SC2154
+cd "$(dirname "$0")" || exit 1
+. ./harness.sh
+start_server || exit 1
+
+# fresh NAME: an empty collection of dimension 3.
+fresh() {
+    soma collection rm -q "$1" >/dev/null 2>&1
+    soma collection create -q "$1" --dim 3
+}
+
+three_records() {
+    cat <<'JSON'
+{"id": "a", "embedding": [1, 0, 0], "document": "first", "metadata": {"lang": "en", "year": 2020, "tags": ["x", "y"]}}
+{"id": "b", "embedding": [0, 1, 0], "document": "second", "metadata": {"lang": "de", "year": 2021, "score": 0.5}}
+{"id": "c", "embedding": [0.9, 0.1, 0], "metadata": {"lang": "en", "year": 2022, "good": true}}
+JSON
+}
+
+test_the_fixed_forms_of_collections_and_records_work() {
+    expect 0 soma collection create docs --dim 3 --metric cosine
+    three_records >"$scratch/records.jsonl"
+    expect 0 soma -o json upsert docs "$scratch/records.jsonl"
+    is "$(jq -c . "$scratch/out")" '{"inserted":3,"updated":0,"unchanged":0,"skipped":0,"failed":0}'
+    expect 0 soma -o json upsert docs "$scratch/records.jsonl"
+    is "$(jq -c '[.inserted, .updated, .unchanged, .failed]' "$scratch/out")" '[0,0,3,0]'
+    expect 0 soma query docs --vector '[1, 0, 0]' -k 10 --where '{"lang": "en"}'
+    is "$(awk 'NR > 1 { print $2 }' "$scratch/out" | tr '\n' ' ')" "a c "
+    expect 0 soma count docs
+    out_is 3
+    soma collection rm -q docs
+}
+
+test_records_come_back_as_they_were() {
+    fresh trip
+    three_records | soma upsert -q trip -
+    soma -o jsonl scan trip --include document,metadata,embedding >"$scratch/back.jsonl"
+    is "$(jq -cS .metadata "$scratch/back.jsonl")" "$(three_records | jq -cS .metadata)"
+    is "$(jq -c '.embedding | map(. * 10 | round)' "$scratch/back.jsonl" | sed -n 3p)" '[9,1,0]'
+    expect 0 soma -o json upsert trip "$scratch/back.jsonl"
+    is "$(jq -c '[.inserted, .updated, .unchanged]' "$scratch/out")" '[0,0,3]'
+    soma collection rm -q trip
+}
+
+test_insert_refuses_ids_that_exist_and_update_those_that_do_not() {
+    fresh pair
+    three_records | head -n 1 | soma upsert -q pair -
+    three_records >"$scratch/records.jsonl"
+    expect 1 soma -o jsonl insert pair "$scratch/records.jsonl"
+    is "$(jq -c '[.inserted, .failed]' "$scratch/out")" '[2,1]'
+    is "$(jq -r .reason "$scratch/err")" RECORD_EXISTS
+    is "$(jq -r .error "$scratch/err" | sed 's/.*records.jsonl/records.jsonl/')" "records.jsonl:1: cannot insert record a"
+    printf '{"id": "a", "metadata": {"lang": null, "seen": true}}\n{"id": "z", "document": "no"}\n' >"$scratch/update.jsonl"
+    expect 1 soma update pair "$scratch/update.jsonl"
+    err_has "update.jsonl:2: cannot update record z"
+    is "$(soma -o json get pair a | jq -cS '.[0].metadata')" '{"seen":true,"tags":["x","y"],"year":2020}'
+    is "$(soma -o json get pair a | jq -r '.[0].document')" first
+    soma collection rm -q pair
+}
+
+test_ids_that_are_left_out_come_from_the_content() {
+    fresh nameless
+    printf '{"embedding": [1, 2, 3]}\n{"embedding": [3, 2, 1]}\n' >"$scratch/nameless.jsonl"
+    soma upsert -q nameless "$scratch/nameless.jsonl"
+    expect 0 soma -o json upsert nameless "$scratch/nameless.jsonl"
+    is "$(jq .unchanged "$scratch/out")" 2
+    soma collection rm -q nameless
+}
+
+test_many_records_go_in_pieces() {
+    fresh many
+    python3 -c '
+for i in range(5000):
+    print("{\"id\": \"r%05d\", \"embedding\": [%d, 1, %d], \"metadata\": {\"n\": %d}}" % (i, i, i % 7, i))' >"$scratch/many.jsonl"
+    expect 0 soma -o json upsert many "$scratch/many.jsonl"
+    is "$(jq .inserted "$scratch/out")" 5000
+    is "$(soma count many --where '{"n": {"$lt": 100}}')" 100
+    is "$(soma scan many -q | wc -l)" 5000
+    is "$(soma scan many -q --limit 7 | tail -n 1)" r00006
+    expect 0 soma -o json delete many --where '{"n": {"$gte": 4000}}' --dry-run
+    is "$(jq -c '[.matched, .deleted]' "$scratch/out")" '[1000,0]'
+    expect 0 soma delete many --where '{"n": {"$gte": 4000}}'
+    is "$(soma count many)" 4000
+    expect 0 soma collection clear many
+    is "$(soma count many)" 0
+    soma collection rm -q many
+}
+
+test_query_takes_many_vectors_and_a_distance() {
+    fresh near
+    three_records | soma upsert -q near -
+    printf '[1, 0, 0]\n[0, 1, 0]\n' >"$scratch/vectors"
+    is "$(soma -o json query near --vectors "$scratch/vectors" -k 1 | jq -c '[.results[].hits[0].id]')" '["a","b"]'
+    is "$(soma -o jsonl query near --vectors "$scratch/vectors" -k 1 | jq -c '[.query, .rank, .id]' | tr '\n' ' ')" '[0,1,"a"] [1,1,"b"] '
+    is "$(soma -q query near --vector '[1, 0, 0]' --max-distance 0.001)" a
+    is "$(soma -o json query near --vector '[1, 0, 0]' -k 1 --include embedding | jq -c '.results[0].hits[0] | keys')" \
+        '["distance","embedding","id","score"]'
+    soma collection rm -q near
+}
+
+test_get_says_what_is_missing() {
+    fresh some
+    three_records | soma upsert -q some -
+    expect 3 soma get some a nobody
+    out_has first
+    err_has "cannot get record nobody"
+    expect 0 soma delete some a nobody
+    out_is "deleted 1 records, 1 ids named none"
+    soma collection rm -q some
+}
+
+test_collections_are_listed_shown_and_edited() {
+    expect 0 soma collection create one --dim 8 --metric l2 --metadata '{"model": "m", "n": 1}'
+    expect 6 soma collection create one --dim 8 --metric l2
+    err_has "hint: with --exist-ok"
+    expect 0 soma collection create one --dim 8 --metric l2 --exist-ok
+    expect 6 soma collection create one --dim 9 --metric l2 --exist-ok
+    expect 0 soma collection edit one --name two --metadata '{"n": null, "k": [1, 2]}'
+    is "$(soma -o json collection show two | jq -cS '[.metadata, .metric, .dimension]')" '[{"k":[1,2],"model":"m"},"l2",8]'
+    is "$(soma collection ls -q)" two
+    is "$(soma -o json collection ls | jq -r '.[].name')" two
+    expect 0 soma collection rm two
+    is "$(soma -o json collection ls)" "[]"
+    expect 3 soma collection show two
+}
+
+test_a_wrong_line_is_named_and_nothing_of_its_piece_is_written() {
+    fresh bad
+    { three_records && echo '{"id": "d", "embedding": [1, 2]}'; } >"$scratch/bad.jsonl"
+    expect 2 soma upsert bad "$scratch/bad.jsonl"
+    err_has "bad.jsonl:4: embedding: has 2 numbers"
+    is "$(soma count bad)" 0
+    echo '{"id": "d", "embedding": [1, 2, NaN]}' >"$scratch/bad.jsonl"
+    expect 2 soma upsert bad "$scratch/bad.jsonl"
+    err_has "bad.jsonl:1: character"
+    echo '{"id": "d", "embedding": [0, 0, 0]}' >"$scratch/bad.jsonl"
+    expect 2 soma upsert bad "$scratch/bad.jsonl"
+    err_has "bad.jsonl:1: cannot upsert: embedding"
+    printf '{"id": "%600s", "embedding": [1, 0, 0]}\n' x >"$scratch/bad.jsonl"
+    expect 2 soma upsert bad "$scratch/bad.jsonl"
+    err_has "bad.jsonl:1: cannot upsert: id"
+    printf '{"id": "\377", "embedding": [1, 0, 0]}\n' >"$scratch/bad.jsonl"
+    expect 2 soma upsert bad "$scratch/bad.jsonl"
+    expect 1 soma upsert bad "$scratch/nowhere.jsonl"
+    is "$(soma count bad)" 0
+    soma collection rm -q bad
+}
+
+test_wrong_values_are_named() {
+    fresh wrong
+    expect 2 soma collection create x
+    expect 2 soma collection create x --dim 0
+    expect 2 soma collection create x --dim 5000
+    err_has dimension
+    expect 2 soma collection create x --dim 3 --metric manhattan
+    expect 2 soma collection create '.x' --dim 3
+    err_has name
+    expect 2 soma query wrong --vector '[1, 2]'
+    err_has "hint: 'soma collection show NAME'"
+    expect 2 soma query wrong --vector '[1, 2, '
+    expect 2 soma query wrong --vector '[0, 0, 0]'
+    expect 2 soma query wrong --vector '[1, 2, 3]' -k 0
+    expect 2 soma query wrong --vector '[1, 2, 3]' --where '{"a": {"$near": 1}}'
+    err_has "hint: 'soma help filters'"
+    expect 2 soma query wrong --vector '[1, 2, 3]' --include everything
+    expect 2 soma count wrong --where '{'
+    expect 2 soma delete wrong
+    expect 2 soma delete wrong a --where '{}'
+    expect 3 soma count nowhere
+    expect 3 soma upsert nowhere -
+    expect 3 soma query nowhere --vector '[1]'
+    soma collection rm -q wrong
+}
+
+run_tests

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# The command line in a real terminal (tmux): the bar, Ctrl-C, colours.
+# harness.sh assigns; $ in single quotes is for the job.
+# shellcheck disable=SC1091,SC2016,SC2154
+cd "$(dirname "$0")" || exit 1
+. ./harness.sh
+command -v tmux >/dev/null || { echo "tmux is missing" >&2; exit 1; }
+start_server || exit 1
+turn=0
+
+terminal() { tmux -S "$scratch/tmux.sock" "$@"; }
+
+# open_terminal: a shell of 80 by 24, whose prompt is "ready>".
+open_terminal() {
+    terminal -f /dev/null new-session -d -x 80 -y 24 \
+        "env -u NO_COLOR PATH='$(dirname "$soma_program"):$PATH' LC_ALL=C.UTF-8 PS1='ready>' bash --norc --noprofile"
+    until_true screen_has 'ready>'
+}
+
+close_terminal() { terminal kill-server 2>/dev/null; }
+screen() { terminal capture-pane -p "$@"; }
+screen_has() { screen | grep -qF -- "$1"; }
+# Each line ends with its exit status, under a number of its own: what the line before left on the screen is not taken for it.
+type_line() {
+    turn=$((turn + 1))
+    terminal send-keys -l "clear; $1; echo \"status$turn:\$?\"" && terminal send-keys Enter
+}
+ended_with() { until_true screen_has "status$turn:$1"; }
+press() { terminal send-keys "$1"; }
+
+test_the_bar_shows_progress_and_leaves_output_lines_whole() {
+    open_terminal
+    cat >"$scratch/lines.py" <<'PYTHON'
+import os, time
+for number in range(1, 9):
+    print(f"line {number} begins", end="", flush=True)
+    with open(os.environ["SOMA_PROGRESS"], "w") as progress:
+        progress.write(f"{number * 10} step {number}\n")
+    time.sleep(0.3)
+    print(" and ends", flush=True)
+PYTHON
+    type_line "soma run $scratch/lines.py"
+    until_true screen_has '%  0:0'
+    ended_with 0
+    is "$(screen | grep -c '^line [1-8] begins and ends$')" 8
+    screen_has 'step' && fail "the bar is still there"
+    close_terminal
+}
+
+test_a_spinner_and_a_clock_show_while_nothing_is_reported() {
+    open_terminal
+    type_line "soma run -- sleep 2"
+    until_true screen_has 'running 0:01'
+    ended_with 0
+    close_terminal
+}
+
+test_the_first_ctrl_c_cancels_and_the_second_kills() {
+    open_terminal
+    type_line "soma run --grace 60s --language sh -c 'trap \"echo kindly\" TERM; while :; do sleep 0.1; done'"
+    until_true screen_has 'running'
+    press C-c
+    until_true screen_has '--on-interrupt=detach'
+    until_true screen_has 'kindly'
+    screen_has "status$turn:" && fail "it did not wait for the job"
+    press C-c
+    ended_with 143
+    is "$(state_of "$(soma ps -q -n 1)")" cancelled
+    close_terminal
+}
+
+test_ctrl_c_detaches_where_asked_for() {
+    open_terminal
+    type_line "soma run --on-interrupt=detach -- sleep 50"
+    until_true screen_has 'running'
+    press C-c
+    ended_with 130
+    screen_has 'soma logs -f' || fail "it does not say how to attach again"
+    local id
+    id=$(soma ps -q -n 1)
+    is "$(state_of "$id")" running
+    soma cancel -q --force --wait "$id" >"$scratch/out"
+    close_terminal
+}
+
+test_a_restart_of_the_server_is_said_and_survived() {
+    open_terminal
+    type_line "soma run --language sh -c 'echo before; sleep 3; echo after'"
+    until_true screen_has 'before'
+    stop_server TERM
+    until_true screen_has 'does not answer'
+    start_server
+    until_true screen_has 'the server is back'
+    until_true screen_has 'after'
+    ended_with 0
+    close_terminal
+}
+
+test_colours_stand_on_terminals_only_and_obey_no_color() {
+    open_terminal
+    type_line "soma ps -n 3"
+    ended_with 0
+    screen -e | grep -q $'\033\[3' || fail "no colours on a terminal"
+    type_line "NO_COLOR=1 soma ps -n 3"
+    ended_with 0
+    screen -e | grep -q $'\033\[3[0-9]' && fail "colours in spite of NO_COLOR"
+    close_terminal
+    soma ps -n 3 | grep -q $'\033' && fail "colours in a pipe"
+    soma ps -n 3 --color always | grep -q $'\033' || fail "no colours with --color always"
+}
+
+test_no_bar_on_a_dumb_terminal_or_with_quiet() {
+    local id
+    open_terminal
+    type_line "TERM=dumb soma run -- sleep 1"
+    ended_with 0
+    screen | grep -q 'running' && fail "a bar on a dumb terminal"
+    type_line "soma run -q --language sh -c 'sleep 0.5; echo done'"
+    ended_with 0
+    id=$(screen | grep -c soma: || true)
+    is "$id" 0
+    close_terminal
+}
+
+trap 'close_terminal; clean_up' EXIT
+run_tests
