@@ -130,11 +130,19 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
     return code == SOMA_OK ? job_store_update(txn, row, err) : code;
 }
 
-enum soma_code job_retry(struct store_txn *txn, struct job_row *row, struct soma_error *err)
+enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
+                         struct soma_error *err)
 {
     enum soma_code code = enter(row, JOB_EVENT_RETRY, err);
+    struct job_totals totals;
+    if (code == SOMA_OK)
+        code = job_store_totals(txn, &totals, err);
     if (code != SOMA_OK)
         return code;
+    int64_t unfinished = totals.count_of[JOB_QUEUED] + totals.count_of[JOB_RUNNING];
+    if (unfinished >= unfinished_max)
+        return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
+                         (long long)unfinished);
     forget_attempt(&row->job.status);
     return job_store_update(txn, row, err);
 }

@@ -25,8 +25,9 @@ enum soma_code job_give_back(struct store_txn *txn, struct job_row *row, struct 
 enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char *note, bool force,
                           struct arena *arena, bool *ret_was_final, struct soma_error *err);
 
-// JOB_NOT_FINAL unless final.
-enum soma_code job_retry(struct store_txn *txn, struct job_row *row, struct soma_error *err);
+// JOB_NOT_FINAL unless final; QUEUE_FULL where unfinished_max jobs are not final.
+enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
+                         struct soma_error *err);
 
 // JOB_NOT_RUNNING unless RUNNING.
 enum soma_code job_report(struct store_txn *txn, struct job_row *row, double percent,

@@ -1,0 +1,190 @@
+#include "services/job_messages.h"
+
+// A message in the arena, as its generated initialiser leaves it.
+#define NEW_MESSAGE(arena, Type, type_init, ret) \
+    Type *ret = arena_alloc(arena, sizeof *ret); \
+    if (!(ret))                                  \
+        return NULL;                             \
+    type_init(ret)
+
+static const char *text_of(const char *text)
+{
+    return text ? text : "";
+}
+
+static Pb__OutputSize *size_message(const struct job_output_size *size, struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__OutputSize, pb__output_size__init, message);
+    message->kept_bytes = size->kept_bytes;
+    message->dropped_bytes = size->dropped_bytes;
+    return message;
+}
+
+static Pb__JobProgress *progress_message(const struct job_progress *progress, struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__JobProgress, pb__job_progress__init, message);
+    message->percent = progress->percent;
+    message->message = text_of(progress->message);
+    message->reported_unix_ms = progress->reported.ms;
+    return message;
+}
+
+static Pb__ResourceUse *resource_message(const struct job_resources *resources, struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__ResourceUse, pb__resource_use__init, message);
+    message->wall_time_ms = resources->wall_time_ms;
+    message->user_time_ms = resources->user_time_ms;
+    message->system_time_ms = resources->system_time_ms;
+    message->peak_memory_bytes = resources->peak_memory_bytes;
+    return message;
+}
+
+static void put_plain(Pb__JobStatus *message, const struct job_status *status)
+{
+    message->state = (Pb__JobState)status->state;
+    message->reason = (Pb__JobReason)status->reason;
+    message->exit_code = status->exit_code;
+    message->signal = status->signal;
+    message->message = text_of(status->message);
+    message->revision = status->revision;
+    message->created_unix_ms = status->created.ms;
+    message->started_unix_ms = status->started.ms;
+    message->finished_unix_ms = status->finished.ms;
+    message->attempt = status->attempt;
+    message->cancel_requested_unix_ms = status->cancel_requested.ms;
+    message->runner_pid = status->runner_pid;
+}
+
+static Pb__JobStatus *status_message(const struct job_status *status, const struct job_live *live,
+                                     struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__JobStatus, pb__job_status__init, message);
+    put_plain(message, status);
+    if (live)
+        message->runner_pid = live->runner_pid;
+    message->stdout_size = size_message(live ? &live->stdout_size : &status->stdout_size, arena);
+    message->stderr_size = size_message(live ? &live->stderr_size : &status->stderr_size, arena);
+    if (!message->stdout_size || !message->stderr_size)
+        return NULL;
+    if (status->has_progress) {
+        message->progress = progress_message(&status->progress, arena);
+        if (!message->progress)
+            return NULL;
+    }
+    if (status->has_resources) {
+        message->resource_use = resource_message(&status->resources, arena);
+        if (!message->resource_use)
+            return NULL;
+    }
+    return message;
+}
+
+// --- the specification
+
+static bool put_program(Pb__JobSpec *message, const struct job_spec *spec, struct arena *arena)
+{
+    if (!spec->language) {
+        Pb__Command *command = arena_alloc(arena, sizeof *command);
+        if (!command)
+            return false;
+        pb__command__init(command);
+        command->argv = (const char **)(uintptr_t)spec->argv;
+        command->n_argv = spec->argc;
+        message->program_case = PB__JOB_SPEC__PROGRAM_COMMAND;
+        message->command = command;
+        return true;
+    }
+    Pb__SourceCode *code = arena_alloc(arena, sizeof *code);
+    if (!code)
+        return false;
+    pb__source_code__init(code);
+    code->language = spec->language;
+    code->source.data = (uint8_t *)(uintptr_t)spec->source;
+    code->source.len = spec->source_length;
+    code->args = (const char **)(uintptr_t)spec->argv;
+    code->n_args = spec->argc;
+    message->program_case = PB__JOB_SPEC__PROGRAM_CODE;
+    message->code = code;
+    return true;
+}
+
+static bool put_labels(Pb__JobSpec *message, const struct job_spec *spec, struct arena *arena)
+{
+    size_t count = spec->label_count;
+    Pb__Label *labels = arena_calloc(arena, count, sizeof *labels);
+    message->labels = arena_calloc(arena, count, sizeof *message->labels);
+    if (!labels || !message->labels)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        pb__label__init(&labels[i]);
+        labels[i].key = spec->labels[i].key;
+        labels[i].value = spec->labels[i].value;
+        message->labels[i] = &labels[i];
+    }
+    message->n_labels = count;
+    return true;
+}
+
+static bool put_environment(Pb__JobSpec *message, const struct job_spec *spec, struct arena *arena)
+{
+    size_t count = spec->environment_count;
+    Pb__EnvironmentVariable *variables = arena_calloc(arena, count, sizeof *variables);
+    message->environment = arena_calloc(arena, count, sizeof *message->environment);
+    if (!variables || !message->environment)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        pb__environment_variable__init(&variables[i]);
+        variables[i].name = spec->environment[i].name;
+        variables[i].value = spec->environment[i].value;
+        message->environment[i] = &variables[i];
+    }
+    message->n_environment = count;
+    return true;
+}
+
+static Pb__JobLimits *limits_message(const struct job_limits *limits, struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__JobLimits, pb__job_limits__init, message);
+    message->wall_time_ms = limits->wall_time_ms;
+    message->output_bytes = limits->output_bytes;
+    message->kill_grace_ms = limits->kill_grace_ms;
+    return message;
+}
+
+static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__JobSpec, pb__job_spec__init, message);
+    message->name = text_of(spec->name);
+    message->queue = text_of(spec->queue);
+    message->priority = spec->priority;
+    message->not_before_unix_ms = spec->not_before.ms;
+    message->idempotent = spec->idempotent;
+    message->keep_ms = spec->keep_ms;
+    message->limits = limits_message(&spec->limits, arena);
+    if (!message->limits || !put_program(message, spec, arena) || !put_labels(message, spec, arena))
+        return NULL;
+    if (!whole)
+        return message;
+    message->stdin.data = (uint8_t *)(uintptr_t)spec->stdin_bytes;
+    message->stdin.len = spec->stdin_length;
+    return put_environment(message, spec, arena) ? message : NULL;
+}
+
+Pb__Job *job_message(const struct job *job, enum job_parts parts, struct engine *engine,
+                     struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__Job, pb__job__init, message);
+    struct job_live live;
+    bool is_live =
+        engine && job->status.state == JOB_RUNNING && engine_peek_live(engine, job->num, &live);
+    message->id = job->id;
+    message->status = status_message(&job->status, is_live ? &live : NULL, arena);
+    if (!message->status)
+        return NULL;
+    if (parts != JOB_STATUS_ONLY) {
+        message->spec = spec_message(&job->spec, parts == JOB_WHOLE, arena);
+        if (!message->spec)
+            return NULL;
+    }
+    return message;
+}

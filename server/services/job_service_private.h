@@ -1,0 +1,60 @@
+// What the files of the job service share: one handler for each method, and small helpers.
+#ifndef SERVICES_JOB_SERVICE_PRIVATE_H
+#define SERVICES_JOB_SERVICE_PRIVATE_H
+
+#include "jobs/changes.h"
+#include "services/job_messages.h"
+#include "services/job_service.h"
+#include "services/job_values.h"
+#include "services/mutation.h"
+
+enum {
+    ROW_BYTES = 8 << 20,   // what reading one job may take, its whole specification included
+    PAGE_BYTES = 64 << 20, // what a page of jobs may take
+    PAGE_DEFAULT = 100,
+    REPLY_BYTES = 7 << 20, // a page ends before its frame is too large
+};
+
+struct job_service {
+    Pb__JobService_Service base; // first: the dispatcher's pointer leads back here
+    struct job_service_config config;
+};
+
+// The service's handlers, as protoc-c declares them.
+#define JOB_HANDLER(name, Method)                                                               \
+    void job_service_##name(Pb__JobService_Service *base, const Pb__##Method##Request *request, \
+                            Pb__##Method##Response_Closure closure, void *call)
+
+JOB_HANDLER(submit_job, SubmitJob);
+JOB_HANDLER(get_job, GetJob);
+JOB_HANDLER(list_jobs, ListJobs);
+JOB_HANDLER(wait_job, WaitJob);
+JOB_HANDLER(read_job_output, ReadJobOutput);
+JOB_HANDLER(watch_jobs, WatchJobs);
+JOB_HANDLER(cancel_job, CancelJob);
+JOB_HANDLER(retry_job, RetryJob);
+JOB_HANDLER(delete_job, DeleteJob);
+JOB_HANDLER(prune_jobs, PruneJobs);
+JOB_HANDLER(report_progress, ReportProgress);
+
+// Fails the call unless code is SOMA_OK; true: it failed.
+bool job_call_failed(struct rpc_call *call, enum soma_code code, const struct soma_error *err);
+
+void job_call_no_memory(struct rpc_call *call);
+
+// Reads a job in a snapshot of its own; the specification is complete, with its body if asked for.
+enum soma_code job_service_read(const struct job_service *service, const char *id, bool with_body,
+                                struct arena *arena, struct job_row *ret_row,
+                                struct soma_error *err);
+
+// Registers a long poll, unless wait_ms is 0 or the caps are reached: then it must answer at once.
+bool job_poll_begin(struct job_service *service, struct rpc_call *call, int64_t topic,
+                    uint32_t wait_ms, parked_fn *fn, const ProtobufCMessage *request);
+// Before the answer, whether registered or not.
+void job_poll_end(const struct job_service *service, struct rpc_call *call);
+
+// The messages of a list's jobs, as many as fit a reply; count is cut to that. NULL: no memory.
+Pb__Job **job_list_messages(const struct job_service *service, struct job_list *list,
+                            struct arena *arena, struct soma_error *err);
+
+#endif

@@ -1,0 +1,67 @@
+// JobService: SubmitJob.
+#include "services/job_service_private.h"
+
+struct submit {
+    char id[ID_SIZE];
+    struct job_spec spec;
+    struct spec_bytes bytes;
+    int64_t num;
+};
+
+static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *txn,
+                                   const ProtobufCMessage **ret_reply, struct soma_error *err)
+{
+    const struct job_service *service = mutation->service;
+    struct submit *submit = mutation->value;
+    struct arena *arena = rpc_call_arena(mutation->call);
+    struct job_row *row = arena_alloc(arena, sizeof *row);
+    Pb__SubmitJobResponse *response = arena_alloc(arena, sizeof *response);
+    if (!row || !response)
+        return error_set_no_memory(err);
+    enum soma_code code =
+        job_store_insert(txn, submit->id, &submit->spec, &submit->bytes, clock_wall_now(),
+                         service->config.unfinished_max, row, err);
+    if (code != SOMA_OK)
+        return code;
+    submit->num = row->job.num;
+    pb__submit_job_response__init(response);
+    response->job = job_message(&row->job, JOB_STATUS_ONLY, NULL, arena);
+    *ret_reply = &response->base;
+    return response->job ? SOMA_OK : error_set_no_memory(err);
+}
+
+static void submit_committed(struct mutation *mutation)
+{
+    struct job_service *service = mutation->service;
+    const struct submit *submit = mutation->value;
+    parking_publish(service->config.parking, submit->num);
+    engine_wake(service->config.engine);
+}
+
+static enum soma_code take_request(const struct job_service *service,
+                                   const Pb__SubmitJobRequest *request, struct arena *arena,
+                                   struct submit *submit, struct soma_error *err)
+{
+    enum soma_code code =
+        job_spec_from(request->spec, service->config.languages, arena, &submit->spec, err);
+    if (code == SOMA_OK)
+        code = spec_encode(&submit->spec, arena, &submit->bytes, err);
+    id_make(submit->id);
+    return code;
+}
+
+JOB_HANDLER(submit_job, SubmitJob)
+{
+    (void)closure;
+    struct job_service *service = (struct job_service *)base;
+    struct arena *arena = rpc_call_arena(call);
+    struct submit *submit = arena_calloc(arena, 1, sizeof *submit);
+    if (!submit) {
+        job_call_no_memory(call);
+        return;
+    }
+    struct soma_error err = {0};
+    if (job_call_failed(call, take_request(service, request, arena, submit, &err), &err))
+        return;
+    mutation_submit(service->config.writer, call, apply_submit, submit_committed, service, submit);
+}
