@@ -8,7 +8,6 @@
 #define JOBS_ENGINE_H
 
 #include "jobs/attempt.h"
-#include "jobs/janitor.h"
 #include "runner/spawner.h"
 #include "store/writer.h"
 
@@ -21,7 +20,6 @@ struct engine_config {
     const char *runner_path;   // starts another spawner when that one dies
     struct attempt_root *root; // borrowed
     struct order_settings order;
-    struct janitor *janitor; // borrowed; NULL: nobody removes files
     unsigned running_max;
     // A job changed: after the commit, or the output grew. Any thread; must not block.
     void (*on_change)(void *user, int64_t num);

@@ -267,8 +267,10 @@ static void *janitor_main(void *user)
     return NULL;
 }
 
-static void janitor_free(struct janitor *janitor)
+void janitor_free(struct janitor *janitor)
 {
+    if (!janitor)
+        return;
     while (janitor->first) {
         struct garbage *next = janitor->first->next;
         free(janitor->first);
@@ -310,5 +312,4 @@ void janitor_stop(struct janitor *janitor)
     pthread_cond_signal(&janitor->changed);
     pthread_mutex_unlock(&janitor->lock);
     pthread_join(janitor->thread, NULL);
-    janitor_free(janitor);
 }

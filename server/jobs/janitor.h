@@ -22,8 +22,11 @@ struct janitor_config {
 
 enum soma_code janitor_start(const struct janitor_config *config, struct janitor **ret_janitor,
                              struct soma_error *err);
-// Before writer_stop; ends within one step's time. Takes NULL.
+// Ends the thread, within one step's time; before writer_stop. Takes NULL.
 void janitor_stop(struct janitor *janitor);
+
+// After writer_stop, whose last operations may still name garbage. Takes NULL.
+void janitor_free(struct janitor *janitor);
 
 // The job's row is gone: its directory may go. Any thread, never blocks; what does not fit is left
 // to the next sweep.

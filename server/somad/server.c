@@ -9,6 +9,7 @@
 #include "rpc/workers.h"
 #include "services/server_service.h"
 #include "somad/data_directory.h"
+#include "somad/jobs_room.h"
 #include "store/store.h"
 #include "store/writer.h"
 #include "vectors/kernels.h"
@@ -29,6 +30,7 @@ struct server {
     struct writer *writer;
     struct workers *workers;
     struct parking *parking;
+    struct jobs_room jobs;
     struct server_service *server_service;
     struct dispatcher *dispatcher;
     struct listener *listener;
@@ -43,6 +45,12 @@ static unsigned worker_count(const struct config *config)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return config->workers ? (unsigned)config->workers
                            : (unsigned)(processors > 0 ? processors : 1) + 2;
+}
+
+// Before the first thread, as it starts a process.
+static enum soma_code prepare_jobs(struct server *server, struct soma_error *err)
+{
+    return jobs_room_prepare(&server->jobs, server->config, err);
 }
 
 static enum soma_code open_store(struct server *server, struct soma_error *err)
@@ -65,12 +73,20 @@ static enum soma_code start_threads(struct server *server, struct soma_error *er
     return code;
 }
 
+static enum soma_code start_jobs(struct server *server, struct soma_error *err)
+{
+    jobs_room_tell(&server->jobs, &server->facts);
+    return jobs_room_start(&server->jobs, server->data.path, server->store, server->writer,
+                           server->workers, server->parking, err);
+}
+
 static enum soma_code make_services(struct server *server, struct soma_error *err)
 {
     enum soma_code code = server_service_new(&server->facts, &server->server_service, err);
     if (code != SOMA_OK)
         return code;
-    ProtobufCService *const services[] = {server_service_base(server->server_service)};
+    ProtobufCService *const services[] = {server_service_base(server->server_service),
+                                          job_service_base(server->jobs.service)};
     return dispatcher_new(services, sizeof services / sizeof services[0], &server->dispatcher, err);
 }
 
@@ -111,12 +127,14 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
                             struct soma_error *err)
 {
     static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
-        open_store, start_threads, make_services, listen_everywhere};
+        prepare_jobs, open_store, start_threads, start_jobs, make_services, listen_everywhere};
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set_no_memory(err);
     server->config = config;
     server->data.lock_fd = -1;
+    server->jobs.spawner = SPAWNER_INIT;
+    server->jobs.root.fd = -1;
     fill_facts(server);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum soma_code code = steps[i](server, err);
@@ -144,10 +162,12 @@ void server_stop(struct server *server)
         dispatcher_stop(server->dispatcher);
     parking_stop(server->parking);
     workers_stop(server->workers);
+    jobs_room_stop(&server->jobs);
     writer_stop(server->writer);
     listener_close(server->listener, CLOSE_WAIT_MS);
     dispatcher_free(server->dispatcher);
     server_service_free(server->server_service);
+    jobs_room_fini(&server->jobs);
     parking_free(server->parking);
     store_close(server->store);
     data_directory_close(&server->data);
