@@ -2,68 +2,22 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/bar.h"
 #include "cli/error.h"
-#include "cli/follow_call.h"
+#include "cli/follow_private.h"
 #include "cli/interrupt.h"
-#include "cli/job_print.h"
 #include "cli/terminal.h"
-#include "cli/units.h"
 
 enum {
     POLL_MS = 30 * 1000,
     // A long poll that brings nothing sooner than this was not parked; the next one waits.
     POLL_QUICK_MS = 1000,
     POLL_QUICK_WAIT_MS = 200,
-    BAR_MS = 125,
-    LINE_MS = 10 * 1000,
     // As much as a pipe takes without blocking, once poll says that it takes something (PIPE_BUF).
     PIECE_BYTES = 4096,
-};
-
-// One output stream of the job on its way to ours.
-struct stream {
-    int fd;
-    bool is_wanted;
-    bool is_terminal;
-    // Of the next byte to ask for.
-    int64_t offset;
-    // What was read and is not written yet; inside follow.output.
-    const char *data;
-    size_t length;
-    bool has_ended;
-};
-
-struct follow {
-    struct cli *cli;
-    const struct follow_request *request;
-    struct mailbox mailbox;
-    struct follow_call read, wait, cancel;
-    struct stream streams[2];
-    // Holds what streams have still to write; NULL: nothing.
-    struct soma_job_output *output;
-    // The attempt that is read; 0: none was started yet.
-    uint32_t attempt;
-    struct soma_job *job;
-    struct bar bar;
-    unsigned frame;
-    int64_t begun_ms;
-    int64_t next_bar_ms;
-    int64_t next_line_ms;
-    // The server does not answer at the moment.
-    bool is_lost;
-    bool was_reached;
-    // 1: asked to end, 2: by force.
-    unsigned cancel_wanted, cancel_sent;
-    unsigned interrupts_seen;
-    bool is_over;
-    enum follow_end end;
-    int status;
 };
 
 static void follow_over(struct follow *follow, enum follow_end end, int status)
@@ -73,87 +27,6 @@ static void follow_over(struct follow *follow, enum follow_end end, int status)
     follow->is_over = true;
     follow->end = end;
     follow->status = status;
-}
-
-// --- what is said to the user
-
-__attribute__((format(printf, 2, 3))) static void say(struct follow *follow, const char *format,
-                                                      ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    bar_erase(&follow->bar);
-    if (follow->bar.mid_line && follow->bar.enabled) {
-        fputc('\n', stderr);
-        follow->bar.mid_line = false;
-    }
-    notice(follow->cli, "%s", text);
-}
-
-static const char *label(const struct follow *follow)
-{
-    if (follow->is_lost)
-        return "waiting for the server";
-    if (follow->cancel_wanted)
-        return "cancelling";
-    return follow->job ? soma_job_state_name(follow->job->state) : "queued";
-}
-
-static struct bar_view view_of(const struct follow *follow)
-{
-    const struct soma_job *job = follow->job;
-    struct bar_view view = {.label = label(follow), .percent = -1, .left_ms = -1};
-    int64_t now = wall_ms(), begun = job && job->started_ms ? job->started_ms : 0;
-    view.elapsed_ms = begun ? now - begun : now_ms() - follow->begun_ms;
-    view.frame = follow->frame;
-    if (job && job->progress.percent >= 0 && !follow->cancel_wanted && !follow->is_lost) {
-        view.percent = job->progress.percent;
-        view.message = job->progress.message;
-        view.left_ms = bar_left_ms(view.percent, job->progress.reported_ms - begun,
-                                   now - job->progress.reported_ms);
-    }
-    return view;
-}
-
-static void say_progress(struct follow *follow)
-{
-    const struct soma_job *job = follow->job;
-    struct bar_view view = view_of(follow);
-    char clock[UNITS_TEXT_SIZE];
-    format_clock(clock, view.elapsed_ms);
-    if (view.percent >= 0)
-        say(follow, "job %s: %d%% after %s  %s", follow->request->job_id, (int)view.percent, clock,
-            job->progress.message ? job->progress.message : "");
-    else
-        say(follow, "job %s: %s for %s", follow->request->job_id, view.label, clock);
-}
-
-static bool job_is_final(const struct follow *follow)
-{
-    return follow->job && soma_job_state_is_final(follow->job->state);
-}
-
-static void show_progress(struct follow *follow, bool is_writing)
-{
-    int64_t now = now_ms();
-    if (!follow->request->shows_progress || job_is_final(follow))
-        return;
-    if (follow->bar.enabled &&
-        (now >= follow->next_bar_ms || (!follow->bar.drawn && !is_writing))) {
-        struct bar_view view = view_of(follow);
-        bar_draw(&follow->bar, &view);
-    }
-    if (follow->bar.enabled && now >= follow->next_bar_ms) {
-        follow->frame++;
-        follow->next_bar_ms = now + BAR_MS;
-    }
-    if (!follow->bar.enabled && now >= follow->next_line_ms) {
-        say_progress(follow);
-        follow->next_line_ms = now + LINE_MS;
-    }
 }
 
 // --- output
@@ -235,7 +108,8 @@ static void call_failed(struct follow *follow, struct follow_call *call,
         return;
     }
     if (!follow->is_lost)
-        say(follow, "the server does not answer (%s); the job goes on, trying again", err->text);
+        follow_say(follow, "the server does not answer (%s); the job goes on, trying again",
+                   err->text);
     follow->is_lost = true;
     follow_call_back_off(call, now_ms());
 }
@@ -244,7 +118,7 @@ static void call_succeeded(struct follow *follow, struct follow_call *call, bool
 {
     int64_t now = now_ms();
     if (follow->is_lost)
-        say(follow, "the server is back");
+        follow_say(follow, "the server is back");
     follow->is_lost = false;
     follow->was_reached = true;
     call->failures = 0;
@@ -302,7 +176,8 @@ static void next_attempt(struct follow *follow)
     if (follow->request->attempt || !has_read_all(follow) || !follow->job ||
         follow->job->attempt <= follow->attempt)
         return;
-    say(follow, "attempt %u has ended; here is attempt %u", follow->attempt, follow->job->attempt);
+    follow_say(follow, "attempt %u has ended; here is attempt %u", follow->attempt,
+               follow->job->attempt);
     follow->attempt = follow->job->attempt;
     for (size_t i = 0; i < 2; i++) {
         follow->streams[i].offset = 0;
@@ -321,7 +196,7 @@ static void send_requests(struct follow *follow)
     const char *job_id = follow->request->job_id;
     struct soma_error err;
     int64_t now = now_ms();
-    if (is_due(&follow->wait, now) && !job_is_final(follow)) {
+    if (is_due(&follow->wait, now) && !follow_job_is_final(follow)) {
         struct soma_job_wait_request request = SOMA_JOB_WAIT_REQUEST_INIT;
         request.job_id = job_id;
         request.after_revision = follow->job ? follow->job->revision : 0;
@@ -362,16 +237,17 @@ static void take_interrupts(struct follow *follow)
     follow->interrupts_seen = count;
     const char *job_id = follow->request->job_id;
     if (follow->request->on_interrupt == ON_INTERRUPT_DETACH) {
-        say(follow, "detached, the job goes on; again: soma logs -f %s", job_id);
+        follow_say(follow, "detached, the job goes on; again: soma logs -f %s", job_id);
         follow_over(follow, FOLLOW_LEFT, STATUS_INTERRUPTED);
     } else if (count == 1) {
-        say(follow, "cancelling; Ctrl-C again kills (--on-interrupt=detach leaves it running)");
+        follow_say(follow,
+                   "cancelling; Ctrl-C again kills (--on-interrupt=detach leaves it running)");
         follow->cancel_wanted = 1;
     } else if (count == 2) {
-        say(follow, "killing job %s", job_id);
+        follow_say(follow, "killing job %s", job_id);
         follow->cancel_wanted = 2;
     } else {
-        say(follow, "left; 'soma show %s' says what became of the job", job_id);
+        follow_say(follow, "left; 'soma show %s' says what became of the job", job_id);
         follow_over(follow, FOLLOW_LEFT, STATUS_INTERRUPTED);
     }
 }
@@ -384,7 +260,7 @@ static bool is_done(const struct follow *follow)
         return false;
     if (follow->request->attempt)
         return has_read_all(follow);
-    return job_is_final(follow) &&
+    return follow_job_is_final(follow) &&
            (follow->job->attempt == 0 ||
             (has_read_all(follow) && follow->job->attempt <= follow->attempt) ||
             (!follow->streams[0].is_wanted && !follow->streams[1].is_wanted));
@@ -478,7 +354,7 @@ enum follow_end follow_job(struct cli *cli, const struct follow_request *request
     fflush(stdout);
     while (!follow.is_over && !is_done(&follow)) {
         send_requests(&follow);
-        show_progress(&follow, stream_to_write(&follow) != NULL);
+        follow_show_progress(&follow, stream_to_write(&follow) != NULL);
         follow_step(&follow);
     }
     follow_fini(&follow);

@@ -86,7 +86,7 @@ static int list_jobs(struct cli *cli, const struct soma_job_filter *filter, stru
         if (cli->format == FORMAT_TABLE && !cli->quiet)
             table_print(&listing->table, cli);
     } while (status == STATUS_OK && list->next_cursor && listing->left != 0);
-    if (status == STATUS_OK && list->next_cursor && cli->format == FORMAT_TABLE)
+    if (status == STATUS_OK && list && list->next_cursor && cli->format == FORMAT_TABLE)
         notice(cli, "there are older jobs; --all shows them");
     soma_free(list);
     return status;

@@ -100,11 +100,12 @@ void table_print(struct table *table, const struct cli *cli)
         putchar('\n');
         table->titles_printed = true;
     }
-    for (size_t i = 0; i < table->cell_count; i++) {
-        print_cell(table, &sheet, i % table->column_count, table->cells[i].text,
-                   table->cells[i].paint);
-        if ((i + 1) % table->column_count == 0)
-            putchar('\n');
+    const struct table_cell *cell = table->cells;
+    for (size_t left = table->cell_count; left >= table->column_count && left;
+         left -= table->column_count) {
+        for (size_t c = 0; c < table->column_count; c++, cell++)
+            print_cell(table, &sheet, c, cell->text, cell->paint);
+        putchar('\n');
     }
     table_empty(table);
 }

@@ -127,21 +127,13 @@ bool parse_size(const char *text, int64_t *ret_bytes)
     return true;
 }
 
-// "Z" or "+hh:mm" as seconds east of Greenwich.
-static bool parse_zone(const char *text, long *ret_seconds)
+// The number in so many digits, which are known to be digits.
+static int digits_value(const char *digits, size_t count)
 {
-    if ((*text == 'Z' || *text == 'z') && !text[1]) {
-        *ret_seconds = 0;
-        return true;
-    }
-    unsigned hours, minutes;
-    int used = 0;
-    if ((*text != '+' && *text != '-') || strspn(text + 1, "0123456789:") != 5 ||
-        sscanf(text + 1, "%2u:%2u%n", &hours, &minutes, &used) != 2 || used != 5 || text[6] ||
-        hours > 23 || minutes > 59)
-        return false;
-    *ret_seconds = (*text == '-' ? -1 : 1) * (long)(hours * 3600 + minutes * 60);
-    return true;
+    int value = 0;
+    for (size_t i = 0; i < count; i++)
+        value = value * 10 + (digits[i] - '0');
+    return value;
 }
 
 static bool digits_fit(const char *text, const char *pattern)
@@ -154,15 +146,33 @@ static bool digits_fit(const char *text, const char *pattern)
     return true;
 }
 
+// "Z" or "+hh:mm" as seconds east of Greenwich.
+static bool parse_zone(const char *text, long *ret_seconds)
+{
+    if ((*text == 'Z' || *text == 'z') && !text[1]) {
+        *ret_seconds = 0;
+        return true;
+    }
+    if ((*text != '+' && *text != '-') || !digits_fit(text + 1, "00:00") || text[6])
+        return false;
+    int hours = digits_value(text + 1, 2), minutes = digits_value(text + 4, 2);
+    if (hours > 23 || minutes > 59)
+        return false;
+    *ret_seconds = (*text == '-' ? -1 : 1) * (hours * 3600L + minutes * 60L);
+    return true;
+}
+
 bool parse_time(const char *text, int64_t *ret_unix_ms)
 {
     struct tm tm = {0};
     if (!digits_fit(text, "0000-00-00T00:00:00"))
         return false;
-    sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-           &tm.tm_min, &tm.tm_sec);
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
+    tm.tm_year = digits_value(text, 4) - 1900;
+    tm.tm_mon = digits_value(text + 5, 2) - 1;
+    tm.tm_mday = digits_value(text + 8, 2);
+    tm.tm_hour = digits_value(text + 11, 2);
+    tm.tm_min = digits_value(text + 14, 2);
+    tm.tm_sec = digits_value(text + 17, 2);
     struct tm asked = tm;
     time_t seconds = timegm(&tm);
     // timegm turns the 31st of April into the 1st of May; that is no date.
