@@ -14,11 +14,11 @@ struct arena *response_arena(struct soma_call *call)
     return result_arena(call->result);
 }
 
-// What cannot be read is not the caller's mistake, whatever the decoder calls it. Another version
-// of the frame, and too much for memory, are what they are.
+// What cannot be read is neither the caller's mistake nor harmless, whatever the decoder calls it.
+// Only another version of the frame is what it is.
 static enum soma_code unreadable(struct soma_call *call, const struct soma_error *why)
 {
-    if (why->code != SOMA_INVALID_ARGUMENT) {
+    if (why->code == SOMA_UNIMPLEMENTED) {
         call->error = *why;
         return why->code;
     }
