@@ -56,7 +56,7 @@ static void peers_that_connect_and_reset_do_not_stop_a_tcp_listener(void **state
     watchdog(20);
     const char *url = tcp_url();
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    address.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+    address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
     busy_serve(&server, url);
     for (int i = 0; i < VISITS; i++)
         connect_and_vanish((struct sockaddr *)&address, sizeof address);
