@@ -1,5 +1,6 @@
 #include "rpc/endpoint.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -66,14 +67,20 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+// Whether the host of "HOST:PORT" is this machine, by its number or as "localhost": another name
+// that looks like one may resolve to anything.
 static bool is_loopback(const char *host)
 {
-    static const char *const loopbacks[] = {"127.", "localhost:", "[::1]:"};
-    for (size_t i = 0; i < sizeof loopbacks / sizeof loopbacks[0]; i++) {
-        if (starts_with(host, loopbacks[i]))
-            return true;
-    }
-    return false;
+    char name[INET_ADDRSTRLEN];
+    size_t length = strcspn(host, ":/");
+    struct in_addr address;
+    if (starts_with(host, "localhost:") || starts_with(host, "[::1]:"))
+        return true;
+    if (length >= sizeof name)
+        return false;
+    memcpy(name, host, length);
+    name[length] = '\0';
+    return inet_pton(AF_INET, name, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 enum soma_code endpoint_open(const char *url, struct endpoint *ret_endpoint, struct soma_error *err)
