@@ -80,7 +80,7 @@ static enum soma_code poll_start(struct poll *poll, enum method_id method, const
         .user = poll,
     };
     poll->begun = clock_mono_now();
-    poll->runs = true;
+    poll->runs = true; // nobody else looks at it before the start
     enum soma_code code = call_start(&order, &poll->call, err);
     if (code != SOMA_OK)
         poll->runs = false;
@@ -173,9 +173,12 @@ static enum soma_code ask_for_output(struct follow *follow, struct soma_error *e
     return poll_start(&follow->output_poll, METHOD_ID_job_read, &request, err);
 }
 
-static bool may_ask(const struct poll *poll)
+static bool may_ask(struct poll *poll)
 {
-    return !poll->runs && !poll->has_ended && clock_left_ms(poll->not_before) == 0;
+    pthread_mutex_lock(&poll->follow->lock);
+    bool is_idle = !poll->runs && !poll->has_ended;
+    pthread_mutex_unlock(&poll->follow->lock);
+    return is_idle && clock_left_ms(poll->not_before) == 0;
 }
 
 static enum soma_code ask(struct follow *follow, struct soma_error *err)
@@ -241,8 +244,8 @@ static enum soma_code take_output(struct follow *follow, const struct soma_job_o
     return code;
 }
 
-// Waits until a poll has ended, or one that rests may be asked again.
-static void wait_for_polls(struct follow *follow)
+// How long until a poll that rests may be asked again; with the lock held.
+static int64_t rest_time(const struct follow *follow)
 {
     const struct poll *polls[] = {&follow->job_poll, &follow->output_poll};
     int64_t wait_ms = LIMIT_WAIT_MS;
@@ -251,13 +254,20 @@ static void wait_for_polls(struct follow *follow)
         if (!polls[i]->runs && rest > 0 && rest < wait_ms)
             wait_ms = rest;
     }
+    return wait_ms;
+}
+
+// Waits until a poll has ended, or one that rests may be asked again.
+static void wait_for_polls(struct follow *follow)
+{
+    pthread_mutex_lock(&follow->lock);
+    int64_t wait_ms = rest_time(follow);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t ns = until.tv_nsec + wait_ms % 1000 * 1000000;
     until.tv_sec += wait_ms / 1000 + ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
-    pthread_mutex_lock(&follow->lock);
-    while (!polls[0]->has_ended && !polls[1]->has_ended) {
+    while (!follow->job_poll.has_ended && !follow->output_poll.has_ended) {
         if (pthread_cond_timedwait(&follow->ended, &follow->lock, &until) != 0)
             break;
     }

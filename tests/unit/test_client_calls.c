@@ -1,5 +1,4 @@
-// libsoma's core: attempts, retries, deadlines, cancelling, closing; a server that misbehaves.
-#include <pthread.h>
+// libsoma's core: attempts, retries, deadlines, arguments; a server that misbehaves.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,100 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 #include <soma/soma.h>
 #include <soma/v1/jobs.pb-c.h>
 #include <soma/v1/server.pb-c.h>
 
-#include "fake_server.h"
+#include "client_scene.h"
 #include "lib/method.h"
 
 enum {
-    SEEN_MAX = 64,
-    AWAIT_S = 10,
     RESTARTS = 25
 };
-
-// What the script is to do with the first requests; what it saw.
-struct scene {
-    struct fake_server *server;
-    struct soma_client *client;
-    enum fake_action actions[SEEN_MAX]; // by number of request
-    int codes[SEEN_MAX];
-    const char *reason;
-    uint32_t retry_after_ms;
-    const void *raw;
-    size_t raw_length;
-    uint8_t ids[SEEN_MAX][SOMA_REQUEST_ID_BYTES];
-    size_t id_lengths[SEEN_MAX];
-    int32_t timeouts[SEEN_MAX];
-};
-
-static void script(void *user, const struct fake_request *request, struct fake_answer *answer)
-{
-    struct scene *scene = user;
-    size_t at = request->number < SEEN_MAX ? request->number : SEEN_MAX - 1;
-    scene->id_lengths[at] = request->request_id_length;
-    scene->timeouts[at] = request->timeout_ms;
-    if (request->request_id_length == SOMA_REQUEST_ID_BYTES)
-        memcpy(scene->ids[at], request->request_id, SOMA_REQUEST_ID_BYTES);
-    answer->action = scene->actions[at];
-    answer->code = scene->codes[at];
-    answer->reason = scene->reason;
-    answer->field = scene->codes[at] ? "job_id" : "";
-    answer->retry_after_ms = scene->retry_after_ms;
-    answer->raw = scene->raw;
-    answer->raw_length = scene->raw_length;
-    if (strstr(request->method, "/Ping")) {
-        Pb__PingRequest *ping = fake_unpack(request, answer, &pb__ping_request__descriptor);
-        Pb__PingResponse *pong = fake_message(answer, &pb__ping_response__descriptor);
-        pong->payload = ping->payload;
-        answer->message = &pong->base;
-    }
-}
-
-static int open_scene(void **state)
-{
-    struct scene *scene = calloc(1, sizeof *scene);
-    assert_non_null(scene);
-    scene->server = fake_server_open(script, scene);
-    struct soma_client_options options = SOMA_CLIENT_OPTIONS_INIT;
-    options.server = fake_server_url(scene->server);
-    options.max_in_flight = 1;
-    options.connect_timeout_ms = -1;
-    assert_int_equal(soma_client_open(&options, &scene->client, NULL), SOMA_OK);
-    *state = scene;
-    return 0;
-}
-
-static int close_scene(void **state)
-{
-    struct scene *scene = *state;
-    soma_client_close(scene->client);
-    fake_server_close(scene->server);
-    free(scene);
-    return 0;
-}
-
-static enum soma_code ping(struct scene *scene, const struct soma_call_options *options,
-                           struct soma_error *err)
-{
-    struct soma_ping_request request = SOMA_PING_REQUEST_INIT;
-    struct soma_ping *result;
-    request.payload = "hello";
-    request.payload_length = 5;
-    enum soma_code code = soma_server_ping(scene->client, &request, options, &result, err);
-    if (code == SOMA_OK) {
-        assert_int_equal(result->payload_length, 5);
-        assert_memory_equal(result->payload, "hello", 5);
-    } else {
-        assert_null(result);
-    }
-    soma_free(result);
-    return code;
-}
 
 // A change whose reply is empty, so it works without a job.
 static enum soma_code delete_job(struct scene *scene, const struct soma_call_options *options,
@@ -114,7 +31,7 @@ static enum soma_code delete_job(struct scene *scene, const struct soma_call_opt
 static void a_ping_comes_back(void **state)
 {
     struct scene *scene = *state;
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+    assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
     // Reads carry no request id, but the time that is left.
     assert_int_equal(scene->id_lengths[0], 0);
     assert_in_range(scene->timeouts[0], 1, 30000);
@@ -162,7 +79,7 @@ static void what_changed_nothing_is_tried_again(void **state)
     scene->codes[0] = SOMA_UNAVAILABLE;
     scene->codes[1] = SOMA_RESOURCE_EXHAUSTED;
     scene->retry_after_ms = 1;
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+    assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
     assert_int_equal(fake_server_count(scene->server), 3);
 }
 
@@ -202,11 +119,11 @@ static void a_reply_that_cannot_be_read_is_an_error(void **state)
         scene->raw = cases[i].bytes;
         scene->raw_length = cases[i].length;
         scene->actions[number] = FAKE_RAW;
-        assert_int_not_equal(ping(scene, NULL, &err), SOMA_OK);
+        assert_int_not_equal(scene_ping(scene, NULL, &err), SOMA_OK);
         assert_string_equal(err.reason, cases[i].reason);
         assert_int_equal(fake_server_count(scene->server), number + 1);
     }
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+    assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
 }
 
 static void a_reply_without_its_job_is_an_error(void **state)
@@ -228,9 +145,9 @@ static void a_call_without_a_reply_ends_at_its_deadline(void **state)
     struct soma_error err;
     options.timeout_ms = 50;
     scene->actions[0] = FAKE_HOLD;
-    assert_int_equal(ping(scene, &options, &err), SOMA_DEADLINE_EXCEEDED);
+    assert_int_equal(scene_ping(scene, &options, &err), SOMA_DEADLINE_EXCEEDED);
     assert_string_equal(err.reason, "DEADLINE_EXCEEDED");
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+    assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
 }
 
 static void a_deadline_that_is_past_sends_nothing(void **state)
@@ -239,7 +156,7 @@ static void a_deadline_that_is_past_sends_nothing(void **state)
     struct soma_call_options options = SOMA_CALL_OPTIONS_INIT;
     struct soma_error err;
     options.timeout_ms = -1;
-    assert_int_equal(ping(scene, &options, &err), SOMA_DEADLINE_EXCEEDED);
+    assert_int_equal(scene_ping(scene, &options, &err), SOMA_DEADLINE_EXCEEDED);
     assert_string_equal(err.reason, "DEADLINE_PAST");
     assert_int_equal(fake_server_count(scene->server), 0);
 }
@@ -253,7 +170,7 @@ static void a_server_that_was_never_there_is_given_up(void **state)
     options.server = "ipc:///nowhere/soma.sock";
     options.connect_timeout_ms = 20;
     assert_int_equal(soma_client_open(&options, &scene.client, NULL), SOMA_OK);
-    assert_int_equal(ping(&scene, NULL, &err), SOMA_UNAVAILABLE);
+    assert_int_equal(scene_ping(&scene, NULL, &err), SOMA_UNAVAILABLE);
     assert_string_equal(err.reason, "SERVER_UNREACHABLE");
     assert_non_null(strstr(err.text, "ipc:///nowhere/soma.sock"));
     soma_client_close(scene.client);
@@ -278,7 +195,7 @@ static void an_unknown_outcome_is_not_called_unreachable(void **state)
     struct soma_call_options options = SOMA_CALL_OPTIONS_INIT;
     struct soma_error err;
     options.timeout_ms = 300;
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+    assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
     scene->actions[1] = FAKE_DROP;
     scene->codes[2] = scene->codes[3] = scene->codes[4] = SOMA_UNAVAILABLE;
     options.max_attempts = 3;
@@ -290,139 +207,11 @@ static void a_client_outlives_its_servers(void **state)
 {
     struct scene *scene = *state;
     for (int i = 0; i < RESTARTS; i++) {
-        assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+        assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
         fake_server_stop(scene->server);
         fake_server_start(scene->server);
     }
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
-}
-
-// --- the asynchronous form
-
-struct outcome {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int ended;
-    enum soma_code last;
-};
-
-static void note(void *user, struct soma_ping *result, const struct soma_error *err)
-{
-    struct outcome *outcome = user;
-    soma_free(result);
-    pthread_mutex_lock(&outcome->lock);
-    outcome->ended++;
-    outcome->last = err ? err->code : SOMA_OK;
-    pthread_cond_signal(&outcome->changed);
-    pthread_mutex_unlock(&outcome->lock);
-}
-
-static void await(struct outcome *outcome, int ended)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += AWAIT_S;
-    int rv = 0;
-    pthread_mutex_lock(&outcome->lock);
-    while (outcome->ended < ended && rv == 0)
-        rv = pthread_cond_timedwait(&outcome->changed, &outcome->lock, &until);
-    pthread_mutex_unlock(&outcome->lock);
-    assert_int_equal(rv, 0);
-}
-
-static struct soma_call *start_ping(struct scene *scene, struct outcome *outcome)
-{
-    struct soma_ping_request request = SOMA_PING_REQUEST_INIT;
-    struct soma_call *call;
-    assert_int_equal(
-        soma_server_ping_async(scene->client, &request, NULL, note, outcome, &call, NULL), SOMA_OK);
-    return call;
-}
-
-#define OUTCOME_INIT                                                    \
-    {                                                                   \
-        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, SOMA_OK \
-    }
-
-static void a_cancelled_call_calls_back_once(void **state)
-{
-    struct scene *scene = *state;
-    struct outcome flying = OUTCOME_INIT;
-    struct outcome waiting = OUTCOME_INIT;
-    scene->actions[0] = FAKE_HOLD;
-    struct soma_call *first = start_ping(scene, &flying);
-    fake_server_await(scene->server, 1);
-    // max_in_flight is 1: this one waits its turn.
-    struct soma_call *second = start_ping(scene, &waiting);
-    soma_call_cancel(second);
-    await(&waiting, 1);
-    assert_int_equal(waiting.last, SOMA_CANCELLED);
-    soma_call_cancel(first);
-    await(&flying, 1);
-    assert_int_equal(flying.last, SOMA_CANCELLED);
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
-    assert_int_equal(fake_server_count(scene->server), 2);
-    assert_int_equal(flying.ended + waiting.ended, 2);
-}
-
-static void a_call_that_pauses_can_be_cancelled(void **state)
-{
-    struct scene *scene = *state;
-    struct outcome outcome = OUTCOME_INIT;
-    scene->codes[0] = SOMA_UNAVAILABLE;
-    scene->retry_after_ms = 20000;
-    struct soma_call *call = start_ping(scene, &outcome);
-    fake_server_await(scene->server, 1);
-    soma_call_cancel(call);
-    await(&outcome, 1);
-    assert_int_equal(outcome.last, SOMA_CANCELLED);
-}
-
-static void waiting_calls_go_out_in_turn(void **state)
-{
-    struct scene *scene = *state;
-    struct outcome outcome = OUTCOME_INIT;
-    for (int i = 0; i < 40; i++)
-        start_ping(scene, &outcome);
-    await(&outcome, 40);
-    assert_int_equal(outcome.last, SOMA_OK);
-    assert_int_equal(fake_server_count(scene->server), 40);
-}
-
-static void closing_ends_every_call(void **state)
-{
-    struct scene *scene = *state;
-    struct outcome outcome = OUTCOME_INIT;
-    scene->actions[0] = FAKE_HOLD;
-    for (int i = 0; i < 10; i++)
-        start_ping(scene, &outcome);
-    fake_server_await(scene->server, 1);
-    soma_client_close(scene->client);
-    scene->client = NULL;
-    assert_int_equal(outcome.ended, 10);
-    assert_int_equal(outcome.last, SOMA_CANCELLED);
-}
-
-static void forget_job(void *user, struct soma_job *job, const struct soma_error *err)
-{
-    (void)user;
-    (void)err;
-    soma_free(job);
-}
-
-// max_in_flight is 1.
-static void a_long_poll_takes_no_calls_place(void **state)
-{
-    struct scene *scene = *state;
-    struct soma_job_wait_request request = SOMA_JOB_WAIT_REQUEST_INIT;
-    request.job_id = "j";
-    request.wait_ms = 60000;
-    scene->actions[0] = FAKE_HOLD;
-    assert_int_equal(
-        soma_job_wait_async(scene->client, &request, NULL, forget_job, NULL, NULL, NULL), SOMA_OK);
-    fake_server_await(scene->server, 1);
-    assert_true(scene->timeouts[0] > 60000);
-    assert_int_equal(ping(scene, NULL, NULL), SOMA_OK);
+    assert_int_equal(scene_ping(scene, NULL, NULL), SOMA_OK);
 }
 
 // --- arguments
@@ -506,7 +295,7 @@ static void every_method_of_the_protocol_has_its_row(void **state)
     assert_int_equal(count, METHOD_COUNT);
 }
 
-#define SCENE(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, client_scene_open, client_scene_close)
 
 int main(void)
 {
@@ -525,11 +314,6 @@ int main(void)
         cmocka_unit_test(an_address_that_is_none_is_refused),
         SCENE(an_unknown_outcome_is_not_called_unreachable),
         SCENE(a_client_outlives_its_servers),
-        SCENE(a_cancelled_call_calls_back_once),
-        SCENE(a_call_that_pauses_can_be_cancelled),
-        SCENE(waiting_calls_go_out_in_turn),
-        SCENE(closing_ends_every_call),
-        SCENE(a_long_poll_takes_no_calls_place),
         SCENE(a_struct_that_was_not_initialised_is_refused),
         SCENE(a_newer_struct_is_taken_where_it_says_nothing_new),
         SCENE(what_no_frame_holds_is_not_sent),
