@@ -28,13 +28,13 @@ struct copied_table {
     const char *name;
     const char *key;
     bool key_is_text;
+    const char *counter; // a column that counts up; NULL: there is none
     sqlite3_stmt *insert;
-    int key_index;
 };
 
 static struct copied_table tables[] = {
-    {"job", "id", true, NULL, 0},
-    {"request", "id", false, NULL, 0},
+    {"job", "id", true, "revision", NULL},
+    {"request", "id", false, NULL, NULL},
 };
 
 enum {
@@ -101,7 +101,8 @@ static void prepare_copy(struct copied_table *table)
         add(columns, columns[0] ? ", " : "");
         add(columns, column);
         add(values, values[0] ? ", " : "");
-        add(values, strcmp(column, table->key) == 0 ? "?1" : column);
+        bool counts = table->counter && strcmp(column, table->counter) == 0;
+        add(values, strcmp(column, table->key) == 0 ? "?1" : counts ? "?2" : column);
     }
     sqlite3_finalize(info);
     snprintf(sql, sizeof sql, "INSERT INTO %s(%s) SELECT %s FROM sample_%s", table->name, columns,
@@ -134,6 +135,8 @@ static void open_copy(const char *model, const char *scratch)
 
 static void insert_pair(void)
 {
+    static sqlite3_int64 count;
+    count++;
     for (int i = 0; i < TABLE_COUNT; i++) {
         char text[ID_SIZE];
         uint8_t bytes[16];
@@ -143,6 +146,8 @@ static void insert_pair(void)
             sqlite3_bind_text(tables[i].insert, 1, text, -1, SQLITE_TRANSIENT);
         else
             sqlite3_bind_blob(tables[i].insert, 1, bytes, sizeof bytes, SQLITE_TRANSIENT);
+        if (tables[i].counter)
+            sqlite3_bind_int64(tables[i].insert, 2, count);
         if (sqlite3_step(tables[i].insert) != SQLITE_DONE || sqlite3_changes(db) != 1)
             die("insert");
         sqlite3_reset(tables[i].insert);
