@@ -187,6 +187,9 @@ pid_t attempt_spawn(struct attempt *attempt, struct spawner *spawner)
     struct waiting waiting = {0};
     attempt_write(attempt);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    // As small as it gets: the link is full after a few messages that nobody read.
+    int size = 1;
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
     assert_int_equal(spawner_spawn(spawner, 7, attempt->path, pair[1], &err), SOMA_OK);
     close(pair[1]);
     attempt->link_fd = pair[0];
