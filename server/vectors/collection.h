@@ -1,0 +1,80 @@
+// The collections' memory: embeddings of those that are searched, loaded from the store on first
+// use, within a budget.
+//
+// A cache: the store is the truth, and memory can be dropped at any time. The writer thread makes
+// every change after its commit (vectors_publish, vectors_drop), in the order of the commits, so a
+// loaded collection's memory runs through the same sequences as the database. A reader
+//     1. begins here: the collection is loaded, and rows that die from now on stay;
+//     2. begins a read transaction and takes the collection's sequence S from it;
+//     3. waits here until memory has published S, and gets the rows;
+// and searches the rows that are alive at S: exactly the state of its transaction.
+//
+// While a collection is being loaded, changes are kept aside and replayed at the end. One lock
+// guards the table and is held only for bookkeeping, never across SQL or copying.
+#ifndef VECTORS_COLLECTION_H
+#define VECTORS_COLLECTION_H
+
+#include "base/clock.h"
+#include "store/collections.h"
+#include "store/store.h"
+#include "vectors/index.h"
+
+struct vectors;
+struct collection;
+
+// store is borrowed. budget_bytes bounds the memory of all collections together.
+enum soma_code vectors_open(struct store *store, size_t budget_bytes, struct vectors **ret_vectors,
+                            struct soma_error *err);
+// No reader is left and no writer runs. Takes NULL.
+void vectors_close(struct vectors *vectors);
+
+// A reader's hold on a collection; on the stack.
+struct collection_reader {
+    struct vectors *vectors;
+    struct collection *collection;
+    int64_t floor; // rows that died after it stay
+    struct row_set *rows;
+    struct collection_reader *next; // of the same collection, under the lock
+};
+
+// Loads the collection if it is not. COLLECTION_NOT_FOUND, MEMORY_BUDGET, OUT_OF_MEMORY,
+// DEADLINE_EXCEEDED. After success collection_read_end is due, in any case.
+enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
+                                     struct mono_time deadline,
+                                     struct collection_reader *ret_reader, struct soma_error *err);
+// Waits until memory has reached the sequence, then leaves the rows in reader->rows.
+enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequence,
+                                  struct mono_time deadline, struct soma_error *err);
+void collection_read_end(struct collection_reader *reader);
+
+// What a write did to one record, in memory's terms.
+struct row_change {
+    int64_t num;
+    const char *id;
+    const float *vector; // float[dim]; NULL: the record is gone
+};
+
+struct row_changes {
+    char uid[ID_SIZE];
+    uint32_t dim;
+    int64_t sequence; // that the write made
+    bool is_clear;    // all records are gone
+    const struct row_change *changes;
+    size_t count;
+};
+
+// On the writer thread, before the commit: would the collection with so many records fit into
+// memory at all? MEMORY_BUDGET.
+enum soma_code vectors_admit(struct vectors *vectors, uint32_t dim, int64_t record_count,
+                             struct soma_error *err);
+// On the writer thread, after the commit. Cannot fail: what finds no memory is dropped, and loaded
+// again by the next reader.
+void vectors_publish(struct vectors *vectors, const struct row_changes *changes);
+// The collection was deleted; readers that hold it go on.
+void vectors_drop(struct vectors *vectors, const char *uid);
+
+// What a collection takes now; 0: not loaded.
+int64_t vectors_memory_bytes(struct vectors *vectors, const char *uid);
+int64_t vectors_memory_bytes_all(struct vectors *vectors);
+
+#endif

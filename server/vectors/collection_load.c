@@ -1,0 +1,177 @@
+// Bringing a collection into memory while the writer goes on.
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/records.h"
+#include "vectors/collection_private.h"
+
+// --- changes that come meanwhile
+
+static char *put(char *at, const void *bytes, size_t length)
+{
+    return (char *)memcpy(at, bytes, length) + length;
+}
+
+bool pending_add(const struct vectors *vectors, struct collection *collection,
+                 const struct row_changes *changes)
+{
+    size_t vector_bytes = changes->dim * sizeof(float);
+    size_t bytes = sizeof(struct pending_change);
+    for (size_t i = 0; i < changes->count; i++) {
+        bytes += sizeof(struct row_change) + strlen(changes->changes[i].id) + 1;
+        bytes += changes->changes[i].vector ? vector_bytes : 0;
+    }
+    if (collection->pending_bytes + bytes > vectors->budget_bytes)
+        return false;
+    struct pending_change *pending = malloc(bytes);
+    if (!pending)
+        return false;
+    // The rows first, then all vectors, which want the alignment, then all ids.
+    struct row_change *rows = (struct row_change *)(pending + 1);
+    char *at = (char *)(rows + changes->count);
+    for (size_t i = 0; i < changes->count; i++) {
+        rows[i] = changes->changes[i];
+        if (rows[i].vector) {
+            rows[i].vector = (const float *)(const void *)at;
+            at = put(at, changes->changes[i].vector, vector_bytes);
+        }
+    }
+    for (size_t i = 0; i < changes->count; i++) {
+        rows[i].id = at;
+        at = put(at, changes->changes[i].id, strlen(changes->changes[i].id) + 1);
+    }
+    pending->next = NULL;
+    pending->changes = *changes;
+    pending->changes.changes = rows;
+    collection->pending_bytes += bytes;
+    *collection->pending_end = pending;
+    collection->pending_end = &pending->next;
+    return true;
+}
+
+void pending_free(struct pending_change *pending)
+{
+    while (pending) {
+        struct pending_change *next = pending->next;
+        free(pending);
+        pending = next;
+    }
+}
+
+static struct pending_change *pending_take(struct collection *collection)
+{
+    struct pending_change *taken = collection->pending;
+    collection->pending = NULL;
+    collection->pending_end = &collection->pending;
+    return taken;
+}
+
+// --- loading
+
+struct load {
+    struct vectors *vectors;
+    struct collection *collection;
+    struct collection_row row;
+    struct rows *rows;
+    size_t reserved_bytes;
+    bool no_memory;
+};
+
+static bool add_row(void *context, const struct record_row *row)
+{
+    struct load *load = context;
+    load->no_memory = !rows_put(load->rows, row->num, row->id, row->embedding, load->row.sequence);
+    return !load->no_memory;
+}
+
+static enum soma_code reserve(struct load *load, struct soma_error *err)
+{
+    struct vectors *vectors = load->vectors;
+    size_t bytes = (size_t)load->row.record_count * row_bytes(load->row.dimension);
+    pthread_mutex_lock(&vectors->lock);
+    bool fits = vectors_make_room(vectors, bytes);
+    if (fits) {
+        vectors->reserved_bytes += bytes;
+        load->reserved_bytes = bytes;
+    }
+    pthread_mutex_unlock(&vectors->lock);
+    return fits ? SOMA_OK : vectors_over_budget(vectors, bytes, err);
+}
+
+static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct soma_error *err)
+{
+    struct arena arena;
+    arena_init(&arena, 4 << 20); // for the collection's metadata
+    enum soma_code code = collections_get(txn, load->collection->uid, &arena, &load->row, err);
+    arena_fini(&arena);
+    if (!code)
+        code = reserve(load, err);
+    if (code)
+        return code;
+    load->rows = rows_new(load->row.dimension, load->row.metric == METRIC_COSINE,
+                          (size_t)load->row.record_count);
+    if (!load->rows)
+        return error_set_no_memory(err);
+    code =
+        records_scan_embeddings(txn, load->row.partition, load->row.dimension, add_row, load, err);
+    return !code && load->no_memory ? error_set_no_memory(err) : code;
+}
+
+// Applies what came during the loading until there is nothing more, and then, in the same hold of
+// the lock, hands the rows to the writer.
+static enum soma_code catch_up(struct load *load, struct soma_error *err)
+{
+    struct vectors *vectors = load->vectors;
+    struct collection *collection = load->collection;
+    int64_t sequence = load->row.sequence;
+    for (;;) {
+        pthread_mutex_lock(&vectors->lock);
+        struct pending_change *pending = pending_take(collection);
+        if (!pending)
+            break; // with the lock
+        pthread_mutex_unlock(&vectors->lock);
+        for (const struct pending_change *at = pending; at; at = at->next) {
+            if (at->changes.sequence <= sequence)
+                continue;
+            row_changes_apply(load->rows, &at->changes, &load->no_memory);
+            sequence = at->changes.sequence;
+        }
+        pending_free(pending);
+        if (load->no_memory)
+            return error_set_no_memory(err);
+    }
+    bool is_dropped = collection->is_dropped;
+    vectors->reserved_bytes -= load->reserved_bytes;
+    load->reserved_bytes = 0;
+    if (!is_dropped) {
+        collection->rows = load->rows;
+        collection->published = sequence;
+        collection->pending_bytes = 0;
+        collection->state = COLLECTION_LOADED;
+    }
+    pthread_mutex_unlock(&vectors->lock);
+    return is_dropped ? error_set(err, REASON_COLLECTION_NOT_FOUND, "collection",
+                                  "the collection was deleted meanwhile")
+                      : SOMA_OK;
+}
+
+enum soma_code collection_load(struct vectors *vectors, struct collection *collection,
+                               struct soma_error *err)
+{
+    struct load load = {.vectors = vectors, .collection = collection};
+    struct store_txn *txn;
+    enum soma_code code = store_read_begin(vectors->store, &txn, err);
+    if (!code) {
+        code = read_rows(&load, txn, err);
+        store_read_end(txn);
+    }
+    if (!code)
+        code = catch_up(&load, err);
+    if (code)
+        rows_free(load.rows);
+    pthread_mutex_lock(&vectors->lock);
+    vectors->reserved_bytes -= load.reserved_bytes;
+    pthread_cond_broadcast(&vectors->changed);
+    pthread_mutex_unlock(&vectors->lock);
+    return code;
+}

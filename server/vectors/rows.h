@@ -1,0 +1,89 @@
+// A collection's embeddings in memory: rows of float32 in chunks, each row with the sequence at
+// which it was born and the one at which it died. A row that is alive at sequence S:
+// born <= S < dead.
+//
+// One thread at a time changes them (the writer, or the loader before anybody looks), any number
+// read. A chunk's rows never move and its arrays never grow, so readers need no lock: they hold a
+// row_set, an immutable list of chunks. Only the tail chunk gets rows; what comes after the set was
+// taken was born later than its reader's sequence. Compaction puts new chunks in the place of
+// sparse ones and publishes a new set.
+#ifndef VECTORS_ROWS_H
+#define VECTORS_ROWS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vectors/row_map.h"
+
+struct text_block;
+
+enum {
+    ROW_ALIGNMENT = 64,
+    // What a row takes beside its vector: number, born, dead, id and its place in the map.
+    ROW_OVERHEAD_BYTES = 112
+};
+
+struct row_chunk {
+    atomic_uint refs;
+    uint32_t capacity;
+    atomic_uint count;   // rows there are; those below never change but for `dead`
+    uint32_t dead_count; // the changer's
+    int64_t last_dead;   // the changer's: the latest `dead`
+    float *vectors;      // float[capacity][dim]
+    int64_t *nums;       // the records' numbers
+    int64_t *born;
+    _Atomic int64_t *dead;    // INT64_MAX: alive
+    const char **ids;         // in texts
+    struct text_block *texts; // newest first
+    size_t bytes;             // of all of this
+};
+
+struct row_set {
+    atomic_uint refs;
+    uint32_t count;
+    struct row_chunk *chunks[]; // owned references; NULL: an empty place
+};
+
+struct rows {
+    uint32_t dim;
+    bool is_normalised;       // rows are kept with length 1
+    uint32_t capacity_wanted; // of the next chunk
+    pthread_mutex_t lock;     // guards `set` against readers that take it; the changer reads freely
+    struct row_set *set;
+    uint32_t tail;       // place of the chunk that gets rows; UINT32_MAX: none
+    struct row_map map;  // the changer's
+    atomic_size_t bytes; // of memory; readable from any thread
+};
+
+// expected_count sizes the first chunk. NULL: out of memory.
+struct rows *rows_new(uint32_t dim, bool is_normalised, size_t expected_count);
+// Readers may still hold sets. Takes NULL.
+void rows_free(struct rows *rows);
+
+// Adds a row, and lets the record's row before it die at the same sequence. vector may be
+// unaligned. False: out of memory, nothing is changed.
+bool rows_put(struct rows *rows, int64_t num, const char *id, const void *vector, int64_t sequence);
+// Lets the record's row die; harmless where there is none.
+void rows_kill(struct rows *rows, int64_t num, int64_t sequence);
+void rows_kill_all(struct rows *rows, int64_t sequence);
+
+// Copies living rows out of sparse chunks, a bounded number a call; rows that died at or before
+// floor are dropped. Out of memory: it is left for later.
+void rows_compact(struct rows *rows, int64_t floor);
+
+size_t rows_living_count(const struct rows *rows);
+
+// A reference to the chunks of now; given back by row_set_release (which takes NULL).
+struct row_set *rows_take_set(struct rows *rows);
+void row_set_release(struct row_set *set);
+
+static inline bool row_is_alive(const struct row_chunk *chunk, uint32_t row, int64_t sequence)
+{
+    return chunk->born[row] <= sequence &&
+           sequence < atomic_load_explicit(&chunk->dead[row], memory_order_relaxed);
+}
+
+#endif

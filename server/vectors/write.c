@@ -1,0 +1,319 @@
+#include "vectors/write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vectors/filter.h"
+#include "wire/limits.h"
+
+// A batch in the middle of being written.
+struct writing {
+    struct store_txn *txn;
+    const struct write_batch *batch;
+    struct arena *arena;
+    struct collection_row row;
+    int64_t sequence; // of this write, if it changes anything
+    struct row_change *changes;
+    struct write_result result;
+};
+
+static void fail_record(struct writing *writing, size_t index, enum reason reason, const char *text)
+{
+    struct write_failure *failure = &writing->result.failures[writing->result.failure_count++];
+    *failure = (struct write_failure){(uint32_t)index, reason_table[reason].code,
+                                      reason_table[reason].name, text};
+}
+
+static void note_change(struct writing *writing, int64_t num, const char *id, const float *vector)
+{
+    struct row_changes *changes = &writing->result.changes;
+    writing->changes[changes->count++] = (struct row_change){num, id, vector};
+}
+
+static enum soma_code insert(struct writing *writing, const struct write_record *record,
+                             struct soma_error *err)
+{
+    if (writing->row.last_record >= (int64_t)1 << PARTITION_SHIFT)
+        return error_set(err, REASON_INTERNAL, NULL, "the collection's record numbers are used up");
+    struct record_row row = {.num = (writing->row.partition << PARTITION_SHIFT) +
+                                    ++writing->row.last_record,
+                             .id = record->id,
+                             .metadata = record->metadata,
+                             .document = record->document,
+                             .embedding = record->embedding};
+    enum soma_code code = records_insert(writing->txn, writing->row.partition, &row, record->hash,
+                                         writing->sequence, writing->batch->dim, err);
+    if (code)
+        return code;
+    writing->row.record_count++;
+    writing->result.inserted++;
+    note_change(writing, row.num, record->id, record->embedding);
+    return SOMA_OK;
+}
+
+// The embedding is written, and searched anew, only where it differs.
+static enum soma_code replace(struct writing *writing, int64_t num,
+                              const struct write_record *record, const float *old_embedding,
+                              struct soma_error *err)
+{
+    uint32_t dim = writing->batch->dim;
+    bool is_same = memcmp(old_embedding, record->embedding, dim * sizeof(float)) == 0;
+    struct record_row row = {.num = num,
+                             .id = record->id,
+                             .metadata = record->metadata,
+                             .document = record->document,
+                             .embedding = is_same ? NULL : record->embedding};
+    enum soma_code code =
+        records_replace(writing->txn, &row, record->hash, writing->sequence, dim, err);
+    if (code)
+        return code;
+    writing->result.updated++;
+    if (!is_same)
+        note_change(writing, num, record->id, record->embedding);
+    return SOMA_OK;
+}
+
+static enum soma_code upsert(struct writing *writing, size_t index, struct soma_error *err)
+{
+    const struct write_record *record = &writing->batch->records[index];
+    int64_t num = 0;
+    uint8_t hash[RECORD_HASH_BYTES];
+    bool found = false;
+    enum soma_code code =
+        records_find(writing->txn, writing->row.partition, record->id, &num, hash, &found, err);
+    if (code)
+        return code;
+    if (!found)
+        return insert(writing, record, err);
+    if (writing->batch->mode == WRITE_INSERT) {
+        fail_record(writing, index, REASON_RECORD_EXISTS, "a record with this id exists");
+        return SOMA_OK;
+    }
+    if (memcmp(hash, record->hash, sizeof hash) == 0) {
+        writing->result.unchanged++;
+        return SOMA_OK;
+    }
+    struct record_row old;
+    code = records_read(writing->txn, num, (struct record_parts){.embedding = true},
+                        writing->batch->dim, writing->arena, &old, err);
+    return code ? code : replace(writing, num, record, old.embedding, err);
+}
+
+static enum soma_code update(struct writing *writing, size_t index, struct soma_error *err)
+{
+    struct write_record merged = writing->batch->records[index];
+    int64_t num = 0;
+    uint8_t hash[RECORD_HASH_BYTES];
+    bool found = false;
+    enum soma_code code =
+        records_find(writing->txn, writing->row.partition, merged.id, &num, hash, &found, err);
+    if (code)
+        return code;
+    if (!found) {
+        fail_record(writing, index, REASON_RECORD_NOT_FOUND, "no record has this id");
+        return SOMA_OK;
+    }
+    struct record_row old;
+    code = records_read(writing->txn, num, (struct record_parts){true, true, true},
+                        writing->batch->dim, writing->arena, &old, err);
+    if (!code)
+        code = metadata_merge(old.metadata, merged.metadata, writing->arena, &merged.metadata, err);
+    if (code)
+        return code;
+    if (!merged.document)
+        merged.document = old.document;
+    if (!merged.embedding)
+        merged.embedding = old.embedding;
+    record_hash(&merged, writing->batch->dim, merged.hash);
+    if (memcmp(hash, merged.hash, sizeof hash) == 0) {
+        writing->result.unchanged++;
+        return SOMA_OK;
+    }
+    return replace(writing, num, &merged, old.embedding, err);
+}
+
+static enum soma_code apply_all(struct writing *writing, struct soma_error *err)
+{
+    const struct write_batch *batch = writing->batch;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->records[i].is_skipped) {
+            writing->result.skipped++;
+            continue;
+        }
+        enum soma_code code =
+            batch->mode == WRITE_UPDATE ? update(writing, i, err) : upsert(writing, i, err);
+        if (code) {
+            char prefix[48];
+            snprintf(prefix, sizeof prefix, "records[%zu]", i);
+            error_prefix_field(err, prefix);
+            return code;
+        }
+    }
+    return SOMA_OK;
+}
+
+static enum soma_code begin(struct writing *writing, struct soma_error *err)
+{
+    const struct write_batch *batch = writing->batch;
+    enum soma_code code =
+        collections_find(writing->txn, batch->collection, writing->arena, &writing->row, err);
+    if (code)
+        return code;
+    if (writing->row.dimension != batch->dim || writing->row.metric != (int)batch->metric)
+        return error_set(err, REASON_DIMENSION_MISMATCH, "embeddings",
+                         "the collection was replaced by one of dimension %u meanwhile",
+                         writing->row.dimension);
+    writing->sequence = writing->row.sequence + 1;
+    writing->changes = arena_alloc(writing->arena, batch->count * sizeof *writing->changes);
+    writing->result.failures =
+        arena_alloc(writing->arena, batch->count * sizeof *writing->result.failures);
+    return writing->changes && writing->result.failures ? SOMA_OK : error_set_no_memory(err);
+}
+
+static void changes_for(const struct collection_row *row, const struct row_change *changes,
+                        size_t count, struct row_changes *ret_changes)
+{
+    *ret_changes = (struct row_changes){
+        .dim = row->dimension, .sequence = row->sequence, .changes = changes, .count = count};
+    memcpy(ret_changes->uid, row->uid, sizeof ret_changes->uid);
+}
+
+enum soma_code write_apply(struct vectors *vectors, struct store_txn *txn,
+                           const struct write_batch *batch, struct arena *arena,
+                           struct write_result *ret_result, struct soma_error *err)
+{
+    struct writing writing = {.txn = txn, .batch = batch, .arena = arena};
+    enum soma_code code = begin(&writing, err);
+    if (!code)
+        code = apply_all(&writing, err);
+    struct write_result *result = &writing.result;
+    if (!code && result->inserted)
+        code = vectors_admit(vectors, batch->dim, writing.row.record_count, err);
+    if (code)
+        return code;
+    result->has_changed = result->inserted || result->updated;
+    if (result->has_changed) {
+        writing.row.sequence = writing.sequence;
+        code = collections_save_counters(txn, &writing.row, err);
+    }
+    changes_for(&writing.row, writing.changes, result->changes.count, &result->changes);
+    if (!code)
+        *ret_result = *result;
+    return code;
+}
+
+// --- deleting
+
+struct deleting {
+    const struct delete_request *request;
+    struct arena *arena;
+    struct row_change *found; // grows
+    size_t count, room;
+    bool no_memory;
+};
+
+static bool note_found(struct deleting *deleting, int64_t num)
+{
+    if (deleting->count == deleting->room) {
+        size_t room = deleting->room ? deleting->room * 2 : 256;
+        struct row_change *grown = arena_alloc(deleting->arena, room * sizeof *grown);
+        if (!grown) {
+            deleting->no_memory = true;
+            return false;
+        }
+        if (deleting->count)
+            memcpy(grown, deleting->found, deleting->count * sizeof *grown);
+        deleting->found = grown;
+        deleting->room = room;
+    }
+    deleting->found[deleting->count++] = (struct row_change){.num = num, .id = ""};
+    return true;
+}
+
+static bool match(void *context, const struct record_row *row)
+{
+    struct deleting *deleting = context;
+    return !filter_matches(deleting->request->filter, row->metadata) ||
+           note_found(deleting, row->num);
+}
+
+static int compare_nums(const void *a, const void *b)
+{
+    int64_t left = ((const struct row_change *)a)->num;
+    int64_t right = ((const struct row_change *)b)->num;
+    return (left > right) - (left < right);
+}
+
+// An id that stands twice names its record once.
+static void drop_duplicates(struct deleting *deleting)
+{
+    size_t kept = 0;
+    if (deleting->count)
+        qsort(deleting->found, deleting->count, sizeof *deleting->found, compare_nums);
+    for (size_t i = 0; i < deleting->count; i++) {
+        if (!kept || deleting->found[kept - 1].num != deleting->found[i].num)
+            deleting->found[kept++] = deleting->found[i];
+    }
+    deleting->count = kept;
+}
+
+static enum soma_code find_ids(struct deleting *deleting, struct store_txn *txn, int64_t partition,
+                               struct delete_result *result, struct soma_error *err)
+{
+    for (size_t i = 0; i < deleting->request->count; i++) {
+        int64_t num = 0;
+        uint8_t hash[RECORD_HASH_BYTES];
+        bool found = false;
+        enum soma_code code =
+            records_find(txn, partition, deleting->request->ids[i], &num, hash, &found, err);
+        if (code)
+            return code;
+        if (!found)
+            result->missing++;
+        else if (!note_found(deleting, num))
+            return error_set_no_memory(err);
+    }
+    drop_duplicates(deleting);
+    return SOMA_OK;
+}
+
+static enum soma_code delete_found(struct deleting *deleting, struct store_txn *txn,
+                                   struct collection_row *row, struct soma_error *err)
+{
+    for (size_t i = 0; i < deleting->count; i++) {
+        enum soma_code code = records_delete(txn, deleting->found[i].num, err);
+        if (code)
+            return code;
+    }
+    row->record_count -= (int64_t)deleting->count;
+    row->sequence++;
+    return collections_save_counters(txn, row, err);
+}
+
+enum soma_code write_delete(struct store_txn *txn, const struct delete_request *request,
+                            struct arena *arena, struct delete_result *ret_result,
+                            struct soma_error *err)
+{
+    struct deleting deleting = {.request = request, .arena = arena};
+    struct delete_result result = {0};
+    struct collection_row row;
+    enum soma_code code = collections_find(txn, request->collection, arena, &row, err);
+    if (!code && request->count)
+        code = find_ids(&deleting, txn, row.partition, &result, err);
+    else if (!code)
+        code = records_scan_metadata(txn, row.partition, match, &deleting, err);
+    if (!code && deleting.no_memory)
+        code = error_set_no_memory(err);
+    result.matched = (int64_t)deleting.count;
+    result.has_changed = deleting.count && !request->is_dry_run;
+    if (!code && result.has_changed) {
+        code = delete_found(&deleting, txn, &row, err);
+        result.deleted = result.matched;
+    }
+    if (code)
+        return code;
+    changes_for(&row, deleting.found, result.deleted ? deleting.count : 0, &result.changes);
+    *ret_result = result;
+    return SOMA_OK;
+}
