@@ -8,6 +8,7 @@
 #include "rpc/listener.h"
 #include "rpc/workers.h"
 #include "services/server_service.h"
+#include "services/vector_service.h"
 #include "somad/data_directory.h"
 #include "somad/jobs_room.h"
 #include "store/store.h"
@@ -31,6 +32,8 @@ struct server {
     struct workers *workers;
     struct parking *parking;
     struct jobs_room jobs;
+    struct vectors *vectors;
+    struct vector_service *vector_service;
     struct server_service *server_service;
     struct dispatcher *dispatcher;
     struct listener *listener;
@@ -80,13 +83,25 @@ static enum soma_code start_jobs(struct server *server, struct soma_error *err)
                            server->workers, server->parking, err);
 }
 
+static enum soma_code start_vectors(struct server *server, struct soma_error *err)
+{
+    enum soma_code code =
+        vectors_open(server->store, (size_t)server->config->memory_budget, &server->vectors, err);
+    const struct vector_service_rooms rooms = {.store = server->store,
+                                               .writer = server->writer,
+                                               .workers = server->workers,
+                                               .vectors = server->vectors};
+    return code ? code : vector_service_new(&rooms, &server->vector_service, err);
+}
+
 static enum soma_code make_services(struct server *server, struct soma_error *err)
 {
     enum soma_code code = server_service_new(&server->facts, &server->server_service, err);
     if (code != SOMA_OK)
         return code;
     ProtobufCService *const services[] = {server_service_base(server->server_service),
-                                          job_service_base(server->jobs.service)};
+                                          job_service_base(server->jobs.service),
+                                          vector_service_base(server->vector_service)};
     return dispatcher_new(services, sizeof services / sizeof services[0], &server->dispatcher, err);
 }
 
@@ -127,7 +142,8 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
                             struct soma_error *err)
 {
     static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
-        prepare_jobs, open_store, start_threads, start_jobs, make_services, listen_everywhere};
+        prepare_jobs,  open_store,    start_threads,    start_jobs,
+        start_vectors, make_services, listen_everywhere};
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set_no_memory(err);
@@ -168,6 +184,8 @@ void server_stop(struct server *server)
     dispatcher_free(server->dispatcher);
     server_service_free(server->server_service);
     jobs_room_fini(&server->jobs);
+    vector_service_free(server->vector_service);
+    vectors_close(server->vectors);
     parking_free(server->parking);
     store_close(server->store);
     data_directory_close(&server->data);

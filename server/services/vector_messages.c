@@ -1,0 +1,317 @@
+#include "services/vector_messages.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "wire/limits.h"
+
+_Static_assert((int)METRIC_COSINE == (int)PB__METRIC__METRIC_COSINE &&
+                   (int)METRIC_L2 == (int)PB__METRIC__METRIC_L2 &&
+                   (int)METRIC_DOT == (int)PB__METRIC__METRIC_DOT,
+               "metrics have the numbers of vectors.proto");
+// Fields and types are in one order, which field_from_message and put_field rely on.
+_Static_assert((int)PB__METADATA_FIELD__VALUE_STRING_VALUE == METADATA_STRING + 1 &&
+                   (int)PB__METADATA_FIELD__VALUE_BOOL_LIST == METADATA_BOOL_LIST + 1,
+               "metadata types follow the fields of vectors.proto");
+
+void *messages_new(struct arena *arena, size_t count, size_t size)
+{
+    void **pointers = arena_calloc(arena, count + 1, sizeof *pointers);
+    char *messages = arena_calloc(arena, count + 1, size);
+    if (!pointers || !messages)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        pointers[i] = messages + i * size;
+    return pointers;
+}
+
+enum soma_code check_collection_ref(const char *collection, struct soma_error *err)
+{
+    if (!*collection)
+        return error_set(err, REASON_FIELD_REQUIRED, "collection", "no collection is named");
+    if (strlen(collection) > COLLECTION_NAME_BYTES)
+        return error_set(err, REASON_FIELD_TOO_LONG, "collection",
+                         "a collection's name has at most %d characters", COLLECTION_NAME_BYTES);
+    return SOMA_OK;
+}
+
+enum soma_code check_collection_name(const char *name, const char *field, struct soma_error *err)
+{
+    if (!*name)
+        return error_set(err, REASON_FIELD_REQUIRED, field, "a collection needs a name");
+    if (strlen(name) > COLLECTION_NAME_BYTES)
+        return error_set(err, REASON_FIELD_TOO_LONG, field,
+                         "a collection's name has at most %d characters", COLLECTION_NAME_BYTES);
+    if (!text_is_of(name, "A-Za-z0-9._-") || strchr("._-", name[0]))
+        return error_set(err, REASON_FIELD_INVALID, field,
+                         "a collection's name is of A-Z a-z 0-9 . _ - and starts with a letter or"
+                         " digit");
+    return SOMA_OK;
+}
+
+enum soma_code check_record_ids(const char *const *ids, size_t count, struct soma_error *err)
+{
+    if (count > LIMIT_BATCH_RECORDS)
+        return error_set(err, REASON_FIELD_TOO_LONG, "ids", "%zu ids; %d at most", count,
+                         LIMIT_BATCH_RECORDS);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(ids[i]);
+        char field[48];
+        snprintf(field, sizeof field, "ids[%zu]", i);
+        if (!length)
+            return error_set(err, REASON_FIELD_REQUIRED, field, "an id is empty");
+        if (length > LIMIT_RECORD_ID_BYTES)
+            return error_set(err, REASON_FIELD_TOO_LONG, field, "an id of %zu bytes; %d at most",
+                             length, LIMIT_RECORD_ID_BYTES);
+    }
+    return SOMA_OK;
+}
+
+static struct metadata_field field_from_message(const Pb__MetadataField *message)
+{
+    struct metadata_field field = {.key = message->key, .count = 1};
+    field.type =
+        message->value_case ? (enum metadata_type)(message->value_case - 1) : METADATA_REMOVE;
+    switch (field.type) {
+    case METADATA_REMOVE:
+        field.count = 0;
+        break;
+    case METADATA_STRING:
+        field.values.strings = &message->string_value;
+        break;
+    case METADATA_INT:
+        field.values.ints = &message->int_value;
+        break;
+    case METADATA_DOUBLE:
+        field.values.doubles = &message->double_value;
+        break;
+    case METADATA_BOOL:
+        field.values.bools = &message->bool_value;
+        break;
+    case METADATA_STRING_LIST:
+        field.count = message->string_list->n_values;
+        field.values.strings = message->string_list->values;
+        break;
+    case METADATA_INT_LIST:
+        field.count = message->int_list->n_values;
+        field.values.ints = message->int_list->values;
+        break;
+    case METADATA_DOUBLE_LIST:
+        field.count = message->double_list->n_values;
+        field.values.doubles = message->double_list->values;
+        break;
+    case METADATA_BOOL_LIST:
+        field.count = message->bool_list->n_values;
+        field.values.bools = message->bool_list->values;
+        break;
+    }
+    return field;
+}
+
+enum soma_code fields_from_messages(Pb__MetadataField *const *messages, size_t count,
+                                    struct arena *arena, const struct metadata_field **ret_fields,
+                                    struct soma_error *err)
+{
+    struct metadata_field *fields = arena_calloc(arena, count, sizeof *fields);
+    if (!fields)
+        return error_set_no_memory(err);
+    for (size_t i = 0; i < count; i++)
+        fields[i] = field_from_message(messages[i]);
+    *ret_fields = fields;
+    return SOMA_OK;
+}
+
+enum soma_code inputs_from_messages(Pb__Record *const *messages, size_t count, struct arena *arena,
+                                    struct record_input **ret_inputs, struct soma_error *err)
+{
+    if (count > LIMIT_BATCH_RECORDS)
+        return error_set(err, REASON_FIELD_TOO_LONG, "records", "%zu records; %d at most", count,
+                         LIMIT_BATCH_RECORDS);
+    struct record_input *inputs = arena_calloc(arena, count, sizeof *inputs);
+    if (!inputs)
+        return error_set_no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        const Pb__Record *message = messages[i];
+        inputs[i].id = message->id;
+        if (message->document_presence_case == PB__RECORD__DOCUMENT_PRESENCE_DOCUMENT)
+            inputs[i].document = message->document;
+        inputs[i].field_count = message->n_metadata;
+        enum soma_code code = fields_from_messages(message->metadata, message->n_metadata, arena,
+                                                   &inputs[i].fields, err);
+        if (code)
+            return code;
+    }
+    *ret_inputs = inputs;
+    return SOMA_OK;
+}
+
+enum soma_code filter_from_text(const char *where, struct arena *arena,
+                                const struct filter **ret_filter, struct soma_error *err)
+{
+    *ret_filter = NULL;
+    return *where ? filter_compile(where, arena, ret_filter, err) : SOMA_OK;
+}
+
+struct record_parts parts_from_message(const Pb__Include *include)
+{
+    if (!include)
+        return (struct record_parts){.document = true, .metadata = true};
+    return (struct record_parts){.document = include->document,
+                                 .metadata = include->metadata,
+                                 .embedding = include->embedding};
+}
+
+// --- metadata back into messages
+
+static bool put_strings(struct metadata_item item, struct arena *arena, Pb__MetadataField *message)
+{
+    Pb__StringList *list = arena_alloc(arena, sizeof *list);
+    if (!list)
+        return false;
+    pb__string_list__init(list);
+    list->values = arena_calloc(arena, item.count, sizeof *list->values);
+    message->string_list = list;
+    struct metadata_value value;
+    while (list->values && metadata_value_next(&item, &value))
+        list->values[list->n_values++] = value.text;
+    return list->values != NULL;
+}
+
+static bool put_ints(struct metadata_item item, struct arena *arena, Pb__MetadataField *message)
+{
+    Pb__IntList *list = arena_alloc(arena, sizeof *list);
+    if (!list)
+        return false;
+    pb__int_list__init(list);
+    list->values = arena_calloc(arena, item.count, sizeof *list->values);
+    message->int_list = list;
+    struct metadata_value value;
+    while (list->values && metadata_value_next(&item, &value))
+        list->values[list->n_values++] = value.integer;
+    return list->values != NULL;
+}
+
+static bool put_doubles(struct metadata_item item, struct arena *arena, Pb__MetadataField *message)
+{
+    Pb__DoubleList *list = arena_alloc(arena, sizeof *list);
+    if (!list)
+        return false;
+    pb__double_list__init(list);
+    list->values = arena_calloc(arena, item.count, sizeof *list->values);
+    message->double_list = list;
+    struct metadata_value value;
+    while (list->values && metadata_value_next(&item, &value))
+        list->values[list->n_values++] = value.real;
+    return list->values != NULL;
+}
+
+static bool put_bools(struct metadata_item item, struct arena *arena, Pb__MetadataField *message)
+{
+    Pb__BoolList *list = arena_alloc(arena, sizeof *list);
+    if (!list)
+        return false;
+    pb__bool_list__init(list);
+    list->values = arena_calloc(arena, item.count, sizeof *list->values);
+    message->bool_list = list;
+    struct metadata_value value;
+    while (list->values && metadata_value_next(&item, &value))
+        list->values[list->n_values++] = value.truth;
+    return list->values != NULL;
+}
+
+static bool put_list(struct metadata_item item, struct arena *arena, Pb__MetadataField *message)
+{
+    if (item.type == METADATA_STRING_LIST)
+        return put_strings(item, arena, message);
+    if (item.type == METADATA_INT_LIST)
+        return put_ints(item, arena, message);
+    if (item.type == METADATA_DOUBLE_LIST)
+        return put_doubles(item, arena, message);
+    return put_bools(item, arena, message);
+}
+
+static bool put_field(struct metadata_item item, struct arena *arena, Pb__MetadataField *message)
+{
+    pb__metadata_field__init(message);
+    message->key = item.key;
+    message->value_case = (Pb__MetadataField__ValueCase)(item.type + 1);
+    if (metadata_type_is_list(item.type))
+        return put_list(item, arena, message);
+    struct metadata_value value;
+    if (!metadata_value_next(&item, &value)) {
+        message->value_case = PB__METADATA_FIELD__VALUE__NOT_SET;
+        return true;
+    }
+    if (value.type == METADATA_STRING)
+        message->string_value = value.text;
+    else if (value.type == METADATA_INT)
+        message->int_value = value.integer;
+    else if (value.type == METADATA_DOUBLE)
+        message->double_value = value.real;
+    else
+        message->bool_value = value.truth;
+    return true;
+}
+
+// Keys and texts stay where they are, in the encoded bytes.
+static enum soma_code messages_from_metadata(struct metadata metadata, struct arena *arena,
+                                             size_t *ret_count, Pb__MetadataField ***ret_messages,
+                                             struct soma_error *err)
+{
+    struct metadata_item item;
+    size_t count = 0;
+    for (struct metadata rest = metadata; metadata_next(&rest, &item);)
+        count++;
+    Pb__MetadataField **messages = messages_new(arena, count, sizeof(Pb__MetadataField));
+    if (!messages)
+        return error_set_no_memory(err);
+    for (size_t i = 0; i < count && metadata_next(&metadata, &item); i++) {
+        if (!put_field(item, arena, messages[i]))
+            return error_set_no_memory(err);
+    }
+    *ret_count = count;
+    *ret_messages = messages;
+    return SOMA_OK;
+}
+
+enum soma_code message_from_collection(const struct collection_row *row, struct vectors *vectors,
+                                       struct arena *arena, Pb__Collection **ret_message,
+                                       struct soma_error *err)
+{
+    Pb__Collection *message = arena_alloc(arena, sizeof *message);
+    if (!message)
+        return error_set_no_memory(err);
+    pb__collection__init(message);
+    message->name = arena_string(arena, row->name);
+    message->uid = arena_string(arena, row->uid);
+    if (!message->name || !message->uid)
+        return error_set_no_memory(err);
+    message->dimension = row->dimension;
+    message->metric = (Pb__Metric)row->metric;
+    message->created_unix_ms = row->created_unix_ms;
+    message->sequence = row->sequence;
+    message->record_count = row->record_count;
+    message->memory_bytes = vectors_memory_bytes(vectors, row->uid);
+    message->index_kind = index_exact.name;
+    *ret_message = message;
+    return messages_from_metadata(row->metadata, arena, &message->n_metadata, &message->metadata,
+                                  err);
+}
+
+enum soma_code message_from_record(const struct record_row *row, struct arena *arena,
+                                   Pb__Record **ret_message, struct soma_error *err)
+{
+    Pb__Record *message = arena_alloc(arena, sizeof *message);
+    if (!message)
+        return error_set_no_memory(err);
+    pb__record__init(message);
+    message->id = row->id;
+    if (row->document) {
+        message->document_presence_case = PB__RECORD__DOCUMENT_PRESENCE_DOCUMENT;
+        message->document = row->document;
+    }
+    *ret_message = message;
+    return messages_from_metadata(row->metadata, arena, &message->n_metadata, &message->metadata,
+                                  err);
+}

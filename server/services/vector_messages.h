@@ -1,0 +1,40 @@
+// Between the messages of vectors.proto and the domain's values. Everything made is in the arena.
+#ifndef SERVICES_VECTOR_MESSAGES_H
+#define SERVICES_VECTOR_MESSAGES_H
+
+#include "soma/v1/vectors.pb-c.h"
+#include "store/records.h"
+#include "vectors/collection.h"
+#include "vectors/filter.h"
+#include "vectors/write.h"
+
+// count pointers to zeroed messages of size bytes each; NULL: no memory.
+void *messages_new(struct arena *arena, size_t count, size_t size);
+
+// FIELD_REQUIRED, FIELD_INVALID, FIELD_TOO_LONG.
+enum soma_code check_collection_ref(const char *collection, struct soma_error *err);
+enum soma_code check_collection_name(const char *name, const char *field, struct soma_error *err);
+
+// 1 to LIMIT_RECORD_ID_BYTES each, LIMIT_BATCH_RECORDS at most.
+enum soma_code check_record_ids(const char *const *ids, size_t count, struct soma_error *err);
+
+enum soma_code fields_from_messages(Pb__MetadataField *const *messages, size_t count,
+                                    struct arena *arena, const struct metadata_field **ret_fields,
+                                    struct soma_error *err);
+enum soma_code inputs_from_messages(Pb__Record *const *messages, size_t count, struct arena *arena,
+                                    struct record_input **ret_inputs, struct soma_error *err);
+
+// *ret_filter is NULL where the text is empty.
+enum soma_code filter_from_text(const char *where, struct arena *arena,
+                                const struct filter **ret_filter, struct soma_error *err);
+
+// Absent: documents and metadata.
+struct record_parts parts_from_message(const Pb__Include *include);
+
+enum soma_code message_from_collection(const struct collection_row *row, struct vectors *vectors,
+                                       struct arena *arena, Pb__Collection **ret_message,
+                                       struct soma_error *err);
+enum soma_code message_from_record(const struct record_row *row, struct arena *arena,
+                                   Pb__Record **ret_message, struct soma_error *err);
+
+#endif

@@ -1,0 +1,41 @@
+// What the files of the vector service share.
+#ifndef SERVICES_VECTOR_PRIVATE_H
+#define SERVICES_VECTOR_PRIVATE_H
+
+#include "services/mutation.h"
+#include "services/vector_service.h"
+#include "soma/v1/vectors.pb-c.h"
+
+enum {
+    // What a call's arena may hold beside the request: the domain values and the reply.
+    VALUES_BYTES_MAX = 128 << 20
+};
+
+// Removes the records of dead partitions, some in each write operation, until none is left.
+struct purge {
+    struct write_op op;
+    struct vector_service *service;
+    bool is_running; // the writer thread's, once the server has started
+    bool is_done;    // of the operation in hand
+};
+
+struct vector_service {
+    Pb__VectorService_Service base; // first: the dispatcher's pointer leads back here
+    struct vector_service_rooms rooms;
+    struct purge purge;
+};
+
+// A method on a worker: answers the call or hands it to the writer, or returns an error and the
+// call is failed with it.
+typedef enum soma_code vector_method(struct vector_service *service, struct rpc_call *call,
+                                     const ProtobufCMessage *message, struct soma_error *err);
+
+vector_method vector_create_collection, vector_get_collection, vector_list_collections,
+    vector_update_collection, vector_delete_collection, vector_clear_collection,
+    vector_upsert_records, vector_insert_records, vector_update_records, vector_get_records,
+    vector_delete_records, vector_count_records, vector_query_records, vector_scan_records;
+
+// On the writer thread, or before it has anything else to do.
+void purge_start(struct purge *purge);
+
+#endif
