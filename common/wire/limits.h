@@ -4,13 +4,14 @@
 
 #include <stdint.h>
 
-// LIMIT_FRAME_BYTES and so on; constant expressions (gcc and clang give the enumerators a type that
-// holds all values).
-enum {
-#define LIMIT(NAME, wire_name, value, meaning) LIMIT_##NAME = value,
+// LIMIT_FRAME_BYTES and so on; constant expressions. An enum for each, so that one that needs 64
+// bits does not widen the others.
+#define LIMIT(NAME, wire_name, value, meaning) \
+    enum {                                     \
+        LIMIT_##NAME = value                   \
+    };
 #include "wire/limits.def"
 #undef LIMIT
-};
 
 struct limit_row {
     const char *name; // as GetServerInfo says it
