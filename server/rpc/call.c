@@ -24,6 +24,7 @@ void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, 
     call->method = "";
     call->has_request_id = false;
     call->deadline = clock_deadline_after(LIMIT_DEFAULT_TIMEOUT_MS);
+    call->deadline_is_ours = true;
     call->peer = peer;
     call->slot = NULL;
 }
@@ -41,6 +42,12 @@ const char *rpc_call_method(const struct rpc_call *call)
 struct mono_time rpc_call_deadline(const struct rpc_call *call)
 {
     return call->deadline;
+}
+
+void rpc_call_extend(struct rpc_call *call, struct mono_time deadline)
+{
+    if (call->deadline_is_ours && deadline.ms > call->deadline.ms)
+        call->deadline = deadline;
 }
 
 const uint8_t *rpc_call_request_id(const struct rpc_call *call)

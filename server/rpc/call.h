@@ -30,6 +30,10 @@ const char *rpc_call_method(const struct rpc_call *call);
 // When the caller gives up.
 struct mono_time rpc_call_deadline(const struct rpc_call *call);
 
+// Where the caller named no deadline, ours is moved to this one if it is later: a long poll's time
+// is what the caller asked for.
+void rpc_call_extend(struct rpc_call *call, struct mono_time deadline);
+
 // The 16 bytes that make this request one, or NULL where the caller sent none.
 const uint8_t *rpc_call_request_id(const struct rpc_call *call);
 

@@ -21,6 +21,7 @@ struct rpc_call {
     uint8_t request_id[REQUEST_ID_BYTES];
     bool has_request_id;
     struct mono_time deadline;
+    bool deadline_is_ours; // the caller named none
     uint32_t peer;
     void *slot;
 };

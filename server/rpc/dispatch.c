@@ -108,8 +108,10 @@ static enum soma_code take_timeout(struct rpc_call *call, int32_t timeout_ms,
     if (timeout_ms > LIMIT_TIMEOUT_MS)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "timeout_ms",
                          "timeout_ms is %d, at most %lld", timeout_ms, (long long)LIMIT_TIMEOUT_MS);
-    if (timeout_ms > 0)
+    if (timeout_ms > 0) {
         call->deadline = clock_deadline_after(timeout_ms);
+        call->deadline_is_ours = false;
+    }
     return SOMA_OK;
 }
 

@@ -44,6 +44,7 @@ struct parked {
     } state;
     bool published; // something came while it was HANDED
     bool last;      // its time is over
+    bool dropped;   // its peer is gone
     size_t heap_place;
     struct group *group[MEMBERSHIP_COUNT];
     struct parked *next[MEMBERSHIP_COUNT];
@@ -353,6 +354,7 @@ bool parking_begin(struct parking *parking, struct rpc_call *call, int64_t topic
         parked->fn = fn;
         parked->request = request;
         parked->service = service;
+        rpc_call_extend(call, (struct mono_time){deadline.ms + ANSWER_MARGIN_MS});
         parked->deadline = earlier(deadline, rpc_call_deadline(call));
         *rpc_call_slot(call) = parked;
     }
@@ -364,8 +366,9 @@ void parking_wait(struct parking *parking, struct rpc_call *call)
 {
     pthread_mutex_lock(&parking->mutex);
     struct parked *parked = *rpc_call_slot(call);
-    if (parked->published || parking->stopping) {
-        hand_over(parking, parked, parking->stopping);
+    bool last = parking->stopping || parked->dropped;
+    if (parked->published || last) {
+        hand_over(parking, parked, last);
     } else {
         parked->state = WAITING;
         heap_add(parking, parked);
@@ -417,7 +420,7 @@ void parking_drop_peer(struct parking *parking, uint32_t peer)
         if (at->state == WAITING)
             hand_over(parking, at, true);
         else
-            at->published = true;
+            at->dropped = true;
     }
     pthread_mutex_unlock(&parking->mutex);
 }

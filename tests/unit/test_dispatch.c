@@ -146,6 +146,7 @@ static void a_good_frame_reaches_its_handler(void **state)
     assert_string_equal(handled, "Ping");
     assert_string_equal(rpc_call_method(handled_call), header.method);
     assert_int_equal(rpc_call_peer(handled_call), 7);
+    assert_true(handled_call->deadline_is_ours);
     header.method = "soma.v1.JobService/ListJobs";
     ask(fixture, &header, "", 0);
     assert_string_equal(handled, "ListJobs");
@@ -182,6 +183,20 @@ static void bad_headers_are_refused_before_any_handler(void **state)
         assert_string_equal(answer->field, rows[i].field);
         assert_null(handled);
     }
+}
+
+static void a_deadline_of_the_caller_is_not_extended(void **state)
+{
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.ServerService/Ping";
+    header.timeout_ms = 5000;
+    ask(*state, &header, "", 0);
+    rpc_call_extend(handled_call, MONO_NEVER);
+    assert_true(clock_left_ms(rpc_call_deadline(handled_call)) <= 5000);
+    header.timeout_ms = 0;
+    ask(*state, &header, "", 0);
+    rpc_call_extend(handled_call, clock_deadline_after(60000));
+    assert_true(clock_left_ms(rpc_call_deadline(handled_call)) > 50000);
 }
 
 static void a_method_path_has_an_end(void **state)
@@ -281,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_good_frame_reaches_its_handler),
         TEST(bad_headers_are_refused_before_any_handler),
+        TEST(a_deadline_of_the_caller_is_not_extended),
         TEST(a_method_path_has_an_end),
         TEST(what_is_no_frame_or_message_is_answered_too),
         TEST(a_stopping_server_says_so),

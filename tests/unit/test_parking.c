@@ -15,6 +15,7 @@
 
 struct rpc_call {
     struct mono_time deadline;
+    bool deadline_is_ours;
     uint32_t peer;
     void *slot;
     int64_t topic;
@@ -28,6 +29,12 @@ struct rpc_call {
 struct mono_time rpc_call_deadline(const struct rpc_call *call)
 {
     return call->deadline;
+}
+
+void rpc_call_extend(struct rpc_call *call, struct mono_time deadline)
+{
+    if (call->deadline_is_ours && deadline.ms > call->deadline.ms)
+        call->deadline = deadline;
 }
 
 uint32_t rpc_call_peer(const struct rpc_call *call)
@@ -169,6 +176,32 @@ static void the_callers_own_deadline_ends_the_wait_before_it(void **state)
     assert_true(atomic_load(&call.answered_last));
 }
 
+static void a_caller_without_a_deadline_waits_as_long_as_it_asked(void **state)
+{
+    (void)state;
+    struct rpc_call call = new_call();
+    call.deadline = clock_deadline_after(0);
+    call.deadline_is_ours = true;
+    assert_true(begin(&call, 60000));
+    parking_wait(parking, &call);
+    assert_true(clock_left_ms(call.deadline) > 50000);
+    atomic_store(&call.news, true);
+    parking_publish(parking, 5);
+    await_answers(&call, 1);
+    assert_false(atomic_load(&call.answered_last));
+}
+
+static void a_peer_that_vanishes_during_a_look_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct rpc_call call = new_call();
+    assert_true(begin(&call, 60000));
+    parking_drop_peer(parking, call.peer);
+    parking_wait(parking, &call);
+    await_answers(&call, 1);
+    assert_true(atomic_load(&call.answered_last));
+}
+
 static void a_vanished_peer_takes_its_calls_along(void **state)
 {
     (void)state;
@@ -283,6 +316,8 @@ int main(void)
         cmocka_unit_test(the_topic_of_all_jobs_hears_everything),
         cmocka_unit_test(the_end_of_the_time_answers_with_the_state_as_it_is),
         cmocka_unit_test(the_callers_own_deadline_ends_the_wait_before_it),
+        cmocka_unit_test(a_caller_without_a_deadline_waits_as_long_as_it_asked),
+        cmocka_unit_test(a_peer_that_vanishes_during_a_look_is_not_waited_for),
         cmocka_unit_test(a_vanished_peer_takes_its_calls_along),
         cmocka_unit_test(one_peer_cannot_take_all_places),
         cmocka_unit_test(stopping_answers_all_that_waits),
