@@ -136,13 +136,14 @@ static void put_stat(Pb__Stat *stat, const char *name, int64_t value)
     stat->value = value;
 }
 
-static void server_get_stats(Pb__ServerService_Service *base, const Pb__GetStatsRequest *request,
-                             Pb__GetStatsResponse_Closure closure, void *call)
+static void answer_stats(struct rpc_call *call, const ProtobufCMessage *request, void *user)
 {
     (void)request;
-    const struct server_facts *facts = ((const struct server_service *)base)->facts;
+    const struct server_facts *facts = ((const struct server_service *)user)->facts;
+    struct server_stat stats[SERVER_STATS_MAX];
+    size_t count = facts->stats ? facts->stats(facts->stats_source, stats) : 0;
     Pb__GetStatsResponse response = PB__GET_STATS_RESPONSE__INIT;
-    response.n_stats = COUNTER_COUNT + facts->stat_count;
+    response.n_stats = COUNTER_COUNT + count;
     response.stats = new_messages(rpc_call_arena(call), response.n_stats, sizeof(Pb__Stat));
     if (!response.stats) {
         fail_no_memory(call);
@@ -150,10 +151,17 @@ static void server_get_stats(Pb__ServerService_Service *base, const Pb__GetStats
     }
     for (size_t i = 0; i < COUNTER_COUNT; i++)
         put_stat(response.stats[i], counter_names[i], counter_value((enum counter)i));
-    for (size_t i = 0; i < facts->stat_count; i++)
-        put_stat(response.stats[COUNTER_COUNT + i], facts->stats[i].name,
-                 facts->stats[i].value(facts->stats[i].source));
-    closure(&response, call);
+    for (size_t i = 0; i < count; i++)
+        put_stat(response.stats[COUNTER_COUNT + i], stats[i].name, stats[i].value);
+    rpc_call_reply(call, &response.base);
+}
+
+static void server_get_stats(Pb__ServerService_Service *base, const Pb__GetStatsRequest *request,
+                             Pb__GetStatsResponse_Closure closure, void *call)
+{
+    (void)closure;
+    struct server_service *service = (struct server_service *)base;
+    workers_run(service->facts->workers, call, &request->base, answer_stats, service);
 }
 
 enum soma_code server_service_new(const struct server_facts *facts,

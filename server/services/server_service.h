@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "rpc/workers.h"
 
 struct server_language {
     const char *name;
@@ -20,11 +21,14 @@ struct server_enforcement {
     const char *detail;
 };
 
-// One number of GetStats, asked for when somebody wants it; must not block.
+// One number of GetStats.
 struct server_stat {
     const char *name;
-    int64_t (*value)(void *source);
-    void *source;
+    int64_t value;
+};
+
+enum {
+    SERVER_STATS_MAX = 64
 };
 
 // What the other rooms say of themselves; borrowed for as long as the service lives.
@@ -39,8 +43,11 @@ struct server_facts {
     const char *kernels;
     const char *const *libraries;
     size_t library_count;
-    const struct server_stat *stats;
-    size_t stat_count;
+    // Fills at most SERVER_STATS_MAX numbers and says how many; on a worker, so it may read the
+    // database. NULL: none but those of rpc/counters.h.
+    size_t (*stats)(void *source, struct server_stat *ret_stats);
+    void *stats_source;
+    struct workers *workers;
 };
 
 struct server_service;

@@ -11,6 +11,7 @@
 #include "services/vector_service.h"
 #include "somad/data_directory.h"
 #include "somad/jobs_room.h"
+#include "somad/stats.h"
 #include "store/store.h"
 #include "store/writer.h"
 #include "vectors/kernels.h"
@@ -38,6 +39,7 @@ struct server {
     struct dispatcher *dispatcher;
     struct listener *listener;
     struct server_facts facts;
+    struct stats_sources stats;
     const char *urls[LISTENER_URLS_MAX];
     const char *libraries[LIBRARIES_MAX];
     char addresses[ADDRESSES_SIZE];
@@ -96,6 +98,10 @@ static enum soma_code start_vectors(struct server *server, struct soma_error *er
 
 static enum soma_code make_services(struct server *server, struct soma_error *err)
 {
+    server->stats = (struct stats_sources){server->store, server->writer, server->parking};
+    server->facts.stats = stats_gather;
+    server->facts.stats_source = &server->stats;
+    server->facts.workers = server->workers;
     enum soma_code code = server_service_new(&server->facts, &server->server_service, err);
     if (code != SOMA_OK)
         return code;
