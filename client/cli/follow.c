@@ -12,7 +12,8 @@
 #include "cli/terminal.h"
 
 enum {
-    POLL_MS = 30 * 1000,
+    // Short, so that a server that has gone away is missed within seconds.
+    POLL_MS = 5 * 1000,
     // A long poll that brings nothing sooner than this was not parked; the next one waits.
     POLL_QUICK_MS = 1000,
     POLL_QUICK_WAIT_MS = 200,

@@ -6,6 +6,8 @@
 #include "cli/terminal.h"
 
 enum {
+    // For an answer, beyond what a long poll waits for.
+    ANSWER_MS = 2000,
     BACK_OFF_FIRST_MS = 100,
     BACK_OFF_MAX_MS = 1000,
 };
@@ -57,6 +59,7 @@ static void on_output(void *user, struct soma_job_output *output, const struct s
 
 static const struct soma_call_options once = {
     .struct_size = sizeof(struct soma_call_options),
+    .timeout_ms = ANSWER_MS,
     .max_attempts = 1,
 };
 

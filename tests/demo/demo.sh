@@ -10,7 +10,10 @@ cd "$(dirname "$0")/../.."
 build=${SOMA_BUILD:?set it to the build directory, or use ./dev demo}
 here=tests/demo
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/soma-demo.XXXXXX")
+# A server of root runs jobs as another user, who has to get to their directories.
+chmod 711 "$scratch"
 mark="soma-demo-${scratch##*.}"
+printf '%s\n' "$mark" >"$scratch/mark"
 somad_pid=
 
 somad=$(realpath "$build/bin/somad")
@@ -61,7 +64,8 @@ print("" if value is None else value)' "$2"
 
 percent_is_at_least() { python3 -c 'import sys; sys.exit(float(sys.argv[1] or 0) < float(sys.argv[2]))' "$(field "$1" progress.percent)" "$2"; }
 
-processes_with() { grep -lsaF -- "$1" /proc/[0-9]*/cmdline | grep -vF "/proc/$$/" || true; }
+# processes_with_mark: files of /proc. The mark comes from a file, so that grep does not find itself.
+processes_with_mark() { grep -lsaFf "$scratch/mark" /proc/[0-9]*/cmdline || true; }
 
 # --- the server
 
@@ -139,11 +143,11 @@ step "A second program, whose grandchildren ignore SIGTERM, is cancelled"
 show "soma submit -q --grace 1s stubborn.py; soma cancel --wait …"
 stubborn=$(soma submit -q --grace 1s $here/stubborn.py -- "$mark")
 until_true "the stubborn program runs" sh -c "'$soma_program' logs $stubborn | grep -q stay"
-sleep_count=$(processes_with "$mark" | wc -l)
+sleep_count=$(processes_with_mark | wc -l)
 [ "$sleep_count" -ge 4 ] || broken "expected 4 processes of the stubborn program, found $sleep_count"
 soma cancel --wait "$stubborn"
 [ "$(field "$stubborn" state)" = cancelled ] || broken "the job is $(field "$stubborn" state), not cancelled"
-[ -z "$(processes_with "$mark")" ] || broken "processes survived: $(processes_with "$mark")"
+[ -z "$(processes_with_mark)" ] || broken "processes survived: $(processes_with_mark | tr '\n' ' ')"
 ok "none of its $sleep_count processes is left"
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ set -uo pipefail
 
 build=${SOMA_BUILD:?the build directory}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/soma-test.XXXXXX")
+# A server of root runs jobs as another user, who has to get to their directories.
+chmod 711 "$scratch"
 somad_pid=
 failures=0
 
@@ -32,9 +34,13 @@ stop_server() {
     return "$status"
 }
 
+# For what a test itself has to end.
+at_exit() { :; }
+
 clean_up() {
     local status=$?
     trap - EXIT
+    at_exit
     if [ -n "$somad_pid" ]; then
         soma ps -q --all --state queued,running 2>/dev/null | xargs -r "$soma_program" cancel --force >/dev/null 2>&1
         kill -TERM "$somad_pid" 2>/dev/null

@@ -7,11 +7,14 @@ cd "$(dirname "$0")" || exit 1
 command -v tmux >/dev/null || { echo "tmux is missing" >&2; exit 1; }
 start_server || exit 1
 turn=0
+terminals=0
 
-terminal() { tmux -S "$scratch/tmux.sock" "$@"; }
+terminal() { tmux -S "$scratch/tmux$terminals.sock" "$@"; }
 
 # open_terminal: a shell of 80 by 24, whose prompt is "ready>".
 open_terminal() {
+    # A socket of its own: the server of the terminal before may still be on its way out.
+    terminals=$((terminals + 1))
     terminal -f /dev/null new-session -d -x 80 -y 24 \
         "env -u NO_COLOR PATH='$(dirname "$soma_program"):$PATH' LC_ALL=C.UTF-8 PS1='ready>' bash --norc --noprofile"
     until_true screen_has 'ready>'
@@ -122,5 +125,5 @@ test_no_bar_on_a_dumb_terminal_or_with_quiet() {
     close_terminal
 }
 
-trap 'close_terminal; clean_up' EXIT
+at_exit() { close_terminal; }
 run_tests
