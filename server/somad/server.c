@@ -10,6 +10,7 @@
 #include "services/server_service.h"
 #include "services/vector_service.h"
 #include "somad/data_directory.h"
+#include "somad/enforcement.h"
 #include "somad/jobs_room.h"
 #include "somad/stats.h"
 #include "store/store.h"
@@ -120,6 +121,7 @@ static void fill_facts(struct server *server)
     server->facts.libraries = server->libraries;
     server->facts.library_count = 2;
     server->facts.listeners = server->urls;
+    enforcement_tell(server->config->job_user, &server->facts);
 }
 
 static enum soma_code listen_everywhere(struct server *server, struct soma_error *err)
