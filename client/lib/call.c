@@ -308,29 +308,25 @@ static enum soma_code pack_call(struct soma_call *call, const struct call_order 
     }
 }
 
-static enum soma_code call_new(const struct call_order *order, struct soma_call **ret,
-                               struct soma_error *err)
+// What is not yet known to be right: the call is the caller's, whatever the code.
+static enum soma_code fill_call(struct soma_call *call, const struct call_order *order,
+                                struct soma_error *err)
 {
-    struct soma_call *call = calloc(1, sizeof *call);
-    if (!call)
-        return error_set_no_memory(err);
     call->client = order->client;
     call->method = order->method;
     call->deliver = order->deliver ? order->deliver : order->method->deliver;
     call->done = order->done;
     call->user = order->user;
-    call->result = result_new(order->method->result_size);
-    enum soma_code code = call->result ? pack_call(call, order, err) : error_set_no_memory(err);
-    if (code == SOMA_OK)
-        code = call_terms_init(&call->terms, order->client, order->options, order->deadline,
-                               call->piece->asked.wait_ms, err);
-    if (code != SOMA_OK) {
-        call_free(call);
-        return code;
-    }
     call->patience = clock_deadline_after(order->client->connect_timeout_ms);
-    *ret = call;
-    return SOMA_OK;
+    call->result = result_new(order->method->result_size);
+    if (!call->result)
+        return error_set_no_memory(err);
+    enum soma_code code = pack_call(call, order, err);
+    if (code != SOMA_OK)
+        return code;
+    uint32_t wait_ms = call->piece ? call->piece->asked.wait_ms : 0;
+    return call_terms_init(&call->terms, order->client, order->options, order->deadline, wait_ms,
+                           err);
 }
 
 // Among the client's calls, unless that is closing.
@@ -357,13 +353,15 @@ static enum soma_code link_call(struct soma_call *call, struct soma_error *err)
 enum soma_code call_start(const struct call_order *order, struct soma_call **ret_call,
                           struct soma_error *err)
 {
-    struct soma_call *call = NULL;
     enum soma_code code = check_order(order, err);
-    if (code == SOMA_OK)
-        code = call_new(order, &call, err);
     if (code != SOMA_OK)
         return code;
-    code = link_call(call, err);
+    struct soma_call *call = calloc(1, sizeof *call);
+    if (!call)
+        return error_set_no_memory(err);
+    code = fill_call(call, order, err);
+    if (code == SOMA_OK)
+        code = link_call(call, err);
     if (code != SOMA_OK) {
         call_free(call);
         return code;

@@ -8,13 +8,13 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 
+#include "wire/frame.h"
 #include "wire/limits.h"
 
 enum {
     RECONNECT_FIRST_MS = 10,
     RECONNECT_MAX_MS = 500,
-    // What nng counts beside the frame: the request's number and what devices on the way add.
-    ENVELOPE_BYTES = 64
+    RECEIVE_BYTES_MAX = LIMIT_FRAME_BYTES + FRAME_ENVELOPE_BYTES
 };
 
 struct exchange {
@@ -59,7 +59,7 @@ static int configure(struct connection *connection, const char *url)
     nng_socket socket = connection->socket;
     int rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (rv == 0)
-        rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, LIMIT_FRAME_BYTES + ENVELOPE_BYTES);
+        rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, RECEIVE_BYTES_MAX);
     if (rv == 0)
         rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS);
     if (rv == 0)
@@ -71,8 +71,7 @@ static int configure(struct connection *connection, const char *url)
     if (rv == 0)
         rv = nng_dialer_create(&connection->dialer, socket, url);
     if (rv == 0 && strncmp(url, "ws", 2) == 0)
-        rv = nng_dialer_set_size(connection->dialer, NNG_OPT_WS_RECVMAXFRAME,
-                                 LIMIT_FRAME_BYTES + ENVELOPE_BYTES);
+        rv = nng_dialer_set_size(connection->dialer, NNG_OPT_WS_RECVMAXFRAME, RECEIVE_BYTES_MAX);
     if (rv == 0)
         rv = nng_dialer_start(connection->dialer, NNG_FLAG_NONBLOCK);
     return rv;

@@ -65,7 +65,7 @@ void *pack_message(struct packing *packing, const ProtobufCMessageDescriptor *ty
 
 void *pack_messages(struct packing *packing, const ProtobufCMessageDescriptor *type, size_t count)
 {
-    ProtobufCMessage **pointers = pack_array(packing, count, sizeof *pointers);
+    ProtobufCMessage **pointers = pack_array(packing, count, sizeof(void *));
     unsigned char *bodies = pack_array(packing, count, type->sizeof_message);
     if (!pointers || !bodies)
         return NULL;

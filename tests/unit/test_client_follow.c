@@ -78,7 +78,7 @@ static void answer_read(struct scene *scene, const struct fake_request *request,
     chunk->end = *written == OUTPUT_BYTES;
     reply->attempt = attempt;
     reply->n_chunks = 1;
-    reply->chunks = arena_calloc(answer->arena, 1, sizeof *reply->chunks);
+    reply->chunks = arena_calloc(answer->arena, 1, sizeof(void *));
     reply->chunks[0] = chunk;
     answer->message = &reply->base;
 }

@@ -56,7 +56,7 @@ static void answer_upsert(struct scene *scene, const struct fake_request *reques
     reply->counts->failed = 1;
     reply->sequence = (int64_t)request->number + 1;
     reply->n_errors = 1;
-    reply->errors = arena_calloc(answer->arena, 1, sizeof *reply->errors);
+    reply->errors = arena_calloc(answer->arena, 1, sizeof(void *));
     reply->errors[0] = fake_message(answer, &pb__record_error__descriptor);
     reply->errors[0]->index = scene->error_index ? (uint32_t)scene->error_index : 1;
     reply->errors[0]->code = SOMA_ALREADY_EXISTS;
@@ -65,7 +65,7 @@ static void answer_upsert(struct scene *scene, const struct fake_request *reques
         derives = derives || !sent->records[i]->id[0];
     if (derives || scene->extra_ids) {
         reply->n_ids = sent->n_records + scene->extra_ids;
-        reply->ids = arena_calloc(answer->arena, reply->n_ids, sizeof *reply->ids);
+        reply->ids = arena_calloc(answer->arena, reply->n_ids, sizeof(void *));
         for (size_t i = 0; i < reply->n_ids; i++)
             reply->ids[i] =
                 i < sent->n_records && sent->records[i]->id[0] ? sent->records[i]->id : "derived";
@@ -89,7 +89,7 @@ static void answer_get(struct scene *scene, const struct fake_request *request,
     reply->n_missing_ids = 1;
     reply->missing_ids = sent->ids;
     reply->n_records = count - 1;
-    reply->records = arena_calloc(answer->arena, count, sizeof *reply->records);
+    reply->records = arena_calloc(answer->arena, count, sizeof(void *));
     reply->n_embeddings = (count - 1) * 2 - scene->embeddings_short;
     reply->embeddings = arena_calloc(answer->arena, count * 2, sizeof *reply->embeddings);
     for (size_t i = 1; i < count; i++) {
@@ -105,7 +105,7 @@ static Pb__QueryResult *one_result(const struct scene *scene, const Pb__QueryRec
 {
     Pb__QueryResult *result = fake_message(answer, &pb__query_result__descriptor);
     result->n_hits = 1 + scene->extra_hits;
-    result->hits = arena_calloc(answer->arena, result->n_hits, sizeof *result->hits);
+    result->hits = arena_calloc(answer->arena, result->n_hits, sizeof(void *));
     for (size_t i = 0; i < result->n_hits; i++) {
         result->hits[i] = fake_message(answer, &pb__hit__descriptor);
         result->hits[i]->record = fake_message(answer, &pb__record__descriptor);
@@ -123,7 +123,7 @@ static void answer_query(struct scene *scene, const struct fake_request *request
     Pb__QueryRecordsResponse *reply = fake_message(answer, &pb__query_records_response__descriptor);
     scene->pieces[request->number] = sent->n_embeddings;
     reply->n_results = sent->n_embeddings + scene->extra_results;
-    reply->results = arena_calloc(answer->arena, reply->n_results, sizeof *reply->results);
+    reply->results = arena_calloc(answer->arena, reply->n_results, sizeof(void *));
     for (size_t i = 0; i < reply->n_results; i++)
         reply->results[i] = one_result(scene, sent, answer, i < sent->n_embeddings ? i : 0);
     answer->message = &reply->base;
