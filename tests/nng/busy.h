@@ -37,6 +37,14 @@ struct busy {
     struct busy_slot slots[BUSY_SLOTS];
 };
 
+/* What a system nng is not asked to do, because SOMA never does it (docs/adr/0005): skipped with
+ * such a one. */
+#define ONLY_WITH_OUR_PATCHES() \
+    do {                        \
+        if (!SOMA_NNG_PRIVATE)  \
+            skip();             \
+    } while (0)
+
 /* Both fail the test where they cannot. The client's dialer goes on trying in the background. */
 void busy_serve(struct busy *b, const char *url);
 void busy_request(struct busy *b, const char *url);

@@ -252,7 +252,7 @@ static void stopping_answers_all_that_waits(void **state)
     }
     parking_stop(parking);
     for (int i = 0; i < 200; i++)
-        assert_int_equal(atomic_load(&calls[i].answers), 1);
+        await_answers(&calls[i], 1);
     struct rpc_call late = new_call();
     assert_false(begin(&late, 60000));
     parking_free(parking);
