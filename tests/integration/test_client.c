@@ -285,6 +285,132 @@ static void a_follow_goes_on_over_restarts_without_a_gap(void **state)
     free(reader.got);
 }
 
+// --- records
+
+enum {
+    RECORDS = 3000,
+    DIMENSION = 384
+};
+
+struct batch {
+    struct soma_record records[RECORDS];
+    char ids[RECORDS][16];
+    const char *id_list[RECORDS];
+    float embeddings[RECORDS * DIMENSION];
+};
+
+static struct soma_records_write_request make_batch(struct batch *batch)
+{
+    struct soma_records_write_request request = SOMA_RECORDS_WRITE_REQUEST_INIT;
+    for (size_t i = 0; i < RECORDS; i++) {
+        snprintf(batch->ids[i], sizeof batch->ids[i], "r%05zu", i);
+        batch->id_list[i] = batch->ids[i];
+        batch->records[i].id = batch->ids[i];
+        batch->records[i].document = "text";
+        batch->embeddings[i * DIMENSION] = 1;
+        batch->embeddings[i * DIMENSION + 1] = (float)i;
+    }
+    request.collection = "docs";
+    request.records = batch->records;
+    request.record_count = RECORDS;
+    request.embeddings = batch->embeddings;
+    request.dimension = DIMENSION;
+    return request;
+}
+
+static void make_collection(struct scene *scene)
+{
+    struct soma_collection_create_request request = SOMA_COLLECTION_CREATE_REQUEST_INIT;
+    struct soma_error err = {0};
+    request.name = "docs";
+    request.dimension = DIMENSION;
+    request.metric = SOMA_METRIC_L2;
+    if (soma_collection_create(scene->client, &request, NULL, NULL, &err) != SOMA_OK)
+        fail_msg("%s: %s", err.reason, err.text);
+}
+
+static void check_get(struct scene *scene, struct batch *batch)
+{
+    struct soma_records_get_request request = SOMA_RECORDS_GET_REQUEST_INIT;
+    struct soma_include include = {.embedding = true};
+    struct soma_records *records;
+    request.collection = "docs";
+    request.ids = batch->id_list;
+    request.id_count = RECORDS;
+    request.include = &include;
+    assert_int_equal(soma_records_get(scene->client, &request, NULL, &records, NULL), SOMA_OK);
+    assert_int_equal(records->record_count, RECORDS);
+    assert_int_equal(records->dimension, DIMENSION);
+    assert_memory_equal(records->embeddings, batch->embeddings, sizeof batch->embeddings);
+    assert_string_equal(records->records[RECORDS - 1].id, batch->ids[RECORDS - 1]);
+    soma_free(records);
+}
+
+// Each record is its own nearest.
+static void check_query(struct scene *scene, struct batch *batch)
+{
+    struct soma_records_query_request request = SOMA_RECORDS_QUERY_REQUEST_INIT;
+    struct soma_query_results *results;
+    struct soma_error err = {0};
+    request.collection = "docs";
+    request.embeddings = batch->embeddings;
+    request.query_count = 300;
+    request.dimension = DIMENSION;
+    request.k = 2;
+    if (soma_records_query(scene->client, &request, NULL, &results, &err) != SOMA_OK)
+        fail_msg("%s: %s", err.reason, err.text);
+    assert_int_equal(results->result_count, 300);
+    for (size_t i = 0; i < 300; i++) {
+        assert_int_equal(results->results[i].hit_count, 2);
+        assert_string_equal(results->results[i].hits[0].record.id, batch->ids[i]);
+        assert_true(results->results[i].hits[0].distance == 0);
+    }
+    soma_free(results);
+}
+
+static void a_large_batch_is_kept_whole_and_unchanged_the_second_time(void **state)
+{
+    struct scene *scene = *state;
+    struct batch *batch = calloc(1, sizeof *batch);
+    struct soma_records_written *written;
+    struct soma_error err = {0};
+    assert_non_null(batch);
+    struct soma_records_write_request request = make_batch(batch);
+    make_collection(scene);
+    assert_int_equal(soma_records_upsert(scene->client, &request, NULL, &written, &err), SOMA_OK);
+    assert_int_equal(written->inserted, RECORDS);
+    soma_free(written);
+    assert_int_equal(soma_records_upsert(scene->client, &request, NULL, &written, &err), SOMA_OK);
+    assert_int_equal(written->unchanged, RECORDS);
+    soma_free(written);
+    check_get(scene, batch);
+    check_query(scene, batch);
+    free(batch);
+}
+
+static void a_bad_record_is_named_by_its_place_in_the_whole(void **state)
+{
+    struct scene *scene = *state;
+    struct batch *batch = calloc(1, sizeof *batch);
+    struct soma_records_written *written;
+    struct soma_error err = {0};
+    assert_non_null(batch);
+    struct soma_records_write_request request = make_batch(batch);
+    char long_id[600];
+    memset(long_id, 'x', sizeof long_id);
+    long_id[sizeof long_id - 1] = '\0';
+    batch->records[2500].id = long_id;
+    make_collection(scene);
+    assert_int_equal(soma_records_upsert(scene->client, &request, NULL, &written, &err),
+                     SOMA_INVALID_ARGUMENT);
+    assert_string_equal(err.field, "records[2500].id");
+    // Whole pieces before it are there.
+    assert_non_null(written);
+    assert_in_range(written->inserted, 1, 2500);
+    soma_free(written);
+    free(batch);
+}
+
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -295,6 +421,8 @@ int main(void)
         SCENE(a_killed_server_does_each_change_once),
         SCENE(closing_under_load_ends_every_call),
         SCENE(a_follow_goes_on_over_restarts_without_a_gap),
+        SCENE(a_large_batch_is_kept_whole_and_unchanged_the_second_time),
+        SCENE(a_bad_record_is_named_by_its_place_in_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
