@@ -92,12 +92,9 @@ struct rows *rows_new(uint32_t dim, bool is_normalised, size_t expected_count)
     struct rows *rows = calloc(1, sizeof *rows);
     if (!rows)
         return NULL;
-    uint32_t full = chunk_rows_full(dim);
     rows->dim = dim;
     rows->is_normalised = is_normalised;
-    rows->capacity_wanted = expected_count > full             ? full
-                            : expected_count > CHUNK_ROWS_MIN ? (uint32_t)expected_count
-                                                              : CHUNK_ROWS_MIN;
+    rows->expected_count = expected_count;
     rows->tail = NO_CHUNK;
     pthread_mutex_init(&rows->lock, NULL);
     atomic_init(&rows->bytes, sizeof *rows);
@@ -132,12 +129,22 @@ static bool tail_has_room(const struct rows *rows)
     return count_of(chunk) < chunk->capacity;
 }
 
-// A new tail, twice as large as what lives, within bounds.
+// As many rows as live or are expected, so that memory at most doubles.
+static uint32_t next_capacity(const struct rows *rows)
+{
+    size_t living = rows_living_count(rows);
+    size_t wanted = living > rows->expected_count ? living : rows->expected_count - living;
+    uint32_t full = chunk_rows_full(rows->dim);
+    if (wanted < CHUNK_ROWS_MIN)
+        return CHUNK_ROWS_MIN;
+    return wanted > full ? full : (uint32_t)wanted;
+}
+
 static bool tail_reserve(struct rows *rows)
 {
     if (tail_has_room(rows))
         return true;
-    struct row_chunk *chunk = chunk_new(rows->capacity_wanted, rows->dim);
+    struct row_chunk *chunk = chunk_new(next_capacity(rows), rows->dim);
     uint32_t place;
     struct row_set *set = chunk ? set_copy(rows->set, &place) : NULL;
     if (!set) {
@@ -148,9 +155,6 @@ static bool tail_reserve(struct rows *rows)
     set_swap(rows, set);
     rows->tail = place;
     atomic_fetch_add(&rows->bytes, chunk->bytes);
-    size_t wanted = rows_living_count(rows) + chunk->capacity;
-    uint32_t full = chunk_rows_full(rows->dim);
-    rows->capacity_wanted = wanted > full ? full : (uint32_t)wanted;
     return true;
 }
 

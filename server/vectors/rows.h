@@ -49,16 +49,16 @@ struct row_set {
 
 struct rows {
     uint32_t dim;
-    bool is_normalised;       // rows are kept with length 1
-    uint32_t capacity_wanted; // of the next chunk
-    pthread_mutex_t lock;     // guards `set` against readers that take it; the changer reads freely
+    bool is_normalised;    // rows are kept with length 1
+    size_t expected_count; // when it was made
+    pthread_mutex_t lock;  // guards `set` against readers that take it; the changer reads freely
     struct row_set *set;
     uint32_t tail;       // place of the chunk that gets rows; UINT32_MAX: none
     struct row_map map;  // the changer's
     atomic_size_t bytes; // of memory; readable from any thread
 };
 
-// expected_count sizes the first chunk. NULL: out of memory.
+// expected_count sizes the first chunks. NULL: out of memory.
 struct rows *rows_new(uint32_t dim, bool is_normalised, size_t expected_count);
 // Readers may still hold sets. Takes NULL.
 void rows_free(struct rows *rows);
