@@ -120,7 +120,9 @@ void somad_start(struct somad *somad)
         int status;
         if (waitpid(somad->pid, &status, WNOHANG) == somad->pid || clock_left_ms(deadline) == 0) {
             char *said = read_file(somad, "stderr");
-            fail_msg("somad did not get ready: %s", said);
+            print_error("%s\n", said);
+            free(said);
+            fail_msg("somad did not get ready");
         }
         pause_a_moment();
     }

@@ -170,7 +170,8 @@ static int connect_ipc(void)
 static int connect_tcp(const char *url)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1)),
+                                  .sin_port =
+                                      htons((uint16_t)strtol(strrchr(url, ':') + 1, NULL, 10)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_not_equal(fd, -1);

@@ -83,7 +83,7 @@ static void arena_memory_is_aligned_and_kept_apart(void **state)
         assert_int_equal((uintptr_t)pieces[i] % 16, 0);
     }
     for (int i = 0; i < 200; i++)
-        assert_int_equal(atoi(pieces[i] + 6), i);
+        assert_int_equal(strtol(pieces[i] + 6, NULL, 10), i);
     arena_fini(&arena);
 }
 

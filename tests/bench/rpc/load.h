@@ -22,6 +22,14 @@ static inline int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+// A number of the command line between 0 and max, 0 for everything else.
+static inline double number_of(const char *text, double max)
+{
+    char *end;
+    double number = strtod(text, &end);
+    return *text && !*end && number > 0 && number <= max ? number : 0;
+}
+
 static inline int compare_latencies(const void *a, const void *b)
 {
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
@@ -38,8 +46,9 @@ static inline void report(uint32_t *latencies_ns, size_t count, double seconds)
         return;
     }
     qsort(latencies_ns, kept, sizeof *latencies_ns, compare_latencies);
+    uint32_t p50 = latencies_ns[kept / 2], p99 = latencies_ns[kept * 99 / 100];
     printf("{\"rate\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", (double)count / seconds,
-           latencies_ns[kept / 2] / 1e3, latencies_ns[kept * 99 / 100] / 1e3);
+           (double)p50 / 1e3, (double)p99 / 1e3);
 }
 
 #ifdef __cplusplus

@@ -184,13 +184,13 @@ static void start(struct slot *slot, nng_socket socket)
 int main(int argc, char **argv)
 {
     static struct slot slots[IN_FLIGHT_MAX];
-    int in_flight = argc == 5 ? atoi(argv[3]) : 0;
-    double seconds = argc == 5 ? atof(argv[4]) : 0;
+    int in_flight = argc == 5 ? (int)number_of(argv[3], IN_FLIGHT_MAX) : 0;
+    double seconds = argc == 5 ? number_of(argv[4], 60) : 0;
     for (size_t i = 0; argc == 5 && i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strcmp(kinds[i].name, argv[1]) == 0)
             kind = &kinds[i];
     }
-    if (!kind || in_flight < 1 || in_flight > IN_FLIGHT_MAX || seconds <= 0 || seconds > 60)
+    if (!kind || in_flight < 1 || seconds <= 0)
         die("usage: nng_load raw|ping|submit URL IN_FLIGHT SECONDS");
     latencies = calloc(LATENCIES_MAX, sizeof *latencies);
     nng_socket socket;

@@ -61,9 +61,9 @@ static void send_next(struct slot *slot)
 int main(int argc, char **argv)
 {
     static struct slot slots[IN_FLIGHT_MAX];
-    int in_flight = argc == 4 ? atoi(argv[2]) : 0;
-    double seconds = argc == 4 ? atof(argv[3]) : 0;
-    if (in_flight < 1 || in_flight > IN_FLIGHT_MAX || seconds <= 0 || seconds > 60) {
+    int in_flight = argc == 4 ? (int)number_of(argv[2], IN_FLIGHT_MAX) : 0;
+    double seconds = argc == 4 ? number_of(argv[3], 60) : 0;
+    if (in_flight < 1 || seconds <= 0) {
         fprintf(stderr, "usage: soma_load URL IN_FLIGHT SECONDS\n");
         return 2;
     }

@@ -213,9 +213,9 @@ static void *write_batches(void *group)
 
 int main(int argc, char **argv)
 {
-    int count = argc == 6 ? atoi(argv[4]) : 0;
-    double seconds = argc == 6 ? atof(argv[5]) : 0;
-    if (count < 1 || count > SUBMITTERS_MAX || seconds <= 0 || seconds > 60)
+    int count = argc == 6 ? (int)number_of(argv[4], SUBMITTERS_MAX) : 0;
+    double seconds = argc == 6 ? number_of(argv[5], 60) : 0;
+    if (count < 1 || seconds <= 0)
         die("usage: sqlite_commit group|single MODEL.db SCRATCH_DIR SUBMITTERS SECONDS");
     latencies = calloc(LATENCIES_MAX, sizeof *latencies);
     open_copy(argv[2], argv[3]);
