@@ -52,10 +52,10 @@ static enum soma_code check_embedding(const float *embedding, uint32_t dim, enum
 {
     if (!kernel_all_finite(embedding, dim))
         return error_set(err, REASON_EMBEDDING_NOT_FINITE, NULL,
-                         "the embedding holds NaN or infinity");
+                         "embedding holds NaN or infinity");
     if (metric == METRIC_COSINE && kernel_exact_dot(embedding, embedding, dim) == 0)
         return error_set(err, REASON_EMBEDDING_ZERO, NULL,
-                         "the embedding is all zeros and has no direction");
+                         "embedding is all zeros and has no direction");
     return SOMA_OK;
 }
 
