@@ -113,7 +113,9 @@ e3"
 
 test_progress_is_reported_from_inside_and_from_outside() {
     local id
-    id=$(soma submit -q -e "SOMA=$soma_program" --language sh -c '"$SOMA" progress 40 "epoch 4/10" && sleep 100')
+    # Where the job's user can get to it, wherever this build stands.
+    install -m 755 "$soma_program" "$scratch/soma"
+    id=$(soma submit -q -e "SOMA=$scratch/soma" --language sh -c '"$SOMA" progress 40 "epoch 4/10" && sleep 100')
     until_true sh -c "test \"\$('$soma_program' -o json show $id | jq -r .progress.message)\" = 'epoch 4/10'"
     is "$(soma -o json show "$id" | jq '.progress.percent == 40')" true
     expect 0 soma progress --job "$id" 75% almost
