@@ -59,6 +59,9 @@ static void a_bad_message_names_its_field(void **state)
          "TEXT_NOT_UTF8", "spec.labels[0].value"},
         {"soma.v1.JobService/ListJobs", 0, BYTES("\x0a\x02\x08\x63"), "ENUM_UNKNOWN",
          "filter.states[0]"},
+        {"soma.v1.VectorService/CreateCollection", 0, BYTES("\x18\x09"), "ENUM_UNKNOWN", "metric"},
+        {"soma.v1.VectorService/UpsertRecords", 0, BYTES("\x1a\x03\0\0\0"), "MESSAGE_MALFORMED",
+         "embeddings[0]"},
     };
     struct peer peer;
     peer_open(&peer, somad.ipc);
@@ -109,6 +112,8 @@ static void a_message_that_swells_in_memory_is_refused(void **state)
     struct peer peer;
     peer_open(&peer, somad.ipc);
     // Empty sub-messages, unknown fields, and one sub-message that is merged again and again.
+    expect_for_repeated(&peer, "soma.v1.VectorService/UpsertRecords", BYTES("\x12\x00"), 1 << 19,
+                        "MESSAGE_TOO_LARGE");
     expect_for_repeated(&peer, "soma.v1.JobService/ReadJobOutput", BYTES("\x1a\x00"), 1 << 19,
                         "MESSAGE_TOO_LARGE");
     expect_for_repeated(&peer, "soma.v1.JobService/ListJobs", BYTES("\x78\x00"), 1 << 19,
