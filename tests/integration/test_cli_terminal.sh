@@ -88,13 +88,14 @@ test_ctrl_c_detaches_where_asked_for() {
 
 test_a_restart_of_the_server_is_said_and_survived() {
     open_terminal
-    type_line "soma run --language sh -c 'echo before; sleep 3; echo after'"
-    until_true screen_has 'before'
+    # Words that stand in the output alone, not in the line that is typed.
+    type_line "soma run --language sh -c 'echo before-\$((6 * 7)); sleep 3; echo after-\$((6 * 8))'"
+    until_true screen_has 'before-42'
     stop_server TERM
     until_true screen_has 'does not answer'
     start_server
     until_true screen_has 'the server is back'
-    until_true screen_has 'after'
+    until_true screen_has 'after-48'
     ended_with 0
     close_terminal
 }
