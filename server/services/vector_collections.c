@@ -338,10 +338,12 @@ enum soma_code vector_list_collections(struct vector_service *service, struct rp
     struct collection_row *rows = NULL;
     size_t count = 0;
     enum soma_code code = read_page(service, request->cursor, page, arena, &rows, &count, err);
+    if (code)
+        return code;
     Pb__ListCollectionsResponse response = PB__LIST_COLLECTIONS_RESPONSE__INIT;
     response.collections = arena_calloc(arena, page, sizeof *response.collections);
-    if (!code && !response.collections)
-        code = error_set_no_memory(err);
+    if (!response.collections)
+        return error_set_no_memory(err);
     size_t bytes = 0;
     for (size_t i = 0; !code && i < count && i < page && bytes < LIMIT_FRAME_BYTES / 4; i++) {
         code = message_from_collection(&rows[i], service->rooms.vectors, arena,

@@ -109,6 +109,9 @@ enum soma_code vector_get_records(struct vector_service *service, struct rpc_cal
     if (!request->n_ids)
         return error_set(err, REASON_FIELD_REQUIRED, "ids", "no id is given");
     Pb__GetRecordsResponse response = PB__GET_RECORDS_RESPONSE__INIT;
+    response.missing_ids = arena_alloc(arena, request->n_ids * sizeof *response.missing_ids);
+    if (!response.missing_ids)
+        return error_set_no_memory(err);
     struct store_txn *txn;
     struct collection_row row;
     struct record_list list;
@@ -122,9 +125,6 @@ enum soma_code vector_get_records(struct vector_service *service, struct rpc_cal
         return code;
     code = list_init(&list, parts_from_message(request->include), row.dimension, request->n_ids,
                      arena, err);
-    response.missing_ids = arena_alloc(arena, request->n_ids * sizeof *response.missing_ids);
-    if (!code && !response.missing_ids)
-        code = error_set_no_memory(err);
     if (!code)
         code = get_all(request, txn, &row, &list, &response, err);
     store_read_end(txn);
@@ -287,10 +287,12 @@ static enum soma_code fill_result(const struct query_answer *answer, const struc
 {
     struct record_list list;
     enum soma_code code = list_init(&list, parts, answer->row.dimension, found->count, arena, err);
+    if (code)
+        return code;
     result->hits = messages_new(arena, found->count, sizeof(Pb__Hit));
-    if (!code && !result->hits)
-        code = error_set_no_memory(err);
-    for (uint32_t i = 0; i < found->count && !code; i++) {
+    if (!result->hits)
+        return error_set_no_memory(err);
+    for (uint32_t i = 0; i < found->count; i++) {
         bool fits = true;
         size_t room = *bytes_left > (size_t)(i + 1) * 24 ? *bytes_left - (size_t)(i + 1) * 24 : 0;
         code = list_add(&list, answer->txn, found->hits[i].num, room, &fits, err);
@@ -305,8 +307,6 @@ static enum soma_code fill_result(const struct query_answer *answer, const struc
         result->hits[i]->score = score_of(answer->row.metric, found->hits[i].distance);
         result->hits[i]->record = list.records[i];
     }
-    if (code)
-        return code;
     result->n_hits = found->count;
     result->embeddings = list.embeddings;
     result->n_embeddings = list_number_count(&list);

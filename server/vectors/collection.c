@@ -218,7 +218,7 @@ enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
     struct collection *collection = NULL;
     pthread_mutex_lock(&vectors->lock);
     enum soma_code code = use_loaded(vectors, uid, deadline, &collection, err);
-    if (!code) {
+    if (!code && collection) {
         *ret_reader = (struct collection_reader){.vectors = vectors,
                                                  .collection = collection,
                                                  .floor = collection->published,
@@ -237,7 +237,11 @@ enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequ
     enum soma_code code = SOMA_OK;
     pthread_mutex_lock(&vectors->lock);
     while (!code && collection->state == COLLECTION_LOADED && collection->published < sequence) {
-        if (!vectors_wait(vectors, deadline))
+        // What is dropped is published to no more.
+        if (collection->is_dropped)
+            code = error_set(err, REASON_COLLECTION_NOT_FOUND, "collection",
+                             "the collection was deleted meanwhile");
+        else if (!vectors_wait(vectors, deadline))
             code = error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
                              "the deadline passed while the collection's memory was brought up to"
                              " date");

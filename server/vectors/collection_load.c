@@ -30,10 +30,11 @@ bool pending_add(const struct vectors *vectors, struct collection *collection,
     struct row_change *rows = (struct row_change *)(pending + 1);
     char *at = (char *)(rows + changes->count);
     for (size_t i = 0; i < changes->count; i++) {
-        rows[i] = changes->changes[i];
-        if (rows[i].vector) {
+        const float *vector = changes->changes[i].vector;
+        rows[i] = (struct row_change){.num = changes->changes[i].num};
+        if (vector) {
             rows[i].vector = (const float *)(const void *)at;
-            at = put(at, changes->changes[i].vector, vector_bytes);
+            at = put(at, vector, vector_bytes);
         }
     }
     for (size_t i = 0; i < changes->count; i++) {

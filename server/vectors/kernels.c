@@ -17,10 +17,11 @@ const struct kernels *const kernel_table[] = {
 
 const struct kernels *kernels_best(void)
 {
-    const struct kernels *const *row = kernel_table;
-    while (!(*row)->is_usable())
-        row++;
-    return *row;
+    for (const struct kernels *const *row = kernel_table; *row; row++) {
+        if ((*row)->is_usable())
+            return *row;
+    }
+    return &kernels_portable;
 }
 
 double kernel_exact_dot(const float *a, const float *b, size_t dim)

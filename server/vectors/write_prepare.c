@@ -51,8 +51,7 @@ static enum soma_code check_embedding(const float *embedding, uint32_t dim, enum
                                       struct soma_error *err)
 {
     if (!kernel_all_finite(embedding, dim))
-        return error_set(err, REASON_EMBEDDING_NOT_FINITE, NULL,
-                         "embedding holds NaN or infinity");
+        return error_set(err, REASON_EMBEDDING_NOT_FINITE, NULL, "embedding holds NaN or infinity");
     if (metric == METRIC_COSINE && kernel_exact_dot(embedding, embedding, dim) == 0)
         return error_set(err, REASON_EMBEDDING_ZERO, NULL,
                          "embedding is all zeros and has no direction");

@@ -185,6 +185,14 @@ static bool is_repeated_later(const struct batch *batch, size_t i)
     return false;
 }
 
+static bool is_same_vector(const struct model *model, const float *a, const float *b)
+{
+    uint32_t at = 0;
+    while (at < model->dim && a[at] == b[at]) // there is no -0.0 and no NaN
+        at++;
+    return at == model->dim;
+}
+
 // What the counts must be, and the model after it.
 static struct write_result model_write(struct model *model, enum write_mode mode,
                                        const struct batch *batch, bool has_vectors)
@@ -208,7 +216,7 @@ static struct write_result model_write(struct model *model, enum write_mode mode
             memcpy(now.vector, batch->vectors + i * model->dim, model->dim * sizeof(float));
         bool is_same = record->exists && now.tag == record->tag &&
                        strcmp(now.document, record->document) == 0 &&
-                       memcmp(now.vector, record->vector, sizeof now.vector) == 0;
+                       is_same_vector(model, now.vector, record->vector);
         wanted.inserted += !record->exists;
         wanted.unchanged += is_same;
         wanted.updated += record->exists && !is_same;

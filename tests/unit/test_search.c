@@ -250,7 +250,10 @@ static float *read_npy(const char *name, size_t *ret_rows, size_t *ret_columns)
     assert_int_equal(fread(header, 1, 128, file), 128);
     const char *shape = strstr(header + 10, "'shape': (");
     assert_non_null(shape);
-    assert_int_equal(sscanf(shape, "'shape': (%zu, %zu)", ret_rows, ret_columns), 2);
+    char *end;
+    *ret_rows = strtoul(shape + strlen("'shape': ("), &end, 10);
+    *ret_columns = strtoul(end + strlen(", "), NULL, 10);
+    assert_true(*ret_rows && *ret_columns);
     size_t width = strstr(header + 10, "|u1") ? 1 : strstr(header + 10, "<f2") ? 2 : 4;
     size_t count = *ret_rows * *ret_columns;
     unsigned char *raw = malloc(count * width);
@@ -322,7 +325,8 @@ static void check_set(const char *set, enum metric metric)
         search(rows, metric, query + i * dim, 1, NULL, INFINITY, &topks[i], hits + i * K);
     double alone = seconds() - start;
     start = seconds();
-    for (size_t i = 0; i + 64 <= TRUTH_QUERIES; i += 64)
+    size_t batches = TRUTH_QUERIES / 64;
+    for (size_t i = 0; i < batches * 64; i += 64)
         search(rows, metric, query + i * dim, 64, NULL, INFINITY, &topks[i], hits + i * K);
     double batched = seconds() - start;
     size_t right = 0;
@@ -331,7 +335,7 @@ static void check_set(const char *set, enum metric metric)
                             metric);
     print_message("%s: %zu of %d neighbours; %.0f queries/s alone, %.0f in batches of 64\n", set,
                   right, TRUTH_QUERIES * K, TRUTH_QUERIES / alone,
-                  TRUTH_QUERIES / 64 * 64 / batched);
+                  (double)(batches * 64) / batched);
     assert_int_equal(right, TRUTH_QUERIES * K);
     rows_free(rows);
     free(base);
