@@ -31,7 +31,7 @@ test_the_fixed_forms_of_collections_and_records_work() {
     is "$(awk 'NR > 1 { print $2 }' "$scratch/out" | tr '\n' ' ')" "a c "
     expect 0 soma count docs
     out_is 3
-    soma collection rm -q docs
+    soma collection rm -q docs >"$scratch/out"
 }
 
 test_records_come_back_as_they_were() {
@@ -42,7 +42,7 @@ test_records_come_back_as_they_were() {
     is "$(jq -c '.embedding | map(. * 10 | round)' "$scratch/back.jsonl" | sed -n 3p)" '[9,1,0]'
     expect 0 soma -o json upsert trip "$scratch/back.jsonl"
     is "$(jq -c '[.inserted, .updated, .unchanged]' "$scratch/out")" '[0,0,3]'
-    soma collection rm -q trip
+    soma collection rm -q trip >"$scratch/out"
 }
 
 test_insert_refuses_ids_that_exist_and_update_those_that_do_not() {
@@ -58,7 +58,7 @@ test_insert_refuses_ids_that_exist_and_update_those_that_do_not() {
     err_has "update.jsonl:2: cannot update record z"
     is "$(soma -o json get pair a | jq -cS '.[0].metadata')" '{"seen":true,"tags":["x","y"],"year":2020}'
     is "$(soma -o json get pair a | jq -r '.[0].document')" first
-    soma collection rm -q pair
+    soma collection rm -q pair >"$scratch/out"
 }
 
 test_ids_that_are_left_out_come_from_the_content() {
@@ -67,7 +67,7 @@ test_ids_that_are_left_out_come_from_the_content() {
     soma upsert -q nameless "$scratch/nameless.jsonl"
     expect 0 soma -o json upsert nameless "$scratch/nameless.jsonl"
     is "$(jq .unchanged "$scratch/out")" 2
-    soma collection rm -q nameless
+    soma collection rm -q nameless >"$scratch/out"
 }
 
 test_many_records_go_in_pieces() {
@@ -86,7 +86,7 @@ for i in range(5000):
     is "$(soma count many)" 4000
     expect 0 soma collection clear many
     is "$(soma count many)" 0
-    soma collection rm -q many
+    soma collection rm -q many >"$scratch/out"
 }
 
 test_query_takes_many_vectors_and_a_distance() {
@@ -98,7 +98,7 @@ test_query_takes_many_vectors_and_a_distance() {
     is "$(soma -q query near --vector '[1, 0, 0]' --max-distance 0.001)" a
     is "$(soma -o json query near --vector '[1, 0, 0]' -k 1 --include embedding | jq -c '.results[0].hits[0] | keys')" \
         '["distance","embedding","id","score"]'
-    soma collection rm -q near
+    soma collection rm -q near >"$scratch/out"
 }
 
 test_get_says_what_is_missing() {
@@ -109,7 +109,7 @@ test_get_says_what_is_missing() {
     err_has "cannot get record nobody"
     expect 0 soma delete some a nobody
     out_is "deleted 1 records, 1 ids named none"
-    soma collection rm -q some
+    soma collection rm -q some >"$scratch/out"
 }
 
 test_collections_are_listed_shown_and_edited() {
@@ -146,7 +146,7 @@ test_a_wrong_line_is_named_and_nothing_of_its_piece_is_written() {
     expect 2 soma upsert bad "$scratch/bad.jsonl"
     expect 1 soma upsert bad "$scratch/nowhere.jsonl"
     is "$(soma count bad)" 0
-    soma collection rm -q bad
+    soma collection rm -q bad >"$scratch/out"
 }
 
 test_wrong_values_are_named() {
@@ -172,7 +172,7 @@ test_wrong_values_are_named() {
     expect 3 soma count nowhere
     expect 3 soma upsert nowhere -
     expect 3 soma query nowhere --vector '[1]'
-    soma collection rm -q wrong
+    soma collection rm -q wrong >"$scratch/out"
 }
 
 run_tests
