@@ -106,6 +106,7 @@ static bool find_record(const struct record_piece *piece, struct soma_error *err
     static const char *const lists[] = {"records[", "embeddings["};
     for (size_t i = 0; i < 2; i++) {
         size_t length = strlen(lists[i]);
+        const char *rest;
         char *end;
         if (strncmp(err->field, lists[i], length) != 0)
             continue;
@@ -113,10 +114,10 @@ static bool find_record(const struct record_piece *piece, struct soma_error *err
         if (*end != ']' || index >= piece->record_count)
             return false;
         *ret_index = index;
-        end += end[1] == '.' ? 2 : 1;
-        if (i == 1 && !*end)
-            end = (char[]){"embedding"};
-        memmove(err->field, end, strlen(end) + 1);
+        rest = end + (end[1] == '.' ? 2 : 1);
+        if (i == 1 && !*rest)
+            rest = "embedding";
+        memmove(err->field, rest, strlen(rest) + 1);
         return true;
     }
     return false;
