@@ -99,7 +99,8 @@ static enum soma_code start_vectors(struct server *server, struct soma_error *er
 
 static enum soma_code make_services(struct server *server, struct soma_error *err)
 {
-    server->stats = (struct stats_sources){server->store, server->writer, server->parking};
+    server->stats =
+        (struct stats_sources){server->store, server->writer, server->parking, server->vectors};
     server->facts.stats = stats_gather;
     server->facts.stats_source = &server->stats;
     server->facts.workers = server->workers;

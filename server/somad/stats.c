@@ -1,5 +1,6 @@
 #include "somad/stats.h"
 
+#include "store/collections.h"
 #include "store/jobs.h"
 
 static const char *const job_stat_names[JOB_STATE_COUNT] = {
@@ -45,9 +46,26 @@ static size_t gather_jobs(const struct stats_sources *sources, struct server_sta
     return count;
 }
 
+static size_t gather_vectors(const struct stats_sources *sources, struct server_stat *stats)
+{
+    struct store_txn *txn;
+    int64_t collections, records;
+    stats[0] =
+        (struct server_stat){"vectors_memory_bytes", vectors_memory_bytes_all(sources->vectors)};
+    if (store_read_begin(sources->store, &txn, NULL) != SOMA_OK)
+        return 1;
+    enum soma_code code = collections_count(txn, &collections, &records, NULL);
+    store_read_end(txn);
+    if (code != SOMA_OK)
+        return 1;
+    stats[1] = (struct server_stat){"collections", collections};
+    stats[2] = (struct server_stat){"records", records};
+    return 3;
+}
+
 // All together stay below SERVER_STATS_MAX.
-static size_t (*const gatherers[])(const struct stats_sources *,
-                                   struct server_stat *) = {gather_rpc, gather_writer, gather_jobs};
+static size_t (*const gatherers[])(const struct stats_sources *, struct server_stat *) = {
+    gather_rpc, gather_writer, gather_jobs, gather_vectors};
 
 size_t stats_gather(void *source, struct server_stat *ret_stats)
 {

@@ -5,12 +5,14 @@
 #include "rpc/parking.h"
 #include "services/server_service.h"
 #include "store/writer.h"
+#include "vectors/collection.h"
 
 // Whom to ask; all borrowed.
 struct stats_sources {
     struct store *store;
     struct writer *writer;
     struct parking *parking;
+    struct vectors *vectors;
 };
 
 // For server_facts: source is a struct stats_sources. What cannot be read now is left out.

@@ -112,9 +112,16 @@ const char *query_short_reason(const struct topk *result)
 
 // --- the filter
 
+enum {
+    ROWS_BETWEEN_CLOCKS = 4096
+};
+
 struct matching {
     const struct filter *filter;
+    struct mono_time deadline;
     struct num_set set;
+    size_t seen;
+    bool is_late;
 };
 
 static bool match(void *context, const struct record_row *row)
@@ -125,13 +132,15 @@ static bool match(void *context, const struct record_row *row)
         matching->set.words[bit / 64] |= (uint64_t)1 << bit % 64;
         matching->set.count++;
     }
-    return true;
+    if (++matching->seen % ROWS_BETWEEN_CLOCKS == 0)
+        matching->is_late = clock_left_ms(matching->deadline) == 0;
+    return !matching->is_late;
 }
 
-static enum soma_code find_matches(struct query_answer *answer, const struct filter *filter,
+static enum soma_code find_matches(struct query_answer *answer, const struct query_request *request,
                                    struct num_set *ret_set, struct soma_error *err)
 {
-    struct matching matching = {.filter = filter};
+    struct matching matching = {.filter = request->filter, .deadline = request->deadline};
     matching.set.first = (answer->row.partition << PARTITION_SHIFT) + 1;
     matching.set.size = (size_t)answer->row.last_record;
     matching.set.words = calloc(matching.set.size / 64 + 1, sizeof *matching.set.words);
@@ -139,6 +148,9 @@ static enum soma_code find_matches(struct query_answer *answer, const struct fil
         return error_set_no_memory(err);
     enum soma_code code =
         records_scan_metadata(answer->txn, answer->row.partition, match, &matching, err);
+    if (!code && matching.is_late)
+        code = error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
+                         "the deadline passed while the filter was applied");
     if (code)
         free(matching.set.words);
     else
@@ -154,7 +166,7 @@ static enum soma_code search(struct query_answer *answer, const struct query_req
     struct num_set matches = {0};
     enum soma_code code = SOMA_OK;
     if (request->filter)
-        code = find_matches(answer, request->filter, &matches, err);
+        code = find_matches(answer, request, &matches, err);
     if (code)
         return code;
     const struct index_search search = {.metric = (enum metric)answer->row.metric,

@@ -20,7 +20,8 @@ struct query_request {
     struct mono_time deadline;
 };
 
-// Open until query_end: the transaction to read the hits' records in, and what their ids point to.
+// Open until query_answer_close, and not to be moved: the transaction to read the hits' records in,
+// and what their ids point to.
 struct query_answer {
     struct store_txn *txn;
     struct collection_row row; // as the transaction sees it
