@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -168,15 +169,27 @@ void engine_send_cancel(struct running *running)
         send(running->link_fd, message, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }
 
+// The first count words as whole numbers; false where there are fewer.
+static bool read_numbers(const char *words, int64_t *ret_numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *end;
+        ret_numbers[i] = strtoll(words, &end, 10);
+        if (end == words)
+            return false;
+        words = end;
+    }
+    return true;
+}
+
 static void take_output(struct engine *engine, struct running *running, const char *words)
 {
-    struct job_output_size out, err;
-    if (sscanf(words, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &out.kept_bytes,
-               &out.dropped_bytes, &err.kept_bytes, &err.dropped_bytes) != 4)
+    int64_t sizes[4];
+    if (!read_numbers(words, sizes, 4))
         return;
     pthread_mutex_lock(&engine->lock);
-    running->live.stdout_size = out;
-    running->live.stderr_size = err;
+    running->live.stdout_size = (struct job_output_size){sizes[0], sizes[1]};
+    running->live.stderr_size = (struct job_output_size){sizes[2], sizes[3]};
     pthread_mutex_unlock(&engine->lock);
     engine_changed(engine, running->num);
 }
@@ -184,7 +197,7 @@ static void take_output(struct engine *engine, struct running *running, const ch
 static void take_started(struct engine *engine, struct running *running, const char *words)
 {
     int64_t pid;
-    if (sscanf(words, "%" SCNd64, &pid) != 1)
+    if (!read_numbers(words, &pid, 1))
         return;
     pthread_mutex_lock(&engine->lock);
     running->live.runner_pid = pid;

@@ -40,6 +40,8 @@ static bool is_program(const char *path)
 
 static bool is_in_path(const char *program, const char *path)
 {
+    if (!program)
+        return false;
     if (strchr(program, '/'))
         return is_program(program);
     for (const char *at = path; *at;) {

@@ -1,5 +1,6 @@
 #include "jobs/order.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,20 +15,14 @@ static bool is_given(const struct job_spec *spec, const char *name)
 
 static void put_variable(struct fields_writer *writer, const char *name, const char *value)
 {
-    size_t name_length = strlen(name), value_length = strlen(value);
-    char small[512];
-    size_t length = name_length + 1 + value_length;
-    char *pair = length <= sizeof small ? small : malloc(length);
-    if (!pair) {
+    char *pair;
+    int length = asprintf(&pair, "%s=%s", name, value);
+    if (length < 0) {
         writer->failed = true;
         return;
     }
-    memcpy(pair, name, name_length);
-    pair[name_length] = '=';
-    memcpy(pair + name_length + 1, value, value_length);
-    fields_put(writer, "env", pair, length);
-    if (pair != small)
-        free(pair);
+    fields_put(writer, "env", pair, (size_t)length);
+    free(pair);
 }
 
 static void put_environment(struct fields_writer *writer, const struct order_settings *settings,

@@ -79,7 +79,7 @@ static void list_jobs(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct arena arena;
     arena_init(&arena, PAGE_BYTES);
     struct soma_error err = {0};
-    struct job_list list;
+    struct job_list list = {0};
     Pb__ListJobsResponse response = PB__LIST_JOBS_RESPONSE__INIT;
     enum soma_code code =
         read_list(user, (const Pb__ListJobsRequest *)message, &arena, &list, &err);

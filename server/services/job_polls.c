@@ -159,7 +159,7 @@ static enum soma_code look_at_output(const struct job_service *service,
         code = choose_attempt(request, row, look, err);
     if (code == SOMA_OK)
         code = read_pieces(service, request, row, arena, look, err);
-    for (size_t i = 0; i < request->n_positions && code == SOMA_OK; i++) {
+    for (size_t i = 0; i < request->n_positions && i < STREAMS_MAX && code == SOMA_OK; i++) {
         if (request->positions[i]->offset > look->pieces[i].size)
             code = error_set(err, REASON_OFFSET_PAST_END, position_fields[i],
                              "offset %lld is past the end at %lld",
@@ -276,7 +276,7 @@ static enum soma_code check_positions(const Pb__ReadJobOutputRequest *request,
     if (request->n_positions == 0)
         return error_set(err, REASON_FIELD_REQUIRED, "positions", "positions is required");
     enum soma_code code = check_length(request->n_positions, STREAMS_MAX, "positions", err);
-    for (size_t i = 0; i < request->n_positions && code == SOMA_OK; i++) {
+    for (size_t i = 0; i < request->n_positions && i < STREAMS_MAX && code == SOMA_OK; i++) {
         if (request->positions[i]->stream == PB__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED)
             return error_set(err, REASON_FIELD_REQUIRED,
                              i ? "positions[1].stream" : "positions[0].stream",

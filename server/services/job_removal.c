@@ -205,7 +205,7 @@ static void prune_jobs(struct rpc_call *call, const ProtobufCMessage *message, v
     struct arena arena;
     arena_init(&arena, PAGE_BYTES);
     struct soma_error err = {0};
-    struct job_list list;
+    struct job_list list = {0};
     enum soma_code code = find_old(service, request, &arena, &list, &err);
     if (!job_call_failed(call, code, &err)) {
         struct removal *removal = measure_list(service, call, &list);
