@@ -387,6 +387,7 @@ static void overwriting_does_not_grow_memory(void **state)
 
 enum {
     CROWD = 200,
+    BYSTANDERS = 10000, // make loading take longer than a write
     GENERATIONS = 60,
     READERS = 3
 };
@@ -411,7 +412,7 @@ static void *read_crowd(void *context)
         struct query_request request = {.collection = "c",
                                         .embeddings = origin,
                                         .number_count = 2,
-                                        .k = CROWD + 1,
+                                        .k = CROWD,
                                         .max_distance = INFINITY,
                                         .deadline = MONO_NEVER};
         struct query_answer answer;
@@ -435,6 +436,22 @@ static void *read_crowd(void *context)
     return NULL;
 }
 
+// Records that lie farther away than any generation.
+static void write_bystanders(struct crowd *crowd)
+{
+    static char ids[BYSTANDERS][16];
+    static struct record_input inputs[BYSTANDERS];
+    static float vectors[BYSTANDERS * 2];
+    for (size_t i = 0; i < BYSTANDERS; i++) {
+        snprintf(ids[i], sizeof ids[i], "by%zu", i);
+        inputs[i] = (struct record_input){.id = ids[i]};
+        vectors[2 * i] = 1e6f;
+    }
+    assert_int_equal(
+        scene_write(&crowd->scene, WRITE_UPSERT, "c", inputs, BYSTANDERS, vectors, NULL, NULL),
+        SOMA_OK);
+}
+
 static void write_generation(struct crowd *crowd, int generation)
 {
     static char ids[CROWD][16];
@@ -456,6 +473,7 @@ static void readers_beside_the_writer_see_whole_states(void **state)
     static struct crowd crowd;
     scene_open(&crowd.scene, BUDGET);
     scene_create(&crowd.scene, "c", 2, METRIC_L2);
+    write_bystanders(&crowd);
     write_generation(&crowd, 1);
     pthread_t readers[READERS];
     for (size_t i = 0; i < READERS; i++)
@@ -463,7 +481,7 @@ static void readers_beside_the_writer_see_whole_states(void **state)
     for (int generation = 2; generation <= GENERATIONS; generation++) {
         write_generation(&crowd, generation);
         // So that loading and writing overlap too.
-        if (generation % 5 == 0)
+        if (generation % 4 == 0)
             vectors_drop(crowd.scene.vectors, scene_get(&crowd.scene, "c").uid);
     }
     while (atomic_load(&crowd.queries) < 50 && !atomic_load(&crowd.failures))
