@@ -54,14 +54,17 @@ void engine_changed(struct engine *engine, int64_t num)
         engine->config.on_change(engine->config.user, num);
 }
 
-bool engine_peek_live(struct engine *engine, int64_t num, struct job_live *ret_live)
+bool engine_peek_live(struct engine *engine, int64_t num, uint32_t attempt,
+                      struct job_live *ret_live)
 {
     pthread_mutex_lock(&engine->lock);
+    // For a moment it may still be the attempt before.
     struct running *running = engine_find(engine, num);
-    if (running)
+    bool is_known = running && running->attempt == attempt;
+    if (is_known)
         *ret_live = running->live;
     pthread_mutex_unlock(&engine->lock);
-    return running != NULL;
+    return is_known;
 }
 
 struct cancel_mail {

@@ -44,14 +44,15 @@ void engine_wake(struct engine *engine);
 // The wish to end a job is committed: told to its runner. Any thread.
 void engine_cancel(struct engine *engine, int64_t num, const char *note, bool force);
 
-// What is known of a running job beyond its row.
+// What is known of a running attempt beyond its row.
 struct job_live {
     int64_t runner_pid; // 0: not known yet
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
 };
 
-// False where the engine does not follow the job. Any thread.
-bool engine_peek_live(struct engine *engine, int64_t num, struct job_live *ret_live);
+// False where the engine does not follow this attempt of the job. Any thread.
+bool engine_peek_live(struct engine *engine, int64_t num, uint32_t attempt,
+                      struct job_live *ret_live);
 
 #endif

@@ -175,8 +175,8 @@ Pb__Job *job_message(const struct job *job, enum job_parts parts, struct engine 
 {
     NEW_MESSAGE(arena, Pb__Job, pb__job__init, message);
     struct job_live live;
-    bool is_live =
-        engine && job->status.state == JOB_RUNNING && engine_peek_live(engine, job->num, &live);
+    bool is_live = engine && job->status.state == JOB_RUNNING &&
+                   engine_peek_live(engine, job->num, job->status.attempt, &live);
     message->id = job->id;
     message->status = status_message(&job->status, is_live ? &live : NULL, arena);
     if (!message->status)

@@ -197,7 +197,8 @@ static void find_dropped(const struct job_service *service, const struct job_row
     if (look->attempt != status->attempt || !job_state_is_final(status->state)) {
         static const struct job_output_size none;
         out = err = &none;
-        if (!look->is_over && engine_peek_live(service->config.engine, row->job.num, &live)) {
+        if (!look->is_over &&
+            engine_peek_live(service->config.engine, row->job.num, look->attempt, &live)) {
             out = &live.stdout_size;
             err = &live.stderr_size;
         } else if (look->is_over && attempt_read_status(service->config.root, row->job.id,
