@@ -1,15 +1,16 @@
 #!/bin/bash
-# Gets the source of the distribution's own nng, patches it, and prints where it stands.
+# Gets Debian's source package of nng, patches it, and prints where it stands.
 #
-#   fetch.sh CACHE PATCHES VERSION
+#   fetch.sh CACHE PATCHES RELEASE VERSION
 #
-# CACHE is a directory of ours; PATCHES holds our *.patch files, made for upstream VERSION. Everything is kept in CACHE:
-# the source package, and one tree for each set of patches, so that a second run prints and does nothing else.
-# apt is asked with lists and sources of its own, made from the machine's Debian archive: nothing of the system
-# changes, and no root is needed. apt checks the archive's signature, and the package against the archive.
+# CACHE is a directory of ours; PATCHES holds our *.patch files, made for upstream VERSION, which is the one of Debian
+# RELEASE. Everything is kept in CACHE: the source package, and one tree for each set of patches, so that a second run
+# prints and does nothing else. apt is asked with lists and sources of its own, made from the machine's Debian archive:
+# nothing of the system changes, and no root is needed. apt checks the archive's signature, and the package against the
+# archive.
 set -euo pipefail
 
-cache=$1 patches=$2 version=$3
+cache=$1 patches=$2 release=$3 version=$4
 
 die() {
     echo "fetch.sh: $*" >&2
@@ -23,19 +24,20 @@ private_apt() {
         -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none "$@"
 }
 
-# One deb-src line for each suite of the machine's Debian archive. apt itself reads the machine's sources, so both
-# of their formats work. Whatever a third party serves is left out: by its origin, its suite and its key.
+# The machine's Debian archive has the sources of its other releases too: one deb-src line for each suite of the
+# machine's own release, with the name of ours. apt itself reads the machine's sources, so both of their formats work.
+# Whatever a third party serves is left out: by its origin, its suite and its key.
 write_sources() {
     local codename keyring=/usr/share/keyrings/debian-archive-keyring.gpg signed=''
     codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
     [ -n "$codename" ] || die "no release name in /etc/os-release"
     if [ -r $keyring ]; then signed="[signed-by=$keyring] "; fi
-    # shellcheck disable=SC2016
+    # shellcheck disable=SC2016  # the names in the format are apt's
     apt-get indextargets --format '$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|' 'Created-By: Packages' |
-        awk -F'|' -v codename="$codename" -v signed="$signed" '
+        awk -F'|' -v codename="$codename" -v release="$release" -v signed="$signed" '
             ($1 == "Debian" || $1 == "" || $1 == "$(ORIGIN)") && $4 == "main" &&
             ($3 == codename || $3 == codename "-security" || $3 == codename "-updates") {
-                print "deb-src " signed $2 " " $3 " main"
+                print "deb-src " signed $2 " " release substr($3, length(codename) + 1) " main"
             }' | sort -u >"$cache/apt/sources.list"
     [ -s "$cache/apt/sources.list" ] || die "apt knows no Debian archive for '$codename'"
 }
@@ -74,7 +76,7 @@ if [ ! -d "$tree" ]; then
     {
         [ -n "$(find_package)" ] || download
         dsc=$(find_package)
-        [ -n "$dsc" ] || die "the distribution has no nng $version; install nng 1.8 or later"
+        [ -n "$dsc" ] || die "Debian $release has no nng $version"
         unpack "$dsc" "$tree"
     } >"$log" 2>&1 || {
         cat "$log" >&2
