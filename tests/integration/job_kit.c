@@ -59,7 +59,10 @@ void job_kit_stop(void)
         answer_free(&kit.answer);
     kit.has_answer = false;
     peer_close(&kit.peer);
+    // After all that was done to it, the server ends as it should.
+    int status = somad_end(&somad, SIGTERM);
     somad_remove(&somad);
+    assert_int_equal(status, 0);
 }
 
 void job_kit_kill_server(void)

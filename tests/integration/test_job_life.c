@@ -132,6 +132,16 @@ static void output_past_the_cap_is_counted_not_kept(void **state)
     free(output);
 }
 
+static void output_is_followed_while_it_is_written_and_ends_with_the_job(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE];
+    job_run("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.03; done", id);
+    // Begun before the job is; what is there is never taken for the end.
+    assert_output(id, 0, STDOUT, "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    assert_int_equal(job_wait_final(id)->status->state, PB__JOB_STATE__JOB_STATE_SUCCEEDED);
+}
+
 static void an_offset_past_the_end_is_refused(void **state)
 {
     (void)state;
@@ -446,6 +456,7 @@ int main(void)
         cmocka_unit_test(each_end_has_its_state_and_reason),
         cmocka_unit_test(the_wall_time_limit_ends_a_job_and_keeps_its_output),
         cmocka_unit_test(output_past_the_cap_is_counted_not_kept),
+        cmocka_unit_test(output_is_followed_while_it_is_written_and_ends_with_the_job),
         cmocka_unit_test(an_offset_past_the_end_is_refused),
         cmocka_unit_test(a_request_id_submits_once),
         cmocka_unit_test(a_queued_job_is_cancelled_at_once),
