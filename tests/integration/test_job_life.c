@@ -211,8 +211,11 @@ static void cancel_kills_the_grandchildren_that_ignore_it_too(void **state)
                                    "(setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' &) ; "
                                    "done; echo up; sleep 1000; sleep 1000");
     Pb__EnvironmentVariable variable = PB__ENVIRONMENT_VARIABLE__INIT, *variables[] = {&variable};
+    char value[32], cookie[64];
+    snprintf(value, sizeof value, "of-test-%ld", (long)getpid());
+    snprintf(cookie, sizeof cookie, "COOKIE=%s", value);
     variable.name = "COOKIE";
-    variable.value = "of-the-grandchildren";
+    variable.value = value;
     spec->environment = variables;
     spec->n_environment = 1;
     Pb__JobLimits limits = PB__JOB_LIMITS__INIT;
@@ -220,13 +223,13 @@ static void cancel_kills_the_grandchildren_that_ignore_it_too(void **state)
     spec->limits = &limits;
     job_submit(spec, id);
     job_wait_output(id, "up");
-    job_wait_processes("COOKIE=of-the-grandchildren", 8);
+    job_wait_processes(cookie, 8);
     job_cancel(id, "by the test", false);
     const Pb__JobStatus *status = job_wait_final(id)->status;
     assert_int_equal(status->state, PB__JOB_STATE__JOB_STATE_CANCELLED);
     assert_non_null(strstr(status->message, "by the test"));
     assert_true(status->cancel_requested_unix_ms > 0);
-    assert_int_equal(job_processes("COOKIE=of-the-grandchildren"), 0);
+    assert_int_equal(job_processes(cookie), 0);
 }
 
 // --- retry, delete, prune

@@ -56,9 +56,12 @@ static void cancel_ends_twenty_daemons_that_ignore_it(void **state)
     attempt_wait_for_processes(attempt, 21);
     cancel(attempt, 300, "by a test");
     assert_true(attempt_text_is(attempt, "reason", "cancelled"));
-    assert_true(
-        attempt_text_is(attempt, "message", "cancelled: by a test; 21 processes were killed"));
-    assert_int_equal(attempt_number(attempt, "killed_count"), 21);
+    assert_true(attempt_text_has(attempt, "message", "cancelled: by a test; "));
+    assert_true(attempt_text_has(attempt, "message", " processes were killed"));
+    // Every one of them is gone, which cancel() has seen; the program itself may have been reaped
+    // before it was counted.
+    int64_t killed = attempt_number(attempt, "killed_count");
+    assert_in_range(killed, 20, 21);
     attempt_free(attempt);
 }
 
