@@ -67,3 +67,24 @@ void data_directory_close(struct data_directory *directory)
         close(directory->lock_fd);
     directory->lock_fd = -1;
 }
+
+static bool may_pass(const struct stat *info, uid_t uid, gid_t gid)
+{
+    mode_t needed = info->st_uid == uid ? S_IXUSR : info->st_gid == gid ? S_IXGRP : S_IXOTH;
+    return info->st_mode & needed;
+}
+
+bool data_directory_is_open_to(const struct data_directory *directory, uid_t uid, gid_t gid,
+                               char ret_closed[PATH_MAX])
+{
+    size_t length = strlen(directory->path);
+    for (size_t i = 1; i <= length; i++) {
+        if (directory->path[i] != '/' && directory->path[i] != '\0')
+            continue;
+        struct stat info;
+        snprintf(ret_closed, PATH_MAX, "%.*s", (int)i, directory->path);
+        if (stat(ret_closed, &info) == 0 && !may_pass(&info, uid, gid))
+            return false;
+    }
+    return true;
+}

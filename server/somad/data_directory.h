@@ -6,6 +6,8 @@
 #define SOMAD_DATA_DIRECTORY_H
 
 #include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -18,5 +20,10 @@ struct data_directory {
 enum soma_code data_directory_open(const char *path, struct data_directory *ret_directory,
                                    struct soma_error *err);
 void data_directory_close(struct data_directory *directory);
+
+// Whether the user may walk down to the directory, as jobs of that user have to. Otherwise the
+// first directory that is closed to them is in ret_closed.
+bool data_directory_is_open_to(const struct data_directory *directory, uid_t uid, gid_t gid,
+                               char ret_closed[PATH_MAX]);
 
 #endif

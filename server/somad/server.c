@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "rpc/listener.h"
 #include "rpc/workers.h"
 #include "services/server_service.h"
@@ -59,10 +60,25 @@ static enum soma_code prepare_jobs(struct server *server, struct soma_error *err
     return jobs_room_prepare(&server->jobs, server->config, err);
 }
 
+// Scripts and $SOMA_PROGRESS are named by their whole paths.
+static void warn_of_closed_path(const struct server *server)
+{
+    const struct order_settings *order = &server->jobs.order;
+    char closed[PATH_MAX];
+    if (order->changes_user &&
+        !data_directory_is_open_to(&server->data, order->uid, order->gid, closed))
+        log_warning("JOBS-PATH-CLOSED",
+                    "jobs run as %s, who may not pass through %s: 'chmod o+x' it, or keep the data "
+                    "elsewhere",
+                    server->config->job_user, closed);
+}
+
 static enum soma_code open_store(struct server *server, struct soma_error *err)
 {
     unsigned readers = worker_count(server->config);
     enum soma_code code = data_directory_open(server->config->data, &server->data, err);
+    if (code == SOMA_OK)
+        warn_of_closed_path(server);
     if (code == SOMA_OK)
         code = store_open(server->data.path, readers, &server->store, err);
     if (code == SOMA_OK)
