@@ -38,5 +38,7 @@ export LD_LIBRARY_PATH=$root/$libdir
 for program in pc-shared pc-static project/shared project/static; do
     "$scratch/$program" >/dev/null || { echo "install: $program fails" >&2; exit 1; }
 done
-ldd "$scratch/pc-shared" | grep -q "$root/$libdir/libsoma.so.0"
-! ldd "$scratch/pc-static" | grep -q libsoma
+ldd "$scratch/pc-shared" >"$scratch/shared.libraries"
+ldd "$scratch/pc-static" >"$scratch/static.libraries"
+grep -qF "$root/$libdir/libsoma.so.0" "$scratch/shared.libraries"
+if grep -F libsoma "$scratch/static.libraries"; then exit 1; fi
