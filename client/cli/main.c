@@ -1,5 +1,6 @@
 // soma: the command line of SOMA. cli/commands.h has the commands, cli/help.c the options of all.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,10 +180,20 @@ static int finish_output(const struct cli *cli, int status)
     return report_failure(cli, STATUS_FAILED, NULL, "cannot write to stdout: %s", strerror(errno));
 }
 
+// What we open must not become a standard descriptor that the caller closed.
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return;
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct options options;
+    fill_standard_descriptors();
     // Whoever closes our output ends us quietly; only 'soma run' has more to do then.
     signal(SIGPIPE, SIG_DFL);
     if (!options_init(&options, (size_t)argc))

@@ -21,6 +21,15 @@ void fd_close_at_exit(int *fd)
         close(*fd);
 }
 
+void fd_fill_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        // The lowest free descriptor is this one, as those below it are open by then.
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return;
+    }
+}
+
 int fd_write_all(int fd, const void *bytes, size_t length)
 {
     const char *at = bytes;
@@ -119,7 +128,9 @@ enum soma_code directory_make_all(const char *path, mode_t mode, struct soma_err
 {
     char partial[PATH_MAX];
     size_t length = strlen(path);
-    if (length == 0 || length >= sizeof partial)
+    if (length == 0)
+        return error_set_errno(err, ENOENT, "cannot make a directory without a name");
+    if (length >= sizeof partial)
         return error_set_errno(err, ENAMETOOLONG, "cannot make directory '%s'", path);
     memcpy(partial, path, length + 1);
     for (size_t i = 1; i <= length; i++) {
@@ -174,8 +185,12 @@ static int remove_tree(int parent_fd, const char *name, int depth, long long *by
     struct stat info;
     if (fstatat(parent_fd, name, &info, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? 0 : errno;
-    if (S_ISDIR(info.st_mode))
+    if (S_ISDIR(info.st_mode)) {
+        // Its owner may have closed it to itself.
+        if ((info.st_mode & S_IRWXU) != S_IRWXU && fchmodat(parent_fd, name, S_IRWXU, 0))
+            return errno;
         return remove_directory(parent_fd, name, depth, bytes);
+    }
     if (S_ISREG(info.st_mode))
         *bytes += info.st_size;
     return unlinkat(parent_fd, name, 0) && errno != ENOENT ? errno : 0;

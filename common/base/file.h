@@ -12,6 +12,10 @@
 void fd_close_at_exit(int *fd);
 #define FD_CLEANUP __attribute__((cleanup(fd_close_at_exit)))
 
+// Opens /dev/null in the place of each closed standard descriptor, so that no file of ours becomes
+// one; the first thing that a program does.
+void fd_fill_standard(void);
+
 // All of length bytes, over short writes and EINTR. 0, or an errno.
 int fd_write_all(int fd, const void *bytes, size_t length);
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/address.h"
@@ -201,6 +202,11 @@ static enum soma_code read_file(struct setting *setting, const char *named)
     if (!file)
         return error_set(setting->err, REASON_CONFIG_INVALID, "config", "cannot open %s: %s", path,
                          strerror(errno));
+    struct stat info;
+    if (fstat(fileno(file), &info) || S_ISDIR(info.st_mode)) {
+        fclose(file);
+        return error_set(setting->err, REASON_CONFIG_INVALID, "config", "%s is no file", path);
+    }
     setting->place = path;
     setting->code = SOMA_OK;
     int line = ini_parse_file(file, read_line, setting);

@@ -33,6 +33,15 @@ static void fail_start(struct engine *engine, struct running *running, const cha
     end_with(engine, running, &outcome);
 }
 
+// The machine is short of something for now: the job waits in the queue, and claims wait too.
+static void start_later(struct engine *engine, struct running *running, const char *why)
+{
+    log_warning("JOB-START-DELAYED", "job %s: %s", running->id, why);
+    engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
+    running->gives_back = true;
+    engine_write_end(engine, running);
+}
+
 static void close_link(struct running *running)
 {
     fd_close_at_exit(&running->link_fd);
@@ -51,7 +60,12 @@ void engine_begin(struct engine *engine, const struct job *job)
         return;
     }
     struct soma_error err;
-    if (attempt_prepare(engine->config.root, &engine->config.order, job, &err) != SOMA_OK) {
+    enum soma_code code = attempt_prepare(engine->config.root, &engine->config.order, job, &err);
+    if (code == SOMA_RESOURCE_EXHAUSTED) {
+        start_later(engine, running, err.text);
+        return;
+    }
+    if (code != SOMA_OK) {
         log_warning("JOB-START-FAILED", "job %s: %s", job->id, err.text);
         fail_start(engine, running, err.text);
         return;
@@ -99,7 +113,7 @@ static void spawn(struct engine *engine, struct running *running)
     FD_CLEANUP int other = -1;
     if (make_link(engine, running, &other, &err) != SOMA_OK) {
         close_link(running);
-        fail_start(engine, running, err.text);
+        start_later(engine, running, err.text);
         return;
     }
     char path[PATH_MAX];
@@ -133,7 +147,7 @@ static void take_reply(struct engine *engine, const struct spawner_reply *reply)
     snprintf(why, sizeof why, "cannot fork a supervisor: %s", strerror(reply->errnum));
     if (running->phase == PHASE_LINKED || running->phase == PHASE_EXAMINE) {
         close_link(running);
-        fail_start(engine, running, why);
+        start_later(engine, running, why);
     }
 }
 

@@ -26,13 +26,13 @@ static void put_variable(struct fields_writer *writer, const char *name, const c
 }
 
 static void put_environment(struct fields_writer *writer, const struct order_settings *settings,
-                            const struct job *job, const char *home)
+                            const struct job *job, uint32_t attempt, const char *home)
 {
+    char number[16];
+    snprintf(number, sizeof number, "%u", attempt);
     const struct job_variable clean[] = {
-        {"PATH", settings->path},
-        {"HOME", home},
-        {"LANG", "C.UTF-8"},
-        {"SOMA_JOB_ID", job->id},
+        {"PATH", settings->path}, {"HOME", home},           {"LANG", "C.UTF-8"},
+        {"SOMA_JOB_ID", job->id}, {"SOMA_ATTEMPT", number},
     };
     for (size_t i = 0; i < sizeof clean / sizeof clean[0]; i++) {
         if (!is_given(&job->spec, clean[i].name))
@@ -71,7 +71,7 @@ enum soma_code order_write(struct fields_writer *writer, const struct order_sett
     enum soma_code code = put_program(writer, settings->languages, &job->spec, err);
     if (code != SOMA_OK)
         return code;
-    put_environment(writer, settings, job, home);
+    put_environment(writer, settings, job, attempt, home);
     if (job->spec.stdin_length > 0)
         fields_put(writer, "stdin", job->spec.stdin_bytes, job->spec.stdin_length);
     fields_put_int(writer, "wall_time_ms", job->spec.limits.wall_time_ms);

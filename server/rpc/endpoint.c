@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -83,6 +84,27 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET, name, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
+// Whether ":PORT" stands behind the host, and nothing or a path behind that.
+static bool has_port(const char *host)
+{
+    const char *colon = strchr(host[0] == '[' ? host + strcspn(host, "]") : host, ':');
+    char *end;
+    if (!colon || colon[1] < '0' || colon[1] > '9')
+        return false;
+    long port = strtol(colon + 1, &end, 10);
+    return port <= 65535 && (*end == '\0' || *end == '/');
+}
+
+static enum soma_code check_network(const char *url, struct soma_error *err)
+{
+    const char *host = strstr(url, "://") + 3;
+    if (!has_port(host))
+        return invalid(err, url, "a port is needed, 0 (any) to 65535");
+    if (!is_loopback(host))
+        return invalid(err, url, "only loopback addresses, as nothing asks peers who they are");
+    return SOMA_OK;
+}
+
 enum soma_code endpoint_open(const char *url, struct endpoint *ret_endpoint, struct soma_error *err)
 {
     struct endpoint endpoint = {.lock_fd = -1, .is_ws = starts_with(url, "ws://")};
@@ -93,10 +115,7 @@ enum soma_code endpoint_open(const char *url, struct endpoint *ret_endpoint, str
     if (starts_with(url, "ipc:///"))
         code = prepare_ipc(&endpoint, err);
     else if (starts_with(url, "tcp://") || starts_with(url, "ws://"))
-        code =
-            is_loopback(strstr(url, "://") + 3)
-                ? SOMA_OK
-                : invalid(err, url, "only loopback addresses, as nothing asks peers who they are");
+        code = check_network(url, err);
     else if (!starts_with(url, "inproc://"))
         code = invalid(
             err, url,

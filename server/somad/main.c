@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "somad/server.h"
 
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
     struct soma_error err;
     enum config_action action;
     int status = 0;
+    fd_fill_standard();
     if (config_load(argc, argv, &config, &action, &err) != SOMA_OK) {
         fprintf(stderr, "somad: %s\nhint: somad --help lists all keys\n", err.text);
         status = EXIT_CONFIG;
