@@ -72,7 +72,8 @@ static void set_lost(struct soma_call *call)
 static enum verdict end(struct soma_call *call)
 {
     if (call->outcome_unknown && (call->method->flags & METHOD_MUTATES) &&
-        call->error.code == SOMA_UNAVAILABLE)
+        (call->error.code == SOMA_UNAVAILABLE || call->error.code == SOMA_RESOURCE_EXHAUSTED ||
+         strcmp(call->error.reason, "DEADLINE_PAST") == 0))
         set_lost(call);
     return VERDICT_END;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const struct reason_row reason_table[REASON_COUNT] = {
 #define REASON(name, code, meaning) [REASON_##name] = {#name, SOMA_##code, meaning},
 #include "base/reasons.def"
@@ -65,6 +67,8 @@ enum soma_code error_set(struct soma_error *err, enum reason reason, const char 
     va_start(args, format);
     vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
+    text_repair(err->text);
+    text_repair(err->field);
     return err->code;
 }
 
@@ -95,6 +99,7 @@ enum soma_code error_set_errno(struct soma_error *err, int errnum, const char *f
     const char *text = strerror_r(errnum, system_text, sizeof system_text);
     if (used >= 0 && (size_t)used < sizeof err->text)
         snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", text);
+    text_repair(err->text);
     return err->code;
 }
 

@@ -53,6 +53,19 @@ bool text_is_utf8(const void *bytes, size_t length)
     return true;
 }
 
+void text_repair(char *text)
+{
+    while (*text) {
+        unsigned char lead = (unsigned char)*text;
+        const struct utf8_form *form = form_of(lead);
+        // The NUL at the end follows nothing, so this looks no farther than that.
+        bool whole = form && follows((const unsigned char *)text + 1, form);
+        if (!whole)
+            *text = '?';
+        text += whole ? 1 + form->follow_count : 1;
+    }
+}
+
 static bool is_allowed(char c, const char *allowed)
 {
     for (const char *at = allowed; *at; at++) {

@@ -9,6 +9,9 @@
 // RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool text_is_utf8(const void *bytes, size_t length);
 
+// Puts '?' in the place of every byte that breaks UTF-8, as cuts do in the middle of a character.
+void text_repair(char *text);
+
 // Whether every character of text is in allowed, whose ranges are written out: "a-zA-Z0-9._-" (a
 // '-' at the end is itself).
 bool text_is_of(const char *text, const char *allowed);

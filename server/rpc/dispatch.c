@@ -15,6 +15,9 @@
 enum {
     // Of the method table; a power of two, several times the number of methods.
     SLOT_COUNT = 256,
+    TOKEN_BYTES_MAX = 512,
+    CLIENT_BYTES_MAX = 64,
+    TRACE_ID_BYTES = 16,
     // What a handler may take beside the request: domain values, and a reply that fills a frame.
     HANDLER_BYTES = 4 * LIMIT_FRAME_BYTES
 };
@@ -128,6 +131,26 @@ static enum soma_code take_request_id(struct rpc_call *call, const ProtobufCBina
     return SOMA_OK;
 }
 
+static enum soma_code check_header_sizes(const Pb__RequestHeader *header, struct soma_error *err)
+{
+    const struct {
+        const char *field;
+        size_t length, most;
+    } rows[] = {{"token", strlen(header->token), TOKEN_BYTES_MAX},
+                {"client", strlen(header->client), CLIENT_BYTES_MAX},
+                {"trace_id", header->trace_id.len, TRACE_ID_BYTES}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].length > rows[i].most)
+            return error_set(err, REASON_FIELD_TOO_LONG, rows[i].field,
+                             "%s has %zu bytes, at most %zu", rows[i].field, rows[i].length,
+                             rows[i].most);
+    }
+    if (header->trace_id.len != 0 && header->trace_id.len != TRACE_ID_BYTES)
+        return error_set(err, REASON_FIELD_INVALID, "trace_id", "a trace id has %d bytes",
+                         TRACE_ID_BYTES);
+    return SOMA_OK;
+}
+
 static enum soma_code read_header(struct rpc_call *call, struct soma_error *err)
 {
     struct frame_parts parts;
@@ -147,7 +170,8 @@ static enum soma_code read_header(struct rpc_call *call, struct soma_error *err)
     if (strlen(call->method) > METHOD_BYTES_MAX)
         return error_set(err, REASON_FIELD_TOO_LONG, "method", "a method path has at most %d bytes",
                          METHOD_BYTES_MAX);
-    return take_timeout(call, header->timeout_ms, err);
+    code = check_header_sizes(header, err);
+    return code == SOMA_OK ? take_timeout(call, header->timeout_ms, err) : code;
 }
 
 static void reply_closure(const ProtobufCMessage *message, void *call)

@@ -21,6 +21,7 @@
 enum {
     ARMED_FIRST = 64, // contexts receiving at the start, and when all is quiet
     ARMED_LOW = 16,   // below it more are armed
+    SEND_MS = 10000,  // a reply that its peer does not read is dropped after this
     CONTEXTS_MAX = LIMIT_PARKED_REQUESTS + LIMIT_WAITING_REQUESTS,
     RECEIVE_BYTES_MAX = LIMIT_FRAME_BYTES + FRAME_ENVELOPE_BYTES
 };
@@ -76,6 +77,7 @@ static void arm(struct context *context)
 {
     context->state = RECEIVING;
     atomic_fetch_add(&context->listener->armed, 1);
+    nng_aio_set_timeout(context->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(context->context, context->aio);
 }
 
@@ -202,6 +204,7 @@ void transport_send(struct rpc_call *call)
     struct context *context = (struct context *)call;
     context->state = SENDING;
     nng_aio_set_msg(context->aio, context->reply);
+    nng_aio_set_timeout(context->aio, SEND_MS);
     context->reply = NULL;
     nng_ctx_send(context->context, context->aio);
 }

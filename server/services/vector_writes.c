@@ -12,6 +12,9 @@
 struct record_write {
     struct write_batch batch;
     struct write_result result;
+    // Why it is refused as things are now; a delivery of it before this one may have been taken.
+    bool is_refused;
+    struct soma_error refusal;
 };
 
 // The members that the three requests have in common.
@@ -119,6 +122,10 @@ static enum soma_code apply_write(struct mutation *mutation, struct store_txn *t
 {
     struct vector_service *service = mutation->service;
     struct record_write *write = mutation->value;
+    if (write->is_refused) {
+        *err = write->refusal;
+        return err->code;
+    }
     return write_apply(service->rooms.vectors, txn, &write->batch, rpc_call_arena(mutation->call),
                        &write->result, err);
 }
@@ -203,9 +210,14 @@ static enum soma_code submit_write(struct vector_service *service, struct rpc_ca
     struct record_write *write = arena_calloc(arena, 1, sizeof *write);
     if (!write)
         return error_set_no_memory(err);
-    enum soma_code code = prepare(service, request, arena, &write->batch, err);
-    if (!code)
+    enum soma_code code = prepare(service, request, arena, &write->batch, &write->refusal);
+    write->is_refused = code != SOMA_OK;
+    // A request that was delivered before is the writer's to answer, whatever has changed since.
+    if (!code || rpc_call_request_id(call)) {
         mutation_submit(service->rooms.writer, call, apply, publish_write, service, write);
+        return SOMA_OK;
+    }
+    *err = write->refusal;
     return code;
 }
 

@@ -16,7 +16,8 @@ static const char SQL_BY_UID[] = "SELECT " COLUMNS " FROM collection WHERE uid =
 static const char SQL_LIST[] =
     "SELECT " COLUMNS " FROM collection WHERE name > ?1 ORDER BY name LIMIT ?2";
 static const char SQL_COUNT[] = "SELECT count(*), total(record_count) FROM collection";
-static const char SQL_NAME_TAKEN[] = "SELECT 1 FROM collection WHERE name = ?1 AND uid <> ?2";
+static const char SQL_NAME_TAKEN[] =
+    "SELECT 1 FROM collection WHERE (name = ?1 OR uid = ?1) AND uid <> ?2";
 static const char SQL_INSERT[] = "INSERT INTO collection (" COLUMNS ")"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)";
 static const char SQL_SAVE[] = "UPDATE collection SET name = ?2, metadata = ?3 WHERE uid = ?1";

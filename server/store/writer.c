@@ -9,6 +9,7 @@
 #include "store/connection.h"
 
 enum {
+    BUSY_RETRY_MS = 50, // what a refused writer is told to wait
     GROUP_MAX = 256
 };
 
@@ -222,6 +223,7 @@ void writer_submit(struct writer *writer, struct write_op *op)
         error_set(&err, REASON_SERVER_STOPPING, NULL, "the server is shutting down");
     else
         error_set(&err, REASON_SERVER_BUSY, NULL, "%zu writes are waiting", writer->queue_max);
+    err.retry_after_ms = stopping ? 0 : BUSY_RETRY_MS;
     op->finish(op, &err);
 }
 
