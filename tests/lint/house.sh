@@ -24,8 +24,9 @@ only_in "nng" 'nng/' '^(server/rpc/listener\.c|client/lib/connection\.c)$' commo
 only_in "sqlite3" 'sqlite3' '^server/store/' common server client
 only_in "generated protobuf" 'soma/v1/' '^(server/(rpc|services)/|client/lib/|common/wire/)' common server client
 only_in "the server" '(rpc|services|jobs|vectors|store|runner|config|somad)/' '^server/' common client
-only_in "the client" '(lib|cli|soma/soma\.h)' '^client/' common server
+only_in "the client" '(lib|cli|soma/(soma|client|collections|jobs|records|server)\.h)' '^client/' common server
 only_in "anything but soma.h and its own" '(base|wire|lib)/' '^(common|server|client/lib)/' common server client
+only_in "a part of soma.h" 'soma/(client|collections|jobs|records|server)\.h' '^client/include/soma/' client
 only_in "a path upwards" '\.\./' '^$' common server client tests
 # Inside the server: services -> domain -> store; nothing looks up.
 only_in "a service" 'services/' '^server/(services|somad)/' server
@@ -34,7 +35,7 @@ only_in "a domain" '(jobs|vectors)/' '^server/(jobs|vectors|services|store|somad
 
 while IFS= read -r file; do
     lines=$(wc -l <"$file")
-    [ "$lines" -le 500 ] || [ "$file" = client/include/soma/soma.h ] || fail "$file has $lines lines, more than 500"
+    [ "$lines" -le 500 ] || fail "$file has $lines lines, more than 500"
     awk -v file="$file" '
         /^\{/ { start = FNR }
         /^\}/ { if (start && FNR - start > 60) { printf "house: %s:%d: a function of %d lines, more than 60\n", file, start, FNR - start; bad = 1 } start = 0 }

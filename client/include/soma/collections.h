@@ -1,0 +1,130 @@
+// Collections of records, and what a query of them means. Include <soma/soma.h>.
+#ifndef SOMA_COLLECTIONS_H
+#define SOMA_COLLECTIONS_H
+
+#include <soma/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// --- collections ---------------------------------------------------------------------
+
+// docs/PROTOCOL.md and proto/soma/v1/vectors.proto define distance and score of each.
+enum soma_metric {
+    SOMA_METRIC_COSINE = 1,
+    SOMA_METRIC_L2 = 2,
+    SOMA_METRIC_DOT = 3,
+};
+// "cosine", "l2", "dot"; "unknown".
+SOMA_API const char *soma_metric_name(enum soma_metric metric);
+SOMA_API bool soma_metric_from_name(const char *name, enum soma_metric *ret_metric);
+
+enum soma_value_type {
+    // In an update: remove the key.
+    SOMA_VALUE_NONE = 0,
+    SOMA_VALUE_STRING = 1,
+    SOMA_VALUE_INT = 2,
+    SOMA_VALUE_DOUBLE = 3,
+    SOMA_VALUE_BOOL = 4,
+    SOMA_VALUE_STRING_LIST = 5,
+    SOMA_VALUE_INT_LIST = 6,
+    SOMA_VALUE_DOUBLE_LIST = 7,
+    SOMA_VALUE_BOOL_LIST = 8,
+};
+
+struct soma_metadata_field {
+    const char *key;
+    enum soma_value_type type;
+    // Values in the list that value points to.
+    size_t list_count;
+    union {
+        const char *string;
+        int64_t integer;
+        double number;
+        bool boolean;
+        const char *const *strings;
+        const int64_t *integers;
+        const double *numbers;
+        const bool *booleans;
+    } value;
+};
+
+struct soma_collection {
+    const char *name;
+    const char *uid;
+    uint32_t dimension;
+    enum soma_metric metric;
+    const struct soma_metadata_field *metadata;
+    size_t metadata_count;
+    int64_t created_ms;
+    int64_t sequence;
+    int64_t record_count;
+    // 0: not loaded.
+    int64_t memory_bytes;
+    const char *index_kind;
+};
+
+struct soma_collection_create_request {
+    size_t struct_size;
+    const char *name;
+    uint32_t dimension;
+    // 0: cosine.
+    enum soma_metric metric;
+    const struct soma_metadata_field *metadata;
+    size_t metadata_count;
+    // One of the same dimension and metric is taken as it is.
+    bool exist_ok;
+};
+#define SOMA_COLLECTION_CREATE_REQUEST_INIT SOMA_INIT(struct soma_collection_create_request)
+SOMA_METHOD(collection_create, soma_collection_create_request, soma_collection);
+
+struct soma_collection_request {
+    size_t struct_size;
+    // Name or uid, here and below.
+    const char *collection;
+};
+#define SOMA_COLLECTION_REQUEST_INIT SOMA_INIT(struct soma_collection_request)
+SOMA_METHOD(collection_get, soma_collection_request, soma_collection);
+
+struct soma_collection_list_request {
+    size_t struct_size;
+    uint32_t page_size;
+    const char *cursor;
+};
+#define SOMA_COLLECTION_LIST_REQUEST_INIT SOMA_INIT(struct soma_collection_list_request)
+
+struct soma_collection_list {
+    const struct soma_collection *collections;
+    size_t collection_count;
+    const char *next_cursor;
+};
+SOMA_METHOD(collection_list, soma_collection_list_request, soma_collection_list);
+
+struct soma_collection_update_request {
+    size_t struct_size;
+    const char *collection;
+    // NULL: keep.
+    const char *new_name;
+    // Merged by key.
+    const struct soma_metadata_field *metadata;
+    size_t metadata_count;
+};
+#define SOMA_COLLECTION_UPDATE_REQUEST_INIT SOMA_INIT(struct soma_collection_update_request)
+SOMA_METHOD(collection_update, soma_collection_update_request, soma_collection);
+
+struct soma_records_deleted {
+    int64_t matched;
+    int64_t deleted;
+    // Of ids: those that named no record.
+    int64_t missing;
+    int64_t sequence;
+};
+SOMA_METHOD(collection_delete, soma_collection_request, soma_records_deleted);
+SOMA_METHOD(collection_clear, soma_collection_request, soma_records_deleted);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,316 @@
+// Durable jobs: submit, follow, cancel, remove. Include <soma/soma.h>.
+#ifndef SOMA_JOBS_H
+#define SOMA_JOBS_H
+
+#include <soma/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum soma_job_state {
+    SOMA_JOB_QUEUED = 1,
+    SOMA_JOB_RUNNING = 2,
+    SOMA_JOB_SUCCEEDED = 3,
+    SOMA_JOB_FAILED = 4,
+    SOMA_JOB_CANCELLED = 5,
+    SOMA_JOB_TIMED_OUT = 6,
+    SOMA_JOB_LOST = 7,
+};
+
+// "queued", …; "unknown" for a number that this library does not know.
+SOMA_API const char *soma_job_state_name(enum soma_job_state state);
+// False where no state has the name.
+SOMA_API bool soma_job_state_from_name(const char *name, enum soma_job_state *ret_state);
+SOMA_API bool soma_job_state_is_final(enum soma_job_state state);
+
+enum soma_job_reason {
+    SOMA_JOB_REASON_NONE = 0,
+    SOMA_JOB_REASON_EXITED = 1,
+    SOMA_JOB_REASON_SIGNALED = 2,
+    SOMA_JOB_REASON_WALL_TIMEOUT = 3,
+    SOMA_JOB_REASON_CANCELLED = 4,
+    SOMA_JOB_REASON_LOST = 5,
+    SOMA_JOB_REASON_START_FAILED = 6,
+};
+SOMA_API const char *soma_job_reason_name(enum soma_job_reason reason);
+
+enum soma_stream {
+    SOMA_STDOUT = 1,
+    SOMA_STDERR = 2,
+};
+
+// A key with its value: a label, an environment variable.
+struct soma_pair {
+    const char *key;
+    const char *value;
+};
+
+struct soma_job_spec {
+    size_t struct_size;
+    // Either source text for an interpreter that the server knows by name ("python", "sh", …) …
+    const char *language;
+    const void *source;
+    size_t source_length;
+    // … with these arguments, or, where language is NULL, a command: arguments[0] is the program.
+    const char *const *arguments;
+    size_t argument_count;
+    const void *stdin_bytes;
+    size_t stdin_length;
+    const struct soma_pair *environment;
+    size_t environment_count;
+    const char *name;
+    // NULL: "default".
+    const char *queue;
+    // Larger first, -1 000 to 1 000.
+    int32_t priority;
+    int64_t not_before_ms;
+    const struct soma_pair *labels;
+    size_t label_count;
+    // 0: 24 h. At most 7 days.
+    int64_t wall_time_ms;
+    // Kept of each stream. 0: 64 MiB.
+    int64_t output_bytes;
+    // Between TERM and KILL. 0: 5 000.
+    int64_t kill_grace_ms;
+    // Running it twice does no harm.
+    bool idempotent;
+    // How long the finished job is kept. 0: 7 days.
+    int64_t keep_ms;
+};
+#define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
+
+struct soma_job_progress {
+    // 0 to 100; below 0: the program has reported nothing.
+    double percent;
+    // "" where none.
+    const char *message;
+    int64_t reported_ms;
+};
+
+struct soma_output_size {
+    int64_t kept_bytes;
+    // Written by the program past the cap.
+    int64_t dropped_bytes;
+};
+
+struct soma_job {
+    const char *id;
+    // Whole only from soma_job_get; elsewhere without source, stdin and environment. Its
+    // struct_size is set.
+    struct soma_job_spec spec;
+    enum soma_job_state state;
+    enum soma_job_reason reason;
+    // Where reason is EXITED or START_FAILED; -1 otherwise.
+    int exit_code;
+    // Where reason is SIGNALED; 0 otherwise.
+    int signal_number;
+    const char *message;
+    int64_t revision;
+    int64_t created_ms;
+    int64_t started_ms;
+    int64_t finished_ms;
+    int64_t cancel_requested_ms;
+    uint32_t attempt;
+    int64_t runner_pid;
+    struct soma_job_progress progress;
+    // Of the ended attempt.
+    int64_t wall_used_ms;
+    int64_t user_used_ms;
+    int64_t system_used_ms;
+    int64_t peak_memory_bytes;
+    struct soma_output_size stdout_size;
+    struct soma_output_size stderr_size;
+};
+
+// What a process that ran the job itself would exit with: the exit code; 128 + n after signal n,
+// and 143 (TERM) where it was cancelled; 124 on time-out; 126 and 127 where it could not be
+// started; 125 where SOMA cannot tell (lost). -1 while it is not final.
+SOMA_API int soma_job_exit_status(const struct soma_job *job);
+
+// On disk when it returns. The job is without spec.
+SOMA_METHOD(job_submit, soma_job_spec, soma_job);
+
+struct soma_job_request {
+    size_t struct_size;
+    const char *job_id;
+};
+#define SOMA_JOB_REQUEST_INIT SOMA_INIT(struct soma_job_request)
+
+SOMA_METHOD(job_get, soma_job_request, soma_job);
+// Queues a final job again.
+SOMA_METHOD(job_retry, soma_job_request, soma_job);
+
+struct soma_job_removed {
+    uint32_t removed_count;
+    int64_t freed_bytes;
+    // Only from soma_job_prune: more match than max_jobs.
+    bool more;
+};
+// A final job with its output.
+SOMA_METHOD(job_delete, soma_job_request, soma_job_removed);
+
+struct soma_job_filter {
+    // Any of these; none: any state.
+    const enum soma_job_state *states;
+    size_t state_count;
+    // NULL: any.
+    const char *queue;
+    // All of these.
+    const struct soma_pair *labels;
+    size_t label_count;
+};
+
+struct soma_job_list_request {
+    size_t struct_size;
+    struct soma_job_filter filter;
+    // 0: 100. At most 1 000.
+    uint32_t page_size;
+    // NULL: from the newest.
+    const char *cursor;
+};
+#define SOMA_JOB_LIST_REQUEST_INIT SOMA_INIT(struct soma_job_list_request)
+
+struct soma_job_list {
+    const struct soma_job *jobs;
+    size_t job_count;
+    // NULL: this was the last page.
+    const char *next_cursor;
+};
+SOMA_METHOD(job_list, soma_job_list_request, soma_job_list);
+
+struct soma_job_wait_request {
+    size_t struct_size;
+    const char *job_id;
+    // 0: until it is final. Otherwise also as soon as its revision is larger.
+    int64_t after_revision;
+    // One long poll, at most 60 000; 0: answer at once. The call's timeout is lengthened by it.
+    uint32_t wait_ms;
+};
+#define SOMA_JOB_WAIT_REQUEST_INIT SOMA_INIT(struct soma_job_wait_request)
+// One poll: the job as it is when something came or the time was over.
+SOMA_METHOD(job_wait, soma_job_wait_request, soma_job);
+
+struct soma_job_read_request {
+    size_t struct_size;
+    const char *job_id;
+    // 0: the latest.
+    uint32_t attempt;
+    // Offsets to read from; below 0: not this stream.
+    int64_t stdout_offset;
+    int64_t stderr_offset;
+    // 0: 262 144. At most 1 048 576.
+    uint32_t max_bytes;
+    // As in soma_job_wait_request.
+    uint32_t wait_ms;
+};
+#define SOMA_JOB_READ_REQUEST_INIT SOMA_INIT(struct soma_job_read_request)
+
+struct soma_job_chunk {
+    // NULL only where the stream was not asked for.
+    const void *data;
+    size_t length;
+    int64_t offset;
+    // Nothing will ever follow.
+    bool end;
+    struct soma_output_size size;
+};
+
+struct soma_job_output {
+    struct soma_job_chunk stdout_chunk;
+    struct soma_job_chunk stderr_chunk;
+    // Which one was read; 0: none was started yet.
+    uint32_t attempt;
+};
+SOMA_METHOD(job_read, soma_job_read_request, soma_job_output);
+
+struct soma_job_watch_request {
+    size_t struct_size;
+    // 0: everything that is there.
+    int64_t since_revision;
+    struct soma_job_filter filter;
+    uint32_t page_size;
+    uint32_t wait_ms;
+};
+#define SOMA_JOB_WATCH_REQUEST_INIT SOMA_INIT(struct soma_job_watch_request)
+
+struct soma_job_changes {
+    const struct soma_job *jobs;
+    size_t job_count;
+    const char *const *removed_ids;
+    size_t removed_count;
+    // since_revision of the next call.
+    int64_t revision;
+    // Too long ago: begin again with 0.
+    bool history_lost;
+};
+SOMA_METHOD(job_watch, soma_job_watch_request, soma_job_changes);
+
+struct soma_job_cancel_request {
+    size_t struct_size;
+    const char *job_id;
+    // Why; kept in the job's message. At most 255 bytes.
+    const char *note;
+    // KILL at once.
+    bool force;
+};
+#define SOMA_JOB_CANCEL_REQUEST_INIT SOMA_INIT(struct soma_job_cancel_request)
+// The job as it is then; a final one is left as it is. soma_job_wait tells when it has ended.
+SOMA_METHOD(job_cancel, soma_job_cancel_request, soma_job);
+
+struct soma_job_prune_request {
+    size_t struct_size;
+    struct soma_job_filter filter;
+    int64_t older_than_ms;
+    bool dry_run;
+    // 0: 1 000. At most 10 000.
+    uint32_t max_jobs;
+};
+#define SOMA_JOB_PRUNE_REQUEST_INIT SOMA_INIT(struct soma_job_prune_request)
+SOMA_METHOD(job_prune, soma_job_prune_request, soma_job_removed);
+
+struct soma_job_report_request {
+    size_t struct_size;
+    const char *job_id;
+    // 0 to 100.
+    double percent;
+    const char *message;
+};
+#define SOMA_JOB_REPORT_REQUEST_INIT SOMA_INIT(struct soma_job_report_request)
+
+struct soma_job_reported {
+    // Somebody asked for this job's end.
+    bool cancel_requested;
+};
+SOMA_METHOD(job_report, soma_job_report_request, soma_job_reported);
+
+struct soma_job_follow_request {
+    size_t struct_size;
+    const char *job_id;
+    // Where to begin; below 0: not this stream. After a broken follow: where it stopped.
+    int64_t stdout_offset;
+    int64_t stderr_offset;
+    void *user;
+    // In order and without gaps within a stream; NULL: output is not read. Offsets are of one
+    // attempt: where the job is queued again while it is followed, they begin again at 0. False
+    // ends the follow (SOMA_CANCELLED).
+    bool (*on_output)(void *user, enum soma_stream stream, int64_t offset, const void *data,
+                      size_t length);
+    // The job whenever it has changed; borrowed. NULL: not told. False ends the follow.
+    bool (*on_change)(void *user, const struct soma_job *job);
+};
+#define SOMA_JOB_FOLLOW_REQUEST_INIT SOMA_INIT(struct soma_job_follow_request)
+
+// Stays with a job until it is final and all of its output was handed over; the result is the final
+// job. Callbacks run on the calling thread. Goes on over lost connections and server restarts until
+// the call's timeout, which is none by default here.
+SOMA_API enum soma_code soma_job_follow(struct soma_client *client,
+                                        const struct soma_job_follow_request *request,
+                                        const struct soma_call_options *options,
+                                        struct soma_job **ret_result, struct soma_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

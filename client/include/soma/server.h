@@ -1,0 +1,83 @@
+// The server itself: its limits, figures and life. Include <soma/soma.h>.
+#ifndef SOMA_SERVER_H
+#define SOMA_SERVER_H
+
+#include <soma/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct soma_ping_request {
+    size_t struct_size;
+    // Echoed; at most 65 536 bytes.
+    const void *payload;
+    size_t payload_length;
+};
+#define SOMA_PING_REQUEST_INIT SOMA_INIT(struct soma_ping_request)
+
+struct soma_ping {
+    const void *payload;
+    size_t payload_length;
+    int64_t server_time_ms;
+};
+SOMA_METHOD(server_ping, soma_ping_request, soma_ping);
+
+// For requests that say nothing.
+struct soma_empty_request {
+    size_t struct_size;
+};
+#define SOMA_EMPTY_REQUEST_INIT SOMA_INIT(struct soma_empty_request)
+
+struct soma_named_value {
+    const char *name;
+    int64_t value;
+};
+
+struct soma_enforcement {
+    // "tree_kill", "user", "output_cap", "wall_time", "filesystem", …
+    const char *name;
+    bool enforced;
+    // By what, or why not.
+    const char *detail;
+};
+
+struct soma_language {
+    const char *name;
+    const char *interpreter;
+};
+
+struct soma_server_info {
+    const char *version;
+    uint32_t frame_version;
+    // Differs after each start of the server.
+    const char *boot_id;
+    int64_t started_ms;
+    uint32_t pid;
+    const struct soma_named_value *limits;
+    size_t limit_count;
+    // What the server enforces on jobs.
+    const struct soma_enforcement *enforcement;
+    size_t enforcement_count;
+    const struct soma_language *languages;
+    size_t language_count;
+    const char *const *listeners;
+    size_t listener_count;
+    // Distance kernels in use.
+    const char *kernels;
+    const char *const *libraries;
+    size_t library_count;
+};
+SOMA_METHOD(server_info, soma_empty_request, soma_server_info);
+
+struct soma_server_stats {
+    const struct soma_named_value *stats;
+    size_t stat_count;
+};
+SOMA_METHOD(server_stats, soma_empty_request, soma_server_stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
