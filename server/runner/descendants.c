@@ -14,7 +14,8 @@
 
 enum {
     FIRST_SIZE = 64,
-    READ_BYTES = 4096
+    READ_BYTES = 4096,
+    STOP_ROUNDS_MAX = 32 // of one kill; a fork bomb is stopped in a few
 };
 
 void descendants_fini(struct descendants *descendants)
@@ -77,12 +78,32 @@ static void add_children(struct descendants *descendants, pid_t pid)
     closedir(tasks);
 }
 
-void descendants_find(struct descendants *descendants)
+static bool is_spared(pid_t pid, const pid_t *spared, size_t spared_count)
+{
+    for (size_t i = 0; i < spared_count; i++) {
+        if (spared[i] == pid)
+            return true;
+    }
+    return false;
+}
+
+static void find_beside(struct descendants *descendants, const pid_t *spared, size_t spared_count)
 {
     descendants->count = 0;
     add_children(descendants, getpid());
+    size_t kept = 0;
+    for (size_t i = 0; i < descendants->count; i++) {
+        if (!is_spared(descendants->list[i].pid, spared, spared_count))
+            descendants->list[kept++] = descendants->list[i];
+    }
+    descendants->count = kept;
     for (size_t i = 0; i < descendants->count; i++)
         add_children(descendants, descendants->list[i].pid);
+}
+
+void descendants_find(struct descendants *descendants)
+{
+    find_beside(descendants, NULL, 0);
 }
 
 // The parent's pid, field 4 of /proc/PID/stat; 0 where there is no such process.
@@ -116,4 +137,19 @@ void descendants_signal(const struct descendants *descendants, int number)
 {
     for (size_t i = 0; i < descendants->count; i++)
         signal_one(&descendants->list[i], number);
+}
+
+void descendants_kill(const pid_t *spared, size_t spared_count)
+{
+    struct descendants descendants = {0};
+    size_t before = 0;
+    for (int round = 0; round < STOP_ROUNDS_MAX; round++) {
+        find_beside(&descendants, spared, spared_count);
+        if (descendants.count == before)
+            break;
+        before = descendants.count;
+        descendants_signal(&descendants, SIGSTOP);
+    }
+    descendants_signal(&descendants, SIGKILL);
+    descendants_fini(&descendants);
 }

@@ -30,4 +30,8 @@ void descendants_find(struct descendants *descendants);
 // Sends the signal to each.
 void descendants_signal(const struct descendants *descendants, int number);
 
+// Stops them all, so that none can fork any more, then kills them, but for the children in spared
+// and what is below those. What was born in between may be left: ask again.
+void descendants_kill(const pid_t *spared, size_t spared_count);
+
 #endif

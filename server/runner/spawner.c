@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "runner/packet.h"
 
@@ -141,15 +142,34 @@ enum spawner_read_result spawner_read(struct spawner *spawner, struct spawner_re
     }
 }
 
-static void wait_or_kill(pid_t pid)
+static bool is_readable_within(int fd, struct mono_time deadline)
 {
-    FD_CLEANUP int pidfd = pidfd_open(pid, 0);
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
     int ready;
     do
-        ready = pidfd < 0 ? 0 : poll(&ended, 1, STOP_WAIT_MS);
+        ready = poll(&readable, 1, (int)clock_left_ms(deadline));
     while (ready < 0 && errno == EINTR);
-    if (ready <= 0)
+    return ready > 0;
+}
+
+// Whether it says so; false also when it ends, or says nothing in time.
+static bool says_that_it_stays(int fd, struct mono_time deadline)
+{
+    char text[PACKET_SIZE];
+    while (is_readable_within(fd, deadline)) {
+        ssize_t length = packet_receive(fd, text, sizeof text, NULL, MSG_DONTWAIT);
+        if (length == 0 || (length < 0 && errno != EMSGSIZE && errno != EAGAIN))
+            return false;
+        if (length > 0 && strcmp(text, "stays") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void wait_or_kill(pid_t pid, struct mono_time deadline)
+{
+    FD_CLEANUP int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0 || !is_readable_within(pidfd, deadline))
         kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
@@ -159,7 +179,10 @@ void spawner_stop(struct spawner *spawner)
 {
     if (spawner->fd < 0)
         return;
+    struct mono_time deadline = clock_deadline_after(STOP_WAIT_MS);
+    shutdown(spawner->fd, SHUT_WR);
+    if (!says_that_it_stays(spawner->fd, deadline))
+        wait_or_kill(spawner->pid, deadline);
     close(spawner->fd);
-    wait_or_kill(spawner->pid);
     *spawner = SPAWNER_INIT;
 }

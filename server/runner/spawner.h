@@ -2,7 +2,8 @@
 // each attempt, so that the server itself, large and threaded, never forks.
 //
 // The spawner is `soma-runner --spawner`, a child with an empty environment and no descriptor but
-// one SOCK_SEQPACKET socket to the server. It ends when that socket closes; the runners live on.
+// one SOCK_SEQPACKET socket to the server. When that closes it ends, or stays as long as it has
+// runners: they live on, and it kills what one of them leaves behind when it is killed.
 // Requests are answered later, in any order; the answers are read where the socket is polled (the
 // engine's thread). Not thread-safe: one owner.
 //
@@ -23,7 +24,7 @@ enum {
 
 struct spawner {
     int fd;    // SOCK_SEQPACKET, non-blocking, close-on-exec; SPAWNER_CLOSED: not started
-    pid_t pid; // our child, reaped by spawner_stop
+    pid_t pid; // our child, reaped by spawner_stop if it ended by then
 };
 
 // A spawner that is not started; spawner_stop on it does nothing.
@@ -59,8 +60,8 @@ enum spawner_read_result {
 // The next answer. Never blocks.
 enum spawner_read_result spawner_read(struct spawner *spawner, struct spawner_reply *ret_reply);
 
-// Closes the socket, waits for the spawner's end (it is killed where that takes more than a
-// second), and leaves SPAWNER_INIT. Runners are not touched.
+// Closes the socket, waits until the spawner has ended or says that it stays for its runners (it is
+// killed where that takes more than a second), and leaves SPAWNER_INIT. Runners are not touched.
 void spawner_stop(struct spawner *spawner);
 
 #endif

@@ -6,10 +6,6 @@
 
 #include "runner/descendants.h"
 
-enum {
-    STOP_ROUNDS_MAX = 32 // of one tree_kill; a fork bomb is stopped in a few
-};
-
 static void note_end(struct tree *tree, pid_t pid, int wait_status)
 {
     if (pid == tree->main_pid && !tree->main_ended) {
@@ -50,18 +46,8 @@ void tree_terminate(struct tree *tree)
 
 void tree_kill(struct tree *tree)
 {
-    struct descendants descendants = {0};
     tree->is_signalled = true;
-    size_t before = 0;
-    for (int round = 0; round < STOP_ROUNDS_MAX; round++) {
-        descendants_find(&descendants);
-        if (descendants.count == before)
-            break;
-        before = descendants.count;
-        descendants_signal(&descendants, SIGSTOP);
-    }
-    descendants_signal(&descendants, SIGKILL);
-    descendants_fini(&descendants);
+    descendants_kill(NULL, 0);
 }
 
 int tree_count(void)

@@ -2,15 +2,27 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "runner/brood.h"
 #include "runner/packet.h"
 #include "runner/runner.h"
+#include "runner/signals.h"
 #include "runner/title.h"
+
+struct zygote {
+    int socket_fd; // -1: the server is gone
+    int signal_fd;
+    struct brood brood;
+};
 
 struct request {
     int64_t tag;
@@ -48,31 +60,80 @@ static void set_runner_title(const char *attempt_dir)
     title_set(id ? id + 1 : attempt_dir);
 }
 
+static pid_t fork_runner(struct zygote *zygote)
+{
+    if (!brood_make_room(&zygote->brood)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid > 0)
+        brood_add(&zygote->brood, pid);
+    return pid;
+}
+
+// False: the server is gone. In a forked child it does not return.
+static bool serve(struct zygote *zygote)
+{
+    char text[PACKET_SIZE];
+    int link_fd = -1;
+    ssize_t length = packet_receive(zygote->socket_fd, text, sizeof text, &link_fd, 0);
+    if (length < 0 && errno == EMSGSIZE)
+        return true;
+    if (length <= 0)
+        return false;
+    struct request request;
+    bool is_valid = parse_request(text, &request);
+    errno = EINVAL;
+    pid_t pid = is_valid && link_fd >= 0 ? fork_runner(zygote) : -1;
+    int errnum = errno;
+    if (pid == 0) {
+        prctl(PR_SET_NAME, "soma-runner");
+        set_runner_title(request.attempt_dir);
+        exit(runner_run(request.attempt_dir, link_fd));
+    }
+    if (link_fd >= 0)
+        close(link_fd);
+    return !is_valid || answer(zygote->socket_fd, &request, pid, errnum);
+}
+
+static void leave_server(struct zygote *zygote)
+{
+    if (zygote->brood.count > 0)
+        packet_send(zygote->socket_fd, "stays", 5, -1, MSG_DONTWAIT);
+    close(zygote->socket_fd);
+    zygote->socket_fd = -1;
+    // Nobody who waits for the end of the server's log shall wait for a runner.
+    dup2(STDOUT_FILENO, STDERR_FILENO);
+}
+
+// Blocked here; each runner unblocks it for itself.
+static int watch_children(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, NULL))
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 int zygote_run(int socket_fd)
 {
-    // Nobody asks how a runner ended but its link and its directory: the kernel reaps it.
-    signal(SIGCHLD, SIG_IGN);
+    struct zygote zygote = {.socket_fd = socket_fd, .signal_fd = watch_children()};
+    if (zygote.signal_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1))
+        return 1;
     prctl(PR_SET_NAME, "soma-spawner");
-    char text[PACKET_SIZE];
-    for (;;) {
-        int link_fd = -1;
-        ssize_t length = packet_receive(socket_fd, text, sizeof text, &link_fd, 0);
-        if (length < 0 && errno == EMSGSIZE)
+    bool has_children = false;
+    while (zygote.socket_fd >= 0 || has_children) {
+        struct pollfd set[] = {{.fd = zygote.socket_fd, .events = POLLIN},
+                               {.fd = zygote.signal_fd, .events = POLLIN}};
+        poll(set, 2, -1);
+        while (signals_read(zygote.signal_fd))
             continue;
-        if (length <= 0)
-            return 0;
-        struct request request;
-        bool is_valid = parse_request(text, &request);
-        pid_t pid = is_valid && link_fd >= 0 ? fork() : -1;
-        if (pid == 0) {
-            prctl(PR_SET_NAME, "soma-runner");
-            set_runner_title(request.attempt_dir);
-            return runner_run(request.attempt_dir, link_fd);
-        }
-        int errnum = is_valid && link_fd >= 0 ? errno : EINVAL;
-        if (link_fd >= 0)
-            close(link_fd);
-        if (is_valid && !answer(socket_fd, &request, pid, errnum))
-            return 0;
+        if (set[0].revents && !serve(&zygote))
+            leave_server(&zygote);
+        has_children = brood_reap(&zygote.brood);
     }
+    return 0;
 }

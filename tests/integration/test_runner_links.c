@@ -161,6 +161,44 @@ static void runners_outlive_the_spawner(void **state)
     attempt_free(attempt);
 }
 
+// A program with a daemon of another session, and the runner that is to be killed under them.
+static struct attempt *spawn_with_daemons(pid_t *ret_runner)
+{
+    struct attempt *attempt = attempt_new();
+    attempt_order_script(attempt, "for i in 1 2 3; do\n"
+                                  "setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & sleep 1000' &\n"
+                                  "done; echo ready; sleep 1000");
+    *ret_runner = attempt_spawn(attempt, &spawner);
+    attempt_wait_for_text(attempt, "stdout", "ready");
+    return attempt;
+}
+
+static void what_a_killed_runner_leaves_behind_is_killed(void **state)
+{
+    (void)state;
+    pid_t runner;
+    struct attempt *bystander = spawn_script("echo ready; sleep 1000 & sleep 1000");
+    attempt_wait_for_text(bystander, "stdout", "ready");
+    struct attempt *attempt = spawn_with_daemons(&runner);
+    assert_int_equal(kill(runner, SIGKILL), 0);
+    attempt_wait_for_processes(attempt, 0);
+    attempt_wait_for_processes(bystander, 3);
+    link_cancel(bystander->link_fd, 0, "");
+    link_expect_end(bystander->link_fd);
+    attempt_free(bystander);
+    attempt_free(attempt);
+}
+
+static void also_when_the_server_is_gone(void **state)
+{
+    pid_t runner;
+    struct attempt *attempt = spawn_with_daemons(&runner);
+    stop_spawner(state);
+    assert_int_equal(kill(runner, SIGKILL), 0);
+    attempt_wait_for_processes(attempt, 0);
+    attempt_free(attempt);
+}
+
 static void a_dead_spawner_is_noticed_and_replaced(void **state)
 {
     (void)state;
@@ -212,6 +250,8 @@ int main(int argc, char **argv)
         WITH_SPAWNER(a_server_that_does_not_read_holds_nothing_up),
         WITH_SPAWNER(there_is_room_for_eight_more_links),
         WITH_SPAWNER(runners_outlive_the_spawner),
+        WITH_SPAWNER(what_a_killed_runner_leaves_behind_is_killed),
+        WITH_SPAWNER(also_when_the_server_is_gone),
         WITH_SPAWNER(a_dead_spawner_is_noticed_and_replaced),
         WITH_SPAWNER(a_directory_that_is_not_there_ends_the_link_alone),
         cmocka_unit_test(a_program_that_is_no_runner_cannot_be_started),
