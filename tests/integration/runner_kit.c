@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -31,38 +30,15 @@ static struct {
 
 // --- the scratch directory
 
-static void copy_runner(const char *from)
-{
-    char *bytes;
-    size_t length;
-    struct soma_error err;
-    if (file_read_all(AT_FDCWD, from, 1 << 26, &bytes, &length, NULL, &err))
-        fail_msg("%s", err.text);
-    FD_CLEANUP int fd = open(kit.runner, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-    assert_true(fd >= 0);
-    assert_int_equal(fd_write_all(fd, bytes, length), 0);
-    free(bytes);
-}
-
-static void become_user(void)
-{
-    gid_t gid = KIT_UID;
-    assert_int_equal(chown(kit.base, KIT_UID, KIT_UID), 0);
-    assert_int_equal(setgroups(1, &gid), 0);
-    assert_int_equal(setresgid(gid, gid, gid), 0);
-    assert_int_equal(setresuid(KIT_UID, KIT_UID, KIT_UID), 0);
-}
-
 void kit_open(int argc, char **argv)
 {
     snprintf(kit.base, sizeof kit.base, "/tmp/soma-runner-XXXXXX");
     assert_non_null(mkdtemp(kit.base));
     assert_int_equal(chmod(kit.base, 0711), 0);
-    // A copy: the build may lie where the other user cannot go.
     snprintf(kit.runner, sizeof kit.runner, "%.64s/soma-runner", kit.base);
-    copy_runner(SOMA_RUNNER);
-    if (argc > 1 && strcmp(argv[1], "--as-user") == 0 && geteuid() == 0)
-        become_user();
+    user_copy_program(SOMA_RUNNER, kit.runner);
+    if (user_is_wanted(argc, argv))
+        user_become(kit.base);
 }
 
 void kit_close(void)

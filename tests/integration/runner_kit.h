@@ -11,9 +11,9 @@
 
 #include "base/fields.h"
 #include "runner/spawner.h"
+#include "user_kit.h"
 
 enum {
-    KIT_UID = 12345,
     KIT_WAIT_MS = 60000 // until a condition that never comes is a failure
 };
 

@@ -1,6 +1,7 @@
 #include "somad_kit.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "soma/v1/server.pb-c.h"
+#include "user_kit.h"
 #include "wire/decode.h"
 #include "wire/frame.h"
 #include "wire/limits.h"
@@ -26,6 +28,31 @@ enum {
     ARGUMENTS_MAX = 16,
     LOG_BYTES_MAX = 1 << 20
 };
+
+static struct {
+    char base[KIT_PATH_SIZE]; // where copies of the programs lie; "": they are run where they are
+    char somad[PATH_MAX];
+    char runner[PATH_MAX];
+} programs = {.somad = SOMAD, .runner = SOMA_RUNNER};
+
+static void remove_copies(void)
+{
+    directory_remove_all(AT_FDCWD, programs.base, NULL, NULL);
+}
+
+void somad_kit_open(int argc, char **argv)
+{
+    if (!user_is_wanted(argc, argv))
+        return;
+    snprintf(programs.base, sizeof programs.base, "/tmp/soma-programs-XXXXXX");
+    assert_non_null(mkdtemp(programs.base));
+    atexit(remove_copies);
+    snprintf(programs.somad, sizeof programs.somad, "%s/somad", programs.base);
+    snprintf(programs.runner, sizeof programs.runner, "%s/soma-runner", programs.base);
+    user_copy_program(SOMAD, programs.somad);
+    user_copy_program(SOMA_RUNNER, programs.runner);
+    user_become(programs.base);
+}
 
 static void pause_a_moment(void)
 {
@@ -48,14 +75,14 @@ static pid_t run(const struct somad *somad, const char *file, const char *const 
     assert_int_not_equal(pid, -1);
     if (pid > 0)
         return pid;
-    const char *argv[ARGUMENTS_MAX] = {SOMAD};
+    const char *argv[ARGUMENTS_MAX] = {programs.somad};
     for (int i = 0; arguments[i] && i < ARGUMENTS_MAX - 2; i++)
         argv[i + 1] = arguments[i];
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
         _exit(99);
     unsetenv("JOURNAL_STREAM");
-    execv(SOMAD, (char *const *)argv);
+    execv(programs.somad, (char *const *)argv);
     _exit(99);
 }
 
@@ -111,8 +138,8 @@ void somad_start(struct somad *somad)
     snprintf(data, sizeof data, "%s/data", somad->directory);
     snprintf(ipc, sizeof ipc, "ipc://%s/socket", somad->directory);
     const char *const arguments[] = {
-        "--data", data,       "--runner",          SOMA_RUNNER, "--listen",
-        ipc,      "--listen", "tcp://127.0.0.1:0", "--listen",  "ws://127.0.0.1:0/rpc",
+        "--data", data,       "--runner",          programs.runner, "--listen",
+        ipc,      "--listen", "tcp://127.0.0.1:0", "--listen",      "ws://127.0.0.1:0/rpc",
         NULL};
     somad->pid = run(somad, "stderr", arguments);
     struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);

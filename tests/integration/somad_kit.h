@@ -26,6 +26,10 @@ struct somad {
     char ws[KIT_URL_SIZE];
 };
 
+// To be called by main before the tests where the arguments may hold --as-user: the test and all
+// that it starts become an ordinary user.
+void somad_kit_open(int argc, char **argv);
+
 // A fresh scratch directory, no server yet.
 void somad_prepare(struct somad *somad);
 // Starts a server on the directory and waits until it says that it is ready.
