@@ -31,6 +31,12 @@ static struct collection *collection_add(struct vectors *vectors, const char *ui
     struct collection *collection = calloc(1, sizeof *collection);
     if (!collection)
         return NULL;
+    // No reader asks for a state before the one that will be loaded, so what comes before is moot.
+    collection->filters = filter_index_new(0, vectors->budget_bytes / FILTER_LOG_SHARE);
+    if (!collection->filters) {
+        free(collection);
+        return NULL;
+    }
     memcpy(collection->uid, uid, ID_SIZE);
     collection->pending_end = &collection->pending;
     struct collection **slot = slot_of(vectors, uid);
@@ -42,6 +48,7 @@ static struct collection *collection_add(struct vectors *vectors, const char *ui
 static void collection_free(struct collection *collection)
 {
     rows_free(collection->rows);
+    filter_index_free(collection->filters);
     pending_free(collection->pending);
     free(collection);
 }
@@ -125,7 +132,8 @@ size_t vectors_used_bytes(const struct vectors *vectors)
     size_t bytes = vectors->reserved_bytes;
     for (size_t i = 0; i < COLLECTION_SLOTS; i++) {
         for (const struct collection *at = vectors->slots[i]; at; at = at->next)
-            bytes += at->rows ? atomic_load(&at->rows->bytes) : 0;
+            bytes +=
+                (at->rows ? atomic_load(&at->rows->bytes) : 0) + filter_index_bytes(at->filters);
     }
     return bytes;
 }
@@ -267,6 +275,19 @@ void collection_read_end(struct collection_reader *reader)
     pthread_mutex_unlock(&vectors->lock);
 }
 
+struct filter_index *collection_reader_filters(const struct collection_reader *reader)
+{
+    return reader->collection->filters;
+}
+
+size_t vectors_spare_bytes(struct vectors *vectors)
+{
+    pthread_mutex_lock(&vectors->lock);
+    size_t used = vectors_used_bytes(vectors);
+    pthread_mutex_unlock(&vectors->lock);
+    return used < vectors->budget_bytes ? vectors->budget_bytes - used : 0;
+}
+
 // --- the writer
 
 void row_changes_apply(struct rows *rows, const struct row_changes *changes, bool *ret_no_memory)
@@ -313,6 +334,7 @@ static void publish_loaded(struct vectors *vectors, struct collection *collectio
     bool no_memory = false;
     pthread_mutex_unlock(&vectors->lock);
     row_changes_apply(collection->rows, changes, &no_memory);
+    filter_index_apply(collection->filters, changes);
     pthread_mutex_lock(&vectors->lock);
     if (no_memory) {
         give_up(vectors, collection);
@@ -322,6 +344,7 @@ static void publish_loaded(struct vectors *vectors, struct collection *collectio
     int64_t floor = floor_of(collection);
     pthread_mutex_unlock(&vectors->lock);
     rows_compact(collection->rows, floor);
+    filter_index_trim(collection->filters, floor);
     pthread_mutex_lock(&vectors->lock);
 }
 
@@ -335,8 +358,9 @@ void vectors_publish(struct vectors *vectors, const struct row_changes *changes)
     } else if (collection && collection->state == COLLECTION_LOADED) {
         collection->user_count++;
         publish_loaded(vectors, collection, changes);
+        if (!vectors_make_room(vectors, 0))
+            filter_index_drop(collection->filters);
         collection_unuse(vectors, collection);
-        vectors_make_room(vectors, 0);
     }
     pthread_cond_broadcast(&vectors->changed);
     pthread_mutex_unlock(&vectors->lock);
@@ -356,9 +380,10 @@ int64_t vectors_memory_bytes(struct vectors *vectors, const char *uid)
 {
     pthread_mutex_lock(&vectors->lock);
     const struct collection *collection = collection_find(vectors, uid);
-    size_t bytes = collection && collection->rows && collection->state == COLLECTION_LOADED
-                       ? atomic_load(&collection->rows->bytes)
-                       : 0;
+    size_t bytes =
+        collection && collection->rows && collection->state == COLLECTION_LOADED
+            ? atomic_load(&collection->rows->bytes) + filter_index_bytes(collection->filters)
+            : 0;
     pthread_mutex_unlock(&vectors->lock);
     return (int64_t)bytes;
 }

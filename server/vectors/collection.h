@@ -21,6 +21,7 @@
 
 struct vectors;
 struct collection;
+struct filter_index;
 
 // store is borrowed. budget_bytes bounds the memory of all collections together.
 enum soma_code vectors_open(struct store *store, size_t budget_bytes, struct vectors **ret_vectors,
@@ -46,12 +47,22 @@ enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
 enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequence,
                                   struct mono_time deadline, struct soma_error *err);
 void collection_read_end(struct collection_reader *reader);
+// The bitmaps over the collection's metadata, as long as the reader reads.
+struct filter_index *collection_reader_filters(const struct collection_reader *reader);
 
 // What a write did to one record, in memory's terms.
 struct row_change {
     int64_t num;
     const char *id;
     const float *vector; // float[dim]; NULL: the record is gone
+};
+
+// The same in metadata's terms: before and after are empty where they are not there, or hold no
+// field.
+struct metadata_change {
+    int64_t num;
+    bool was_there, is_there;
+    struct metadata before, after;
 };
 
 struct row_changes {
@@ -61,6 +72,10 @@ struct row_changes {
     bool is_clear;    // all records are gone
     const struct row_change *changes;
     size_t count;
+    // Each record at most once.
+    const struct metadata_change *metadata_changes;
+    size_t metadata_count;
+    bool is_metadata_unknown; // too many to list
 };
 
 // On the writer thread, before the commit: would the collection with so many records fit into
@@ -73,6 +88,8 @@ void vectors_publish(struct vectors *vectors, const struct row_changes *changes)
 // The collection was deleted; readers that hold it go on.
 void vectors_drop(struct vectors *vectors, const char *uid);
 
+// What of the budget is not used.
+size_t vectors_spare_bytes(struct vectors *vectors);
 // What a collection takes now; 0: not loaded.
 int64_t vectors_memory_bytes(struct vectors *vectors, const char *uid);
 int64_t vectors_memory_bytes_all(struct vectors *vectors);

@@ -44,6 +44,8 @@ bool pending_add(const struct vectors *vectors, struct collection *collection,
     pending->next = NULL;
     pending->changes = *changes;
     pending->changes.changes = rows;
+    pending->changes.metadata_changes = NULL; // what is loaded has no bitmaps yet
+    pending->changes.metadata_count = 0;
     collection->pending_bytes += bytes;
     *collection->pending_end = pending;
     collection->pending_end = &pending->next;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "vectors/collection.h"
+#include "vectors/filter_index.h"
 
 enum {
     COLLECTION_SLOTS = 1024 // of the hash table by uid
@@ -27,11 +28,12 @@ struct collection {
     struct collection *next; // in its slot
     char uid[ID_SIZE];
     enum collection_state state;
-    bool is_dropped;     // out of the table; freed with its last user
-    unsigned user_count; // readers, the loader, a publish in progress
-    uint64_t used_at;    // vectors.clock of the latest use
-    int64_t published;   // sequence that memory shows
-    struct rows *rows;   // NULL unless LOADED; the loader's own until then
+    bool is_dropped;              // out of the table; freed with its last user
+    unsigned user_count;          // readers, the loader, a publish in progress
+    uint64_t used_at;             // vectors.clock of the latest use
+    int64_t published;            // sequence that memory shows
+    struct rows *rows;            // NULL unless LOADED; the loader's own until then
+    struct filter_index *filters; // has a lock of its own
     struct collection_reader *readers;
     struct pending_change *pending; // oldest first
     struct pending_change **pending_end;
@@ -46,6 +48,11 @@ struct vectors {
     uint64_t clock;         // counts uses
     size_t reserved_bytes;  // of loads in progress
     struct collection *slots[COLLECTION_SLOTS];
+};
+
+enum {
+    // Of the budget: what the log of metadata changes may take for readers of an older state.
+    FILTER_LOG_SHARE = 16
 };
 
 // All of these with the lock held.

@@ -30,4 +30,7 @@ struct filter {
     size_t node_count;
 };
 
+// Of a test on fields that are no lists.
+bool filter_value_passes(const struct metadata_value *value, const struct filter_node *node);
+
 #endif

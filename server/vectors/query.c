@@ -2,10 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "store/records.h"
+#include "vectors/query_filter.h"
 #include "wire/limits.h"
 
 enum soma_code check_min_sequence(const struct collection_row *row, int64_t min_sequence,
@@ -110,63 +109,22 @@ const char *query_short_reason(const struct topk *result)
     return result->was_cut ? "MAX_DISTANCE" : "FEWER_MATCHES";
 }
 
-// --- the filter
-
-enum {
-    ROWS_BETWEEN_CLOCKS = 4096
-};
-
-struct matching {
-    const struct filter *filter;
-    struct mono_time deadline;
-    struct num_set set;
-    size_t seen;
-    bool is_late;
-};
-
-static bool match(void *context, const struct record_row *row)
-{
-    struct matching *matching = context;
-    uint64_t bit = (uint64_t)(row->num - matching->set.first);
-    if (bit < matching->set.size && filter_matches(matching->filter, row->metadata)) {
-        matching->set.words[bit / 64] |= (uint64_t)1 << bit % 64;
-        matching->set.count++;
-    }
-    if (++matching->seen % ROWS_BETWEEN_CLOCKS == 0)
-        matching->is_late = clock_left_ms(matching->deadline) == 0;
-    return !matching->is_late;
-}
-
-static enum soma_code find_matches(struct query_answer *answer, const struct query_request *request,
-                                   struct num_set *ret_set, struct soma_error *err)
-{
-    struct matching matching = {.filter = request->filter, .deadline = request->deadline};
-    matching.set.first = (answer->row.partition << PARTITION_SHIFT) + 1;
-    matching.set.size = (size_t)answer->row.last_record;
-    matching.set.words = calloc(matching.set.size / 64 + 1, sizeof *matching.set.words);
-    if (!matching.set.words)
-        return error_set_no_memory(err);
-    enum soma_code code =
-        records_scan_metadata(answer->txn, answer->row.partition, match, &matching, err);
-    if (!code && matching.is_late)
-        code = error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
-                         "the deadline passed while the filter was applied");
-    if (code)
-        free(matching.set.words);
-    else
-        *ret_set = matching.set;
-    return code;
-}
-
 // --- together
 
 static enum soma_code search(struct query_answer *answer, const struct query_request *request,
                              const float *queries, struct soma_error *err)
 {
-    struct num_set matches = {0};
+    struct filter_matches matches = {0};
+    const char *source = NULL;
     enum soma_code code = SOMA_OK;
+    const struct filter_search filter_search = {.vectors = answer->reader.vectors,
+                                                .reader = &answer->reader,
+                                                .txn = answer->txn,
+                                                .row = &answer->row,
+                                                .filter = request->filter,
+                                                .deadline = request->deadline};
     if (request->filter)
-        code = find_matches(answer, request, &matches, err);
+        code = filter_search_run(&filter_search, &matches, &source, err);
     if (code)
         return code;
     const struct index_search search = {.metric = (enum metric)answer->row.metric,
@@ -174,18 +132,18 @@ static enum soma_code search(struct query_answer *answer, const struct query_req
                                         .queries = queries,
                                         .query_count = answer->query_count,
                                         .sequence = answer->row.sequence,
-                                        .only = request->filter ? &matches : NULL,
+                                        .only = request->filter ? &matches.set : NULL,
                                         .deadline = request->deadline};
-    if (!request->filter || matches.count)
+    if (!request->filter || matches.set.count)
         code = index_exact.search(answer->reader.rows, &search, answer->results, err);
-    free(matches.words);
     for (size_t i = 0; i < answer->query_count && !code; i++)
         topk_sort(&answer->results[i]);
     if (request->filter)
         snprintf(answer->plan, PLAN_SIZE, "%s, filtered %zu of %lld", index_exact.name,
-                 matches.count, (long long)answer->row.record_count);
+                 matches.set.count, (long long)answer->row.record_count);
     else
         snprintf(answer->plan, PLAN_SIZE, "%s", index_exact.name);
+    filter_matches_fini(&matches);
     return code;
 }
 

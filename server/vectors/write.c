@@ -7,6 +7,10 @@
 #include "vectors/filter.h"
 #include "wire/limits.h"
 
+enum {
+    METADATA_LISTED_MAX = 65536 // deleted records whose metadata is handed to memory
+};
+
 // A batch in the middle of being written.
 struct writing {
     struct store_txn *txn;
@@ -15,6 +19,7 @@ struct writing {
     struct collection_row row;
     int64_t sequence; // of this write, if it changes anything
     struct row_change *changes;
+    struct metadata_change *metadata_changes;
     struct write_result result;
 };
 
@@ -29,6 +34,21 @@ static void note_change(struct writing *writing, int64_t num, const char *id, co
 {
     struct row_changes *changes = &writing->result.changes;
     writing->changes[changes->count++] = (struct row_change){num, id, vector};
+}
+
+// before, after: NULL where the record is not there.
+static void note_metadata(struct writing *writing, int64_t num, const struct metadata *before,
+                          const struct metadata *after)
+{
+    struct row_changes *changes = &writing->result.changes;
+    if (before && after && metadata_is_equal(*before, *after))
+        return;
+    writing->metadata_changes[changes->metadata_count++] =
+        (struct metadata_change){.num = num,
+                                 .was_there = before,
+                                 .is_there = after,
+                                 .before = before ? *before : (struct metadata){0},
+                                 .after = after ? *after : (struct metadata){0}};
 }
 
 static enum soma_code insert(struct writing *writing, const struct write_record *record,
@@ -49,16 +69,17 @@ static enum soma_code insert(struct writing *writing, const struct write_record 
     writing->row.record_count++;
     writing->result.inserted++;
     note_change(writing, row.num, record->id, record->embedding);
+    note_metadata(writing, row.num, NULL, &record->metadata);
     return SOMA_OK;
 }
 
 // The embedding is written, and searched anew, only where it differs.
 static enum soma_code replace(struct writing *writing, int64_t num,
-                              const struct write_record *record, const float *old_embedding,
+                              const struct write_record *record, const struct record_row *old,
                               struct soma_error *err)
 {
     uint32_t dim = writing->batch->dim;
-    bool is_same = memcmp(old_embedding, record->embedding, dim * sizeof(float)) == 0;
+    bool is_same = memcmp(old->embedding, record->embedding, dim * sizeof(float)) == 0;
     struct record_row row = {.num = num,
                              .id = record->id,
                              .metadata = record->metadata,
@@ -71,6 +92,7 @@ static enum soma_code replace(struct writing *writing, int64_t num,
     writing->result.updated++;
     if (!is_same)
         note_change(writing, num, record->id, record->embedding);
+    note_metadata(writing, num, &old->metadata, &record->metadata);
     return SOMA_OK;
 }
 
@@ -95,9 +117,10 @@ static enum soma_code upsert(struct writing *writing, size_t index, struct soma_
         return SOMA_OK;
     }
     struct record_row old;
-    code = records_read(writing->txn, num, (struct record_parts){.embedding = true},
-                        writing->batch->dim, writing->arena, &old, err);
-    return code ? code : replace(writing, num, record, old.embedding, err);
+    code =
+        records_read(writing->txn, num, (struct record_parts){.metadata = true, .embedding = true},
+                     writing->batch->dim, writing->arena, &old, err);
+    return code ? code : replace(writing, num, record, &old, err);
 }
 
 static enum soma_code update(struct writing *writing, size_t index, struct soma_error *err)
@@ -130,7 +153,7 @@ static enum soma_code update(struct writing *writing, size_t index, struct soma_
         writing->result.unchanged++;
         return SOMA_OK;
     }
-    return replace(writing, num, &merged, old.embedding, err);
+    return replace(writing, num, &merged, &old, err);
 }
 
 static enum soma_code apply_all(struct writing *writing, struct soma_error *err)
@@ -166,16 +189,25 @@ static enum soma_code begin(struct writing *writing, struct soma_error *err)
                          writing->row.dimension);
     writing->sequence = writing->row.sequence + 1;
     writing->changes = arena_alloc(writing->arena, batch->count * sizeof *writing->changes);
+    writing->metadata_changes =
+        arena_alloc(writing->arena, batch->count * sizeof *writing->metadata_changes);
     writing->result.failures =
         arena_alloc(writing->arena, batch->count * sizeof *writing->result.failures);
-    return writing->changes && writing->result.failures ? SOMA_OK : error_set_no_memory(err);
+    return writing->changes && writing->metadata_changes && writing->result.failures
+               ? SOMA_OK
+               : error_set_no_memory(err);
 }
 
 static void changes_for(const struct collection_row *row, const struct row_change *changes,
-                        size_t count, struct row_changes *ret_changes)
+                        size_t count, const struct metadata_change *metadata_changes,
+                        size_t metadata_count, struct row_changes *ret_changes)
 {
-    *ret_changes = (struct row_changes){
-        .dim = row->dimension, .sequence = row->sequence, .changes = changes, .count = count};
+    *ret_changes = (struct row_changes){.dim = row->dimension,
+                                        .sequence = row->sequence,
+                                        .changes = changes,
+                                        .count = count,
+                                        .metadata_changes = metadata_changes,
+                                        .metadata_count = metadata_count};
     memcpy(ret_changes->uid, row->uid, sizeof ret_changes->uid);
 }
 
@@ -197,7 +229,8 @@ enum soma_code write_apply(struct vectors *vectors, struct store_txn *txn,
         writing.row.sequence = writing.sequence;
         code = collections_save_counters(txn, &writing.row, err);
     }
-    changes_for(&writing.row, writing.changes, result->changes.count, &result->changes);
+    changes_for(&writing.row, writing.changes, result->changes.count, writing.metadata_changes,
+                result->changes.metadata_count, &result->changes);
     if (!code)
         *ret_result = *result;
     return code;
@@ -208,7 +241,8 @@ enum soma_code write_apply(struct vectors *vectors, struct store_txn *txn,
 struct deleting {
     const struct delete_request *request;
     struct arena *arena;
-    struct row_change *found; // grows
+    struct row_change *found;         // grows
+    struct metadata_change *metadata; // of each found; NULL: they are too many
     size_t count, room;
     bool no_memory;
 };
@@ -278,11 +312,35 @@ static enum soma_code find_ids(struct deleting *deleting, struct store_txn *txn,
     return SOMA_OK;
 }
 
+static enum soma_code note_deleted(const struct deleting *deleting, struct store_txn *txn, size_t i,
+                                   struct soma_error *err)
+{
+    struct metadata_change *change = &deleting->metadata[i];
+    struct record_row row;
+    enum soma_code code =
+        records_read(txn, deleting->found[i].num, (struct record_parts){.metadata = true}, 0,
+                     deleting->arena, &row, err);
+    if (!code)
+        *change =
+            (struct metadata_change){.num = row.num, .was_there = true, .before = row.metadata};
+    return code;
+}
+
 static enum soma_code delete_found(struct deleting *deleting, struct store_txn *txn,
                                    struct collection_row *row, struct soma_error *err)
 {
+    if (deleting->count <= METADATA_LISTED_MAX) {
+        deleting->metadata =
+            arena_calloc(deleting->arena, deleting->count, sizeof *deleting->metadata);
+        if (!deleting->metadata)
+            return error_set_no_memory(err);
+    }
     for (size_t i = 0; i < deleting->count; i++) {
-        enum soma_code code = records_delete(txn, deleting->found[i].num, err);
+        enum soma_code code = SOMA_OK;
+        if (deleting->metadata)
+            code = note_deleted(deleting, txn, i, err);
+        if (!code)
+            code = records_delete(txn, deleting->found[i].num, err);
         if (code)
             return code;
     }
@@ -313,7 +371,10 @@ enum soma_code write_delete(struct store_txn *txn, const struct delete_request *
     }
     if (code)
         return code;
-    changes_for(&row, deleting.found, result.deleted ? deleting.count : 0, &result.changes);
+    size_t deleted = result.deleted ? deleting.count : 0;
+    changes_for(&row, deleting.found, deleted, deleting.metadata, deleting.metadata ? deleted : 0,
+                &result.changes);
+    result.changes.is_metadata_unknown = deleted && !deleting.metadata;
     *ret_result = result;
     return SOMA_OK;
 }

@@ -1,0 +1,97 @@
+#include "vectors/query_filter.h"
+
+#include <stdlib.h>
+
+#include "store/records.h"
+
+enum {
+    ROWS_BETWEEN_CLOCKS = 4096
+};
+
+// --- every record
+
+struct matching {
+    const struct filter *filter;
+    struct mono_time deadline;
+    struct num_set set;
+    size_t seen;
+    bool is_late;
+};
+
+static bool match(void *context, const struct record_row *row)
+{
+    struct matching *matching = context;
+    uint64_t bit = (uint64_t)(row->num - matching->set.first);
+    if (bit < matching->set.size && filter_matches(matching->filter, row->metadata)) {
+        matching->set.words[bit / 64] |= (uint64_t)1 << bit % 64;
+        matching->set.count++;
+    }
+    if (++matching->seen % ROWS_BETWEEN_CLOCKS == 0)
+        matching->is_late = clock_left_ms(matching->deadline) == 0;
+    return !matching->is_late;
+}
+
+static int64_t first_num(const struct collection_row *row)
+{
+    return (row->partition << PARTITION_SHIFT) + 1;
+}
+
+static enum soma_code scan(const struct filter_search *search, struct filter_matches *ret_matches,
+                           struct soma_error *err)
+{
+    struct matching matching = {.filter = search->filter, .deadline = search->deadline};
+    matching.set.first = first_num(search->row);
+    matching.set.size = (size_t)search->row->last_record;
+    matching.set.words = calloc(matching.set.size / 64 + 1, sizeof *matching.set.words);
+    if (!matching.set.words)
+        return error_set_no_memory(err);
+    enum soma_code code =
+        records_scan_metadata(search->txn, search->row->partition, match, &matching, err);
+    if (!code && matching.is_late)
+        code = error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
+                         "the deadline passed while the filter was applied");
+    if (code)
+        free(matching.set.words);
+    else
+        *ret_matches = (struct filter_matches){.set = matching.set,
+                                               .estimate = (uint64_t)search->row->record_count};
+    return code;
+}
+
+// --- bitmaps
+
+// Bitmaps may take half of what is left of the budget: the other half is for records to come.
+static enum soma_code find(const struct filter_search *search, enum filter_answer *ret_answer,
+                           struct filter_matches *ret_matches, struct soma_error *err)
+{
+    struct filter_index *index = collection_reader_filters(search->reader);
+    const struct collection_row *row = search->row;
+    enum filter_answer answer =
+        filter_index_find(index, search->filter, row->sequence, first_num(row), ret_matches);
+    if (answer == FILTER_KEYS_MISSING) {
+        size_t max_bytes = filter_index_bytes(index) + vectors_spare_bytes(search->vectors) / 2;
+        enum soma_code code = filter_index_build(index, search->filter, search->txn, row->partition,
+                                                 row->sequence, max_bytes, search->deadline, err);
+        if (code)
+            return code;
+        answer =
+            filter_index_find(index, search->filter, row->sequence, first_num(row), ret_matches);
+    }
+    *ret_answer = answer;
+    return SOMA_OK;
+}
+
+enum soma_code filter_search_run(const struct filter_search *search,
+                                 struct filter_matches *ret_matches, const char **ret_source,
+                                 struct soma_error *err)
+{
+    enum filter_answer answer = FILTER_UNANSWERED;
+    enum soma_code code = SOMA_OK;
+    if (search->reader && search->row->last_record <= UINT32_MAX)
+        code = find(search, &answer, ret_matches, err);
+    if (!code && answer != FILTER_ANSWERED)
+        code = scan(search, ret_matches, err);
+    if (!code)
+        *ret_source = answer == FILTER_ANSWERED ? "bitmaps" : "scan";
+    return code;
+}

@@ -1,0 +1,504 @@
+// Filters answered from bitmaps against looking at every record, over random records and filters,
+// at old and new sequences, beside a writer; and that a filtered query has min(k, matches) hits.
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/records.h"
+#include "vectors/query_filter.h"
+#include "vectors_scene.h"
+
+enum {
+    BUDGET = 64 << 20,
+    IDS = 150,
+    BATCH = 20,
+    FIELDS = 5,
+    LIST = 3,
+    TEXT_SIZE = 4096
+};
+
+// --- random records
+
+static const char *const keys[FIELDS] = {"a", "b", "c", "d", "e"};
+static const char *const words[] = {"", "x", "xy", "y", "z\xc3\xa9", "0"};
+static const int64_t ints[] = {0, -1, 1, 5, INT64_MAX, INT64_MIN, 9007199254740993};
+static const double doubles[] = {
+    0, -0.0, 1, 5, 5.5, 9007199254740992.0, 1e300, -9223372036854775808.0};
+static const int bools[] = {0, 1};
+
+struct random_record {
+    char id[16];
+    struct metadata_field fields[FIELDS];
+    size_t count;
+    const char *strings[FIELDS][LIST];
+    int64_t numbers[FIELDS][LIST];
+    double reals[FIELDS][LIST];
+    int truths[FIELDS][LIST];
+};
+
+#define PICK(random, table) (table)[scene_random(random, sizeof(table) / sizeof((table)[0]))]
+
+static void random_field(uint64_t *random, struct random_record *record, size_t i)
+{
+    struct metadata_field *field = &record->fields[record->count];
+    field->key = keys[i];
+    field->type = (enum metadata_type)(1 + scene_random(random, METADATA_BOOL_LIST));
+    field->count = metadata_type_is_list(field->type) ? scene_random(random, LIST + 1) : 1;
+    for (size_t n = 0; n < LIST; n++) {
+        record->strings[i][n] = PICK(random, words);
+        record->numbers[i][n] = PICK(random, ints);
+        record->reals[i][n] = PICK(random, doubles);
+        record->truths[i][n] = PICK(random, bools);
+    }
+    switch ((field->type - 1) % 4) {
+    case 0:
+        field->values.strings = record->strings[i];
+        break;
+    case 1:
+        field->values.ints = record->numbers[i];
+        break;
+    case 2:
+        field->values.doubles = record->reals[i];
+        break;
+    default:
+        field->values.bools = record->truths[i];
+        break;
+    }
+    record->count++;
+}
+
+static void random_record(uint64_t *random, struct random_record *record)
+{
+    record->count = 0;
+    snprintf(record->id, sizeof record->id, "r%u", scene_random(random, IDS));
+    for (size_t i = 0; i < FIELDS; i++) {
+        if (scene_random(random, 3))
+            random_field(random, record, i);
+    }
+}
+
+// A batch that inserts and replaces, or merges, or deletes; now and then all is cleared.
+static void random_write(struct vectors_scene *scene, uint64_t *random)
+{
+    static struct random_record records[BATCH];
+    struct record_input inputs[BATCH];
+    const char *ids[BATCH];
+    float vectors[BATCH * 2];
+    size_t count = 1 + scene_random(random, BATCH);
+    for (size_t i = 0; i < count; i++) {
+        random_record(random, &records[i]);
+        inputs[i] = (struct record_input){
+            .id = records[i].id, .fields = records[i].fields, .field_count = records[i].count};
+        ids[i] = records[i].id;
+        vectors[2 * i] = (float)scene_random(random, 3);
+        vectors[2 * i + 1] = 1;
+    }
+    uint32_t kind = scene_random(random, 40);
+    if (kind == 0)
+        scene_clear(scene, "c");
+    else if (kind < 12)
+        assert_int_equal(scene_delete(scene,
+                                      &(struct delete_request){
+                                          .collection = "c", .ids = ids, .count = count / 2 + 1},
+                                      NULL, NULL),
+                         SOMA_OK);
+    else
+        assert_int_equal(scene_write(scene, kind < 20 ? WRITE_UPDATE : WRITE_UPSERT, "c", inputs,
+                                     count, kind < 20 ? NULL : vectors, NULL, NULL),
+                         SOMA_OK);
+}
+
+// --- random filters
+
+struct text {
+    char bytes[TEXT_SIZE];
+    size_t length;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text->bytes + text->length, TEXT_SIZE - text->length, format, arguments);
+    va_end(arguments);
+    assert_in_range(length, 0, TEXT_SIZE - text->length - 1);
+    text->length += (size_t)length;
+}
+
+static void put_value(struct text *text, uint64_t *random, bool takes_bool)
+{
+    double real;
+    switch (scene_random(random, takes_bool ? 4 : 3)) {
+    case 0:
+        put(text, "\"%s\"", PICK(random, words));
+        return;
+    case 1:
+        put(text, "%lld", (long long)PICK(random, ints));
+        return;
+    case 2:
+        real = PICK(random, doubles);
+        put(text, "%.17g%s", real, fabs(real) < 1e17 && real == floor(real) ? ".0" : "");
+        return;
+    default:
+        put(text, "%s", PICK(random, bools) ? "true" : "false");
+    }
+}
+
+static void put_leaf(struct text *text, uint64_t *random)
+{
+    static const char *const plain[] = {"$eq", "$ne", "$contains", "$not_contains"};
+    static const char *const orders[] = {"$lt", "$lte", "$gt", "$gte"};
+    put(text, "{\"%s\": {", PICK(random, keys));
+    uint32_t kind = scene_random(random, 5);
+    if (kind == 0) {
+        put(text, "\"%s\": [", scene_random(random, 2) ? "$in" : "$nin");
+        for (uint32_t i = 0, count = scene_random(random, 4); i <= count; i++) {
+            put(text, i ? ", " : "");
+            put_value(text, random, true);
+        }
+        put(text, "]");
+    } else if (kind < 3) {
+        put(text, "\"%s\": ", PICK(random, orders));
+        put_value(text, random, false);
+    } else {
+        put(text, "\"%s\": ", PICK(random, plain));
+        put_value(text, random, true);
+    }
+    put(text, "}}");
+}
+
+static void put_filter(struct text *text, uint64_t *random, unsigned depth)
+{
+    uint32_t kind = scene_random(random, depth ? 6 : 3);
+    if (kind < 3) {
+        put_leaf(text, random);
+    } else if (kind == 3) {
+        put(text, "{\"$not\": ");
+        put_filter(text, random, depth - 1);
+        put(text, "}");
+    } else {
+        put(text, "{\"%s\": [", kind == 4 ? "$and" : "$or");
+        for (uint32_t i = 0, count = scene_random(random, 3); i <= count; i++) {
+            put(text, i ? ", " : "");
+            put_filter(text, random, depth - 1);
+        }
+        put(text, "]}");
+    }
+}
+
+// --- comparing
+
+struct view {
+    struct vectors_scene *scene;
+    struct arena arena;
+    struct collection_reader reader;
+    struct store_txn *txn;
+    struct collection_row row;
+};
+
+static bool view_open(struct view *view, struct vectors_scene *scene, const char *uid)
+{
+    view->scene = scene;
+    arena_init(&view->arena, 16 << 20);
+    if (collection_read_begin(scene->vectors, uid, MONO_NEVER, &view->reader, NULL) ||
+        store_read_begin(scene->scratch.store, &view->txn, NULL) ||
+        collections_get(view->txn, uid, &view->arena, &view->row, NULL))
+        return false;
+    return collection_read_at(&view->reader, view->row.sequence, MONO_NEVER, NULL) == SOMA_OK;
+}
+
+static void view_close(struct view *view)
+{
+    store_read_end(view->txn);
+    collection_read_end(&view->reader);
+    arena_fini(&view->arena);
+}
+
+// By bitmaps and by looking at each record: the same set. False: they differ.
+static bool is_same(struct view *view, const char *where, bool *ret_bitmaps)
+{
+    const struct filter *filter;
+    if (filter_compile(where, &view->arena, &filter, NULL))
+        return false;
+    struct filter_search search = {.vectors = view->scene->vectors,
+                                   .reader = &view->reader,
+                                   .txn = view->txn,
+                                   .row = &view->row,
+                                   .filter = filter,
+                                   .deadline = MONO_NEVER};
+    struct filter_matches found = {0}, wanted = {0};
+    const char *source = "", *plain_source;
+    bool is_done = filter_search_run(&search, &found, &source, NULL) == SOMA_OK;
+    search.reader = NULL;
+    is_done = is_done && filter_search_run(&search, &wanted, &plain_source, NULL) == SOMA_OK;
+    bool same = is_done && found.set.count == wanted.set.count;
+    int64_t first = wanted.set.first;
+    for (int64_t num = first; same && num < first + (int64_t)wanted.set.size; num++)
+        same = num_set_has(&found.set, num) == num_set_has(&wanted.set, num);
+    *ret_bitmaps = strcmp(source, "bitmaps") == 0;
+    filter_matches_fini(&found);
+    filter_matches_fini(&wanted);
+    return same;
+}
+
+static void check_view(struct view *view, uint64_t *random, int *bitmaps)
+{
+    for (int i = 0; i < 8; i++) {
+        struct text where = {.length = 0};
+        bool by_bitmaps = false;
+        put_filter(&where, random, 3);
+        if (!is_same(view, where.bytes, &by_bitmaps))
+            fail_msg("bitmaps and records differ for %s", where.bytes);
+        *bitmaps += by_bitmaps;
+    }
+}
+
+static void bitmaps_answer_as_the_records_do_at_old_and_new_sequences(void **state)
+{
+    (void)state;
+    struct vectors_scene scene;
+    uint64_t random = 11;
+    int bitmaps = 0, rounds = 400;
+    scene_open(&scene, BUDGET);
+    scene_create(&scene, "c", 2, METRIC_L2);
+    for (int i = 0; i < rounds; i++) {
+        struct view view;
+        assert_true(view_open(&view, &scene, scene_get(&scene, "c").uid));
+        for (uint32_t writes = scene_random(&random, 4); writes; writes--)
+            random_write(&scene, &random);
+        check_view(&view, &random, &bitmaps);
+        view_close(&view);
+    }
+    assert_true(bitmaps > rounds * 8 * 9 / 10);
+    scene_close(&scene);
+}
+
+// --- beside a writer
+
+enum {
+    READERS = 2,
+    CHECKS = 600
+};
+
+struct crowd {
+    struct vectors_scene scene;
+    char uid[ID_SIZE];
+    atomic_int checks, failures, bitmaps;
+};
+
+static void *read_crowd(void *context)
+{
+    struct crowd *crowd = context;
+    uint64_t random = 77;
+    while (atomic_load(&crowd->checks) < CHECKS && !atomic_load(&crowd->failures)) {
+        struct view view;
+        struct text where = {.length = 0};
+        bool by_bitmaps = false;
+        put_filter(&where, &random, 2);
+        bool same =
+            view_open(&view, &crowd->scene, crowd->uid) && is_same(&view, where.bytes, &by_bitmaps);
+        view_close(&view);
+        atomic_fetch_add(&crowd->failures, !same);
+        atomic_fetch_add(&crowd->bitmaps, by_bitmaps);
+        atomic_fetch_add(&crowd->checks, 1);
+    }
+    return NULL;
+}
+
+static void bitmaps_answer_as_the_records_do_beside_a_writer(void **state)
+{
+    (void)state;
+    static struct crowd crowd;
+    uint64_t random = 3;
+    scene_open(&crowd.scene, BUDGET);
+    scene_create(&crowd.scene, "c", 2, METRIC_L2);
+    memcpy(crowd.uid, scene_get(&crowd.scene, "c").uid, sizeof crowd.uid);
+    pthread_t readers[READERS];
+    for (size_t i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_crowd, &crowd), 0);
+    while (atomic_load(&crowd.checks) < CHECKS && !atomic_load(&crowd.failures))
+        random_write(&crowd.scene, &random);
+    for (size_t i = 0; i < READERS; i++)
+        pthread_join(readers[i], NULL);
+    assert_int_equal(atomic_load(&crowd.failures), 0);
+    assert_true(atomic_load(&crowd.bitmaps) > CHECKS / 2);
+    scene_close(&crowd.scene);
+}
+
+// --- the contract
+
+static void a_filtered_query_has_all_hits_that_match_up_to_k(void **state)
+{
+    (void)state;
+    struct vectors_scene scene;
+    uint64_t random = 29;
+    scene_open(&scene, BUDGET);
+    scene_create(&scene, "c", 2, METRIC_L2);
+    for (int i = 0; i < 200; i++) {
+        random_write(&scene, &random);
+        struct view view;
+        struct text where = {.length = 0};
+        bool by_bitmaps;
+        put_filter(&where, &random, 2);
+        assert_true(view_open(&view, &scene, scene_get(&scene, "c").uid));
+        assert_true(is_same(&view, where.bytes, &by_bitmaps));
+        const struct filter *filter;
+        assert_int_equal(filter_compile(where.bytes, &view.arena, &filter, NULL), SOMA_OK);
+        struct filter_search search = {
+            .txn = view.txn, .row = &view.row, .filter = filter, .deadline = MONO_NEVER};
+        struct filter_matches matches = {0};
+        const char *source;
+        assert_int_equal(filter_search_run(&search, &matches, &source, NULL), SOMA_OK);
+        static const float origin[2] = {0, 0};
+        struct query_request request = {.collection = "c",
+                                        .embeddings = origin,
+                                        .number_count = 2,
+                                        .k = 1 + scene_random(&random, IDS),
+                                        .filter = filter,
+                                        .max_distance = INFINITY,
+                                        .deadline = MONO_NEVER};
+        struct query_answer answer;
+        assert_int_equal(query_answer_open(scene.scratch.store, scene.vectors, &request,
+                                           &view.arena, &answer, NULL),
+                         SOMA_OK);
+        const struct topk *found = &answer.results[0];
+        size_t wanted = matches.set.count < request.k ? matches.set.count : request.k;
+        assert_int_equal(found->count, wanted);
+        assert_string_equal(query_short_reason(found), wanted < request.k ? "FEWER_MATCHES" : "");
+        for (uint32_t n = 0; n < found->count; n++)
+            assert_true(num_set_has(&matches.set, found->hits[n].num));
+        query_answer_close(&answer);
+        filter_matches_fini(&matches);
+        view_close(&view);
+    }
+    scene_close(&scene);
+}
+
+// --- many values
+
+enum {
+    CROWD = 6000
+};
+
+// Ints, doubles between them, and texts: more than are looked through one by one.
+static void write_values(struct vectors_scene *scene, int64_t factor)
+{
+    static char ids[CROWD][16], texts[CROWD][16];
+    static const char *text_pointers[CROWD];
+    static int64_t numbers[CROWD];
+    static double reals[CROWD];
+    static struct metadata_field fields[CROWD];
+    static struct record_input inputs[CROWD];
+    static float vectors[CROWD * 2];
+    for (size_t i = 0; i < CROWD; i++) {
+        numbers[i] = (int64_t)i * factor % CROWD;
+        reals[i] = (double)numbers[i] + 0.5;
+        snprintf(ids[i], sizeof ids[i], "%zu", i);
+        snprintf(texts[i], sizeof texts[i], "%lld", (long long)numbers[i]);
+        text_pointers[i] = texts[i];
+        fields[i] = (struct metadata_field){.key = "n", .count = 1};
+        fields[i].type = (enum metadata_type)(METADATA_STRING + i % 3);
+        if (fields[i].type == METADATA_STRING)
+            fields[i].values.strings = &text_pointers[i];
+        else if (fields[i].type == METADATA_INT)
+            fields[i].values.ints = &numbers[i];
+        else
+            fields[i].values.doubles = &reals[i];
+        inputs[i] = (struct record_input){.id = ids[i], .fields = &fields[i], .field_count = 1};
+    }
+    assert_int_equal(scene_write(scene, WRITE_UPSERT, "c", inputs, CROWD, vectors, NULL, NULL),
+                     SOMA_OK);
+}
+
+static void check_ranges(struct vectors_scene *scene)
+{
+    static const char *const bounds[] = {"-1",  "0",    "17",     "17.5",  "2999.5",  "5998",
+                                         "1e9", "\"\"", "\"29\"", "\"5\"", "\"9999\""};
+    static const char *const orders[] = {"$lt", "$lte", "$gt", "$gte", "$eq"};
+    struct view view;
+    assert_true(view_open(&view, scene, scene_get(scene, "c").uid));
+    for (size_t b = 0; b < sizeof bounds / sizeof bounds[0]; b++) {
+        for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
+            struct text where = {.length = 0};
+            bool by_bitmaps;
+            put(&where, "{\"n\": {\"%s\": %s}}", orders[o], bounds[b]);
+            if (!is_same(&view, where.bytes, &by_bitmaps) || !by_bitmaps)
+                fail_msg("bitmaps and records differ for %s", where.bytes);
+        }
+    }
+    view_close(&view);
+}
+
+static void ranges_hold_over_thousands_of_values_sorted_and_new(void **state)
+{
+    (void)state;
+    struct vectors_scene scene;
+    scene_open(&scene, BUDGET);
+    scene_create(&scene, "c", 2, METRIC_DOT);
+    write_values(&scene, 7);
+    check_ranges(&scene); // indexes the key
+    write_values(&scene, 11);
+    check_ranges(&scene);
+    scene_close(&scene);
+}
+
+// --- memory
+
+static void bitmaps_that_find_no_room_are_done_without(void **state)
+{
+    (void)state;
+    struct vectors_scene scene;
+    uint64_t random = 5;
+    int bitmaps = 0;
+    scene_open(&scene, 24 << 10);
+    scene_create(&scene, "c", 2, METRIC_L2);
+    for (int i = 0; i < 60; i++) {
+        struct view view;
+        random_write(&scene, &random);
+        assert_true(view_open(&view, &scene, scene_get(&scene, "c").uid));
+        check_view(&view, &random, &bitmaps);
+        view_close(&view);
+    }
+    scene_close(&scene);
+}
+
+static void bitmaps_count_as_the_collections_memory(void **state)
+{
+    (void)state;
+    struct vectors_scene scene;
+    struct view view;
+    bool by_bitmaps;
+    uint64_t random = 8;
+    scene_open(&scene, BUDGET);
+    scene_create(&scene, "c", 2, METRIC_L2);
+    for (int i = 0; i < 20; i++)
+        random_write(&scene, &random);
+    assert_true(view_open(&view, &scene, scene_get(&scene, "c").uid));
+    int64_t before = vectors_memory_bytes(scene.vectors, view.row.uid);
+    assert_true(is_same(&view, "{\"a\": {\"$gt\": 0}}", &by_bitmaps));
+    assert_true(by_bitmaps);
+    assert_true(vectors_memory_bytes(scene.vectors, view.row.uid) > before);
+    view_close(&view);
+    scene_close(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bitmaps_answer_as_the_records_do_at_old_and_new_sequences),
+        cmocka_unit_test(bitmaps_answer_as_the_records_do_beside_a_writer),
+        cmocka_unit_test(a_filtered_query_has_all_hits_that_match_up_to_k),
+        cmocka_unit_test(ranges_hold_over_thousands_of_values_sorted_and_new),
+        cmocka_unit_test(bitmaps_that_find_no_room_are_done_without),
+        cmocka_unit_test(bitmaps_count_as_the_collections_memory),
+    };
+    return cmocka_run_group_tests_name("filter index", tests, NULL, NULL);
+}
