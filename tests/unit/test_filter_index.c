@@ -12,250 +12,19 @@
 
 #include <cmocka.h>
 
-#include "store/records.h"
-#include "vectors/query_filter.h"
-#include "vectors_scene.h"
+#include "filter_scene.h"
 
 enum {
-    BUDGET = 64 << 20,
-    IDS = 150,
-    BATCH = 20,
-    FIELDS = 5,
-    LIST = 3,
-    TEXT_SIZE = 4096
+    BUDGET = 64 << 20
 };
-
-// --- random records
-
-static const char *const keys[FIELDS] = {"a", "b", "c", "d", "e"};
-static const char *const words[] = {"", "x", "xy", "y", "z\xc3\xa9", "0"};
-static const int64_t ints[] = {0, -1, 1, 5, INT64_MAX, INT64_MIN, 9007199254740993};
-static const double doubles[] = {
-    0, -0.0, 1, 5, 5.5, 9007199254740992.0, 1e300, -9223372036854775808.0};
-static const int bools[] = {0, 1};
-
-struct random_record {
-    char id[16];
-    struct metadata_field fields[FIELDS];
-    size_t count;
-    const char *strings[FIELDS][LIST];
-    int64_t numbers[FIELDS][LIST];
-    double reals[FIELDS][LIST];
-    int truths[FIELDS][LIST];
-};
-
-#define PICK(random, table) (table)[scene_random(random, sizeof(table) / sizeof((table)[0]))]
-
-static void random_field(uint64_t *random, struct random_record *record, size_t i)
-{
-    struct metadata_field *field = &record->fields[record->count];
-    field->key = keys[i];
-    field->type = (enum metadata_type)(1 + scene_random(random, METADATA_BOOL_LIST));
-    field->count = metadata_type_is_list(field->type) ? scene_random(random, LIST + 1) : 1;
-    for (size_t n = 0; n < LIST; n++) {
-        record->strings[i][n] = PICK(random, words);
-        record->numbers[i][n] = PICK(random, ints);
-        record->reals[i][n] = PICK(random, doubles);
-        record->truths[i][n] = PICK(random, bools);
-    }
-    switch ((field->type - 1) % 4) {
-    case 0:
-        field->values.strings = record->strings[i];
-        break;
-    case 1:
-        field->values.ints = record->numbers[i];
-        break;
-    case 2:
-        field->values.doubles = record->reals[i];
-        break;
-    default:
-        field->values.bools = record->truths[i];
-        break;
-    }
-    record->count++;
-}
-
-static void random_record(uint64_t *random, struct random_record *record)
-{
-    record->count = 0;
-    snprintf(record->id, sizeof record->id, "r%u", scene_random(random, IDS));
-    for (size_t i = 0; i < FIELDS; i++) {
-        if (scene_random(random, 3))
-            random_field(random, record, i);
-    }
-}
-
-// A batch that inserts and replaces, or merges, or deletes; now and then all is cleared.
-static void random_write(struct vectors_scene *scene, uint64_t *random)
-{
-    static struct random_record records[BATCH];
-    struct record_input inputs[BATCH];
-    const char *ids[BATCH];
-    float vectors[BATCH * 2];
-    size_t count = 1 + scene_random(random, BATCH);
-    for (size_t i = 0; i < count; i++) {
-        random_record(random, &records[i]);
-        inputs[i] = (struct record_input){
-            .id = records[i].id, .fields = records[i].fields, .field_count = records[i].count};
-        ids[i] = records[i].id;
-        vectors[2 * i] = (float)scene_random(random, 3);
-        vectors[2 * i + 1] = 1;
-    }
-    uint32_t kind = scene_random(random, 40);
-    if (kind == 0)
-        scene_clear(scene, "c");
-    else if (kind < 12)
-        assert_int_equal(scene_delete(scene,
-                                      &(struct delete_request){
-                                          .collection = "c", .ids = ids, .count = count / 2 + 1},
-                                      NULL, NULL),
-                         SOMA_OK);
-    else
-        assert_int_equal(scene_write(scene, kind < 20 ? WRITE_UPDATE : WRITE_UPSERT, "c", inputs,
-                                     count, kind < 20 ? NULL : vectors, NULL, NULL),
-                         SOMA_OK);
-}
-
-// --- random filters
-
-struct text {
-    char bytes[TEXT_SIZE];
-    size_t length;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(text->bytes + text->length, TEXT_SIZE - text->length, format, arguments);
-    va_end(arguments);
-    assert_in_range(length, 0, TEXT_SIZE - text->length - 1);
-    text->length += (size_t)length;
-}
-
-static void put_value(struct text *text, uint64_t *random, bool takes_bool)
-{
-    double real;
-    switch (scene_random(random, takes_bool ? 4 : 3)) {
-    case 0:
-        put(text, "\"%s\"", PICK(random, words));
-        return;
-    case 1:
-        put(text, "%lld", (long long)PICK(random, ints));
-        return;
-    case 2:
-        real = PICK(random, doubles);
-        put(text, "%.17g%s", real, fabs(real) < 1e17 && real == floor(real) ? ".0" : "");
-        return;
-    default:
-        put(text, "%s", PICK(random, bools) ? "true" : "false");
-    }
-}
-
-static void put_leaf(struct text *text, uint64_t *random)
-{
-    static const char *const plain[] = {"$eq", "$ne", "$contains", "$not_contains"};
-    static const char *const orders[] = {"$lt", "$lte", "$gt", "$gte"};
-    put(text, "{\"%s\": {", PICK(random, keys));
-    uint32_t kind = scene_random(random, 5);
-    if (kind == 0) {
-        put(text, "\"%s\": [", scene_random(random, 2) ? "$in" : "$nin");
-        for (uint32_t i = 0, count = scene_random(random, 4); i <= count; i++) {
-            put(text, i ? ", " : "");
-            put_value(text, random, true);
-        }
-        put(text, "]");
-    } else if (kind < 3) {
-        put(text, "\"%s\": ", PICK(random, orders));
-        put_value(text, random, false);
-    } else {
-        put(text, "\"%s\": ", PICK(random, plain));
-        put_value(text, random, true);
-    }
-    put(text, "}}");
-}
-
-static void put_filter(struct text *text, uint64_t *random, unsigned depth)
-{
-    uint32_t kind = scene_random(random, depth ? 6 : 3);
-    if (kind < 3) {
-        put_leaf(text, random);
-    } else if (kind == 3) {
-        put(text, "{\"$not\": ");
-        put_filter(text, random, depth - 1);
-        put(text, "}");
-    } else {
-        put(text, "{\"%s\": [", kind == 4 ? "$and" : "$or");
-        for (uint32_t i = 0, count = scene_random(random, 3); i <= count; i++) {
-            put(text, i ? ", " : "");
-            put_filter(text, random, depth - 1);
-        }
-        put(text, "]}");
-    }
-}
-
-// --- comparing
-
-struct view {
-    struct vectors_scene *scene;
-    struct arena arena;
-    struct collection_reader reader;
-    struct store_txn *txn;
-    struct collection_row row;
-};
-
-static bool view_open(struct view *view, struct vectors_scene *scene, const char *uid)
-{
-    view->scene = scene;
-    arena_init(&view->arena, 16 << 20);
-    if (collection_read_begin(scene->vectors, uid, MONO_NEVER, &view->reader, NULL) ||
-        store_read_begin(scene->scratch.store, &view->txn, NULL) ||
-        collections_get(view->txn, uid, &view->arena, &view->row, NULL))
-        return false;
-    return collection_read_at(&view->reader, view->row.sequence, MONO_NEVER, NULL) == SOMA_OK;
-}
-
-static void view_close(struct view *view)
-{
-    store_read_end(view->txn);
-    collection_read_end(&view->reader);
-    arena_fini(&view->arena);
-}
-
-// By bitmaps and by looking at each record: the same set. False: they differ.
-static bool is_same(struct view *view, const char *where, bool *ret_bitmaps)
-{
-    const struct filter *filter;
-    if (filter_compile(where, &view->arena, &filter, NULL))
-        return false;
-    struct filter_search search = {.vectors = view->scene->vectors,
-                                   .reader = &view->reader,
-                                   .txn = view->txn,
-                                   .row = &view->row,
-                                   .filter = filter,
-                                   .deadline = MONO_NEVER};
-    struct filter_matches found = {0}, wanted = {0};
-    const char *source = "", *plain_source;
-    bool is_done = filter_search_run(&search, &found, &source, NULL) == SOMA_OK;
-    search.reader = NULL;
-    is_done = is_done && filter_search_run(&search, &wanted, &plain_source, NULL) == SOMA_OK;
-    bool same = is_done && found.set.count == wanted.set.count;
-    int64_t first = wanted.set.first;
-    for (int64_t num = first; same && num < first + (int64_t)wanted.set.size; num++)
-        same = num_set_has(&found.set, num) == num_set_has(&wanted.set, num);
-    *ret_bitmaps = strcmp(source, "bitmaps") == 0;
-    filter_matches_fini(&found);
-    filter_matches_fini(&wanted);
-    return same;
-}
 
 static void check_view(struct view *view, uint64_t *random, int *bitmaps)
 {
     for (int i = 0; i < 8; i++) {
         struct text where = {.length = 0};
         bool by_bitmaps = false;
-        put_filter(&where, random, 3);
-        if (!is_same(view, where.bytes, &by_bitmaps))
+        text_put_filter(&where, random, 3);
+        if (!view_agrees(view, where.bytes, &by_bitmaps))
             fail_msg("bitmaps and records differ for %s", where.bytes);
         *bitmaps += by_bitmaps;
     }
@@ -302,9 +71,9 @@ static void *read_crowd(void *context)
         struct view view;
         struct text where = {.length = 0};
         bool by_bitmaps = false;
-        put_filter(&where, &random, 2);
-        bool same =
-            view_open(&view, &crowd->scene, crowd->uid) && is_same(&view, where.bytes, &by_bitmaps);
+        text_put_filter(&where, &random, 2);
+        bool same = view_open(&view, &crowd->scene, crowd->uid) &&
+                    view_agrees(&view, where.bytes, &by_bitmaps);
         view_close(&view);
         atomic_fetch_add(&crowd->failures, !same);
         atomic_fetch_add(&crowd->bitmaps, by_bitmaps);
@@ -347,9 +116,9 @@ static void a_filtered_query_has_all_hits_that_match_up_to_k(void **state)
         struct view view;
         struct text where = {.length = 0};
         bool by_bitmaps;
-        put_filter(&where, &random, 2);
+        text_put_filter(&where, &random, 2);
         assert_true(view_open(&view, &scene, scene_get(&scene, "c").uid));
-        assert_true(is_same(&view, where.bytes, &by_bitmaps));
+        assert_true(view_agrees(&view, where.bytes, &by_bitmaps));
         const struct filter *filter;
         assert_int_equal(filter_compile(where.bytes, &view.arena, &filter, NULL), SOMA_OK);
         struct filter_search search = {
@@ -361,7 +130,7 @@ static void a_filtered_query_has_all_hits_that_match_up_to_k(void **state)
         struct query_request request = {.collection = "c",
                                         .embeddings = origin,
                                         .number_count = 2,
-                                        .k = 1 + scene_random(&random, IDS),
+                                        .k = 1 + scene_random(&random, FILTER_SCENE_IDS),
                                         .filter = filter,
                                         .max_distance = INFINITY,
                                         .deadline = MONO_NEVER};
@@ -429,8 +198,8 @@ static void check_ranges(struct vectors_scene *scene)
         for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
             struct text where = {.length = 0};
             bool by_bitmaps;
-            put(&where, "{\"n\": {\"%s\": %s}}", orders[o], bounds[b]);
-            if (!is_same(&view, where.bytes, &by_bitmaps) || !by_bitmaps)
+            text_put(&where, "{\"n\": {\"%s\": %s}}", orders[o], bounds[b]);
+            if (!view_agrees(&view, where.bytes, &by_bitmaps) || !by_bitmaps)
                 fail_msg("bitmaps and records differ for %s", where.bytes);
         }
     }
@@ -483,7 +252,7 @@ static void bitmaps_count_as_the_collections_memory(void **state)
         random_write(&scene, &random);
     assert_true(view_open(&view, &scene, scene_get(&scene, "c").uid));
     int64_t before = vectors_memory_bytes(scene.vectors, view.row.uid);
-    assert_true(is_same(&view, "{\"a\": {\"$gt\": 0}}", &by_bitmaps));
+    assert_true(view_agrees(&view, "{\"a\": {\"$gt\": 0}}", &by_bitmaps));
     assert_true(by_bitmaps);
     assert_true(vectors_memory_bytes(scene.vectors, view.row.uid) > before);
     view_close(&view);
