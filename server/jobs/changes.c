@@ -1,7 +1,7 @@
 #include "jobs/changes.h"
 
 #include "jobs/outcome.h"
-#include "jobs/transitions.h"
+#include "jobs/retry.h"
 
 enum soma_code job_row_complete(struct job_row *row, struct arena *arena, struct soma_error *err)
 {
@@ -28,18 +28,66 @@ static void forget_attempt(struct job_status *status)
         .revision = status->revision,
         .created = status->created,
         .attempt = status->attempt,
+        .wait = status->state == JOB_QUEUED ? JOB_WAIT_PLACE : JOB_WAIT_NONE,
+        .start_by = status->start_by,
+        .tries_from = status->tries_from,
+        .is_awaited = status->is_awaited,
     };
+}
+
+// Over without having been started (again).
+static enum soma_code end_queued(struct store_txn *txn, struct job_row *row, enum job_event event,
+                                 enum job_reason reason, const char *message,
+                                 struct soma_error *err)
+{
+    enum soma_code code = enter(row, event, err);
+    if (code != SOMA_OK)
+        return code;
+    struct job_status *status = &row->job.status;
+    status->reason = reason;
+    status->message = message;
+    status->finished = clock_wall_now();
+    status->wait = JOB_WAIT_NONE;
+    status->due.ms = 0;
+    return job_store_update(txn, row, err);
+}
+
+enum soma_code job_expire(struct store_txn *txn, struct job_row *row, struct soma_error *err)
+{
+    return end_queued(txn, row, JOB_EVENT_EXPIRE, JOB_REASON_EXPIRED,
+                      "not started by its deadline for starting", err);
+}
+
+enum soma_code job_depend(struct store_txn *txn, struct job_row *row, enum job_event event,
+                          const char *after_id, struct arena *arena, struct soma_error *err)
+{
+    const char *message =
+        arena_printf(arena, "job %s, which it waited for, did not succeed", after_id);
+    if (!message)
+        return error_set_no_memory(err);
+    return end_queued(txn, row, event, JOB_REASON_DEPENDENCY, message, err);
+}
+
+enum soma_code job_unblock(struct store_txn *txn, struct job_row *row, struct soma_error *err)
+{
+    struct job_status *status = &row->job.status;
+    bool is_early = status->due.ms > clock_wall_now().ms;
+    status->wait = is_early ? JOB_WAIT_TIME : JOB_WAIT_PLACE;
+    return job_store_update(txn, row, err);
 }
 
 enum soma_code job_claim(struct store_txn *txn, struct job_row *row, struct soma_error *err)
 {
+    struct job_status *status = &row->job.status;
+    struct wall_time now = clock_wall_now();
+    if (status->start_by.ms > 0 && status->start_by.ms <= now.ms)
+        return job_expire(txn, row, err);
     enum soma_code code = enter(row, JOB_EVENT_CLAIM, err);
     if (code != SOMA_OK)
         return code;
-    struct job_status *status = &row->job.status;
     forget_attempt(status);
     status->attempt++;
-    status->started = clock_wall_now();
+    status->started = now;
     return job_store_update(txn, row, err);
 }
 
@@ -65,6 +113,24 @@ static void take_outcome(struct job_status *status, const struct job_outcome *ou
     }
 }
 
+// The attempt is history, the job waits for the next one.
+static enum soma_code wait_for_next(struct store_txn *txn, struct job_row *row,
+                                    struct soma_error *err)
+{
+    struct job_status *status = &row->job.status;
+    enum soma_code code = job_store_keep_attempt(txn, row->job.num, status, err);
+    uint32_t chance;
+    random_bytes(&chance, sizeof chance);
+    int64_t wait_ms =
+        retry_wait_ms(&row->job.spec.retry, status->attempt - status->tries_from, chance);
+    status->wait = wait_ms > 0 ? JOB_WAIT_BACKOFF : JOB_WAIT_PLACE;
+    status->due.ms = wait_ms > 0 ? clock_wall_now().ms + wait_ms : 0;
+    // It was started in time.
+    status->start_by.ms = 0;
+    status->finished.ms = 0;
+    return code;
+}
+
 enum soma_code job_end(struct store_txn *txn, struct job_row *row,
                        const struct job_outcome *outcome, struct soma_error *err)
 {
@@ -74,8 +140,8 @@ enum soma_code job_end(struct store_txn *txn, struct job_row *row,
         return code;
     take_outcome(status, outcome);
     if (!job_state_is_final(status->state))
-        status->finished.ms = 0;
-    return job_store_update(txn, row, err);
+        code = wait_for_next(txn, row, err);
+    return code == SOMA_OK ? job_store_update(txn, row, err) : code;
 }
 
 enum soma_code job_give_back(struct store_txn *txn, struct job_row *row, struct soma_error *err)
@@ -97,18 +163,16 @@ enum soma_code job_give_back(struct store_txn *txn, struct job_row *row, struct 
     return job_store_update(txn, row, err);
 }
 
-static enum soma_code cancel_queued(struct job_row *row, const char *note, struct arena *arena,
-                                    struct soma_error *err)
+static enum soma_code cancel_queued(struct store_txn *txn, struct job_row *row, const char *note,
+                                    struct arena *arena, struct soma_error *err)
 {
-    enum soma_code code = enter(row, JOB_EVENT_CANCEL, err);
-    if (code != SOMA_OK)
-        return code;
-    struct job_status *status = &row->job.status;
-    status->reason = JOB_REASON_CANCELLED;
-    status->message =
-        arena_printf(arena, "cancelled before it was started%s%s", note[0] ? ": " : "", note);
-    status->finished = status->cancel_requested;
-    return status->message ? SOMA_OK : error_set_no_memory(err);
+    const char *when = row->job.status.attempt > row->job.status.tries_from
+                           ? "cancelled before it was tried again"
+                           : "cancelled before it was started";
+    const char *message = arena_printf(arena, "%s%s%s", when, note[0] ? ": " : "", note);
+    if (!message)
+        return error_set_no_memory(err);
+    return end_queued(txn, row, JOB_EVENT_CANCEL, JOB_REASON_CANCELLED, message, err);
 }
 
 enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char *note, bool force,
@@ -124,26 +188,49 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
         status->cancel_note = note;
     }
     status->cancel_force |= force;
-    enum soma_code code = SOMA_OK;
     if (status->state == JOB_QUEUED)
-        code = cancel_queued(row, note, arena, err);
-    return code == SOMA_OK ? job_store_update(txn, row, err) : code;
+        return cancel_queued(txn, row, note, arena, err);
+    return job_store_update(txn, row, err);
 }
 
-enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
-                         struct soma_error *err)
+static enum soma_code check_retry(struct store_txn *txn, const struct job_row *row,
+                                  int64_t unfinished_max, struct soma_error *err)
 {
-    enum soma_code code = enter(row, JOB_EVENT_RETRY, err);
+    static const uint8_t no_print[DEDUPE_PRINT_BYTES];
     struct job_totals totals;
-    if (code == SOMA_OK)
-        code = job_store_totals(txn, &totals, err);
+    enum soma_code code = job_store_totals(txn, &totals, err);
     if (code != SOMA_OK)
         return code;
     int64_t unfinished = totals.count_of[JOB_QUEUED] + totals.count_of[JOB_RUNNING];
     if (unfinished >= unfinished_max)
         return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
                          (long long)unfinished);
-    forget_attempt(&row->job.status);
+    int64_t other = 0;
+    bool is_same;
+    const char *key = row->job.spec.dedupe_key;
+    if (key)
+        code = job_store_find_dedupe(txn, key, no_print, &other, &is_same, err);
+    if (code == SOMA_OK && other > 0)
+        return error_set(err, REASON_DEDUPE_KEY_IN_USE, "job_id",
+                         "another job is queued or running under the key '%s'", key);
+    return code;
+}
+
+enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
+                         struct soma_error *err)
+{
+    struct job_status *status = &row->job.status;
+    const struct job_status ended = *status;
+    enum soma_code code = enter(row, JOB_EVENT_RETRY, err);
+    if (code == SOMA_OK)
+        code = check_retry(txn, row, unfinished_max, err);
+    if (code == SOMA_OK && ended.attempt > 0)
+        code = job_store_keep_attempt(txn, row->job.num, &ended, err);
+    if (code != SOMA_OK)
+        return code;
+    forget_attempt(status);
+    status->tries_from = status->attempt;
+    status->start_by.ms = 0;
     return job_store_update(txn, row, err);
 }
 

@@ -4,17 +4,30 @@
 #ifndef JOBS_CHANGES_H
 #define JOBS_CHANGES_H
 
+#include "jobs/transitions.h"
 #include "store/jobs.h"
 
 // Decodes the row's specification (its head, and the body where the row has it) into row->job.spec.
 enum soma_code job_row_complete(struct job_row *row, struct arena *arena, struct soma_error *err);
 
-// QUEUED: the next attempt begins.
+// QUEUED: the next attempt begins. Where the deadline for starting has passed the job ends instead,
+// as by job_expire.
 enum soma_code job_claim(struct store_txn *txn, struct job_row *row, struct soma_error *err);
 
 // RUNNING: the attempt ended like this. The row is complete.
 enum soma_code job_end(struct store_txn *txn, struct job_row *row,
                        const struct job_outcome *outcome, struct soma_error *err);
+
+// QUEUED: the deadline for starting has passed.
+enum soma_code job_expire(struct store_txn *txn, struct job_row *row, struct soma_error *err);
+
+// QUEUED: a job that it waited for has ended otherwise than by success, so it ends too, FAILED or
+// CANCELLED; after_id is that job's.
+enum soma_code job_depend(struct store_txn *txn, struct job_row *row, enum job_event event,
+                          const char *after_id, struct arena *arena, struct soma_error *err);
+
+// QUEUED: all that it waited for have ended.
+enum soma_code job_unblock(struct store_txn *txn, struct job_row *row, struct soma_error *err);
 
 // RUNNING: the program was never let go. Back to the queue, the attempt uncounted; CANCELLED where
 // somebody asked for the end meanwhile.
@@ -25,7 +38,10 @@ enum soma_code job_give_back(struct store_txn *txn, struct job_row *row, struct 
 enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char *note, bool force,
                           struct arena *arena, bool *ret_was_final, struct soma_error *err);
 
-// JOB_NOT_FINAL unless final; QUEUE_FULL where unfinished_max jobs are not final.
+// Starts as soon as there is a place: the times and the jobs to wait for of its specification count
+// no more, its attempts are counted anew. JOB_NOT_FINAL unless final; QUEUE_FULL where
+// unfinished_max jobs are not final; DEDUPE_KEY_IN_USE where another job has its key meanwhile. The
+// row is complete.
 enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
                          struct soma_error *err);
 

@@ -33,6 +33,13 @@ void engine_wake(struct engine *engine)
         ring(engine);
 }
 
+void engine_settle(struct engine *engine)
+{
+    atomic_store(&engine->wanted, true);
+    if (!atomic_exchange(&engine->unsettled, true))
+        ring(engine);
+}
+
 void engine_post(struct engine *engine, struct engine_mail *mail)
 {
     mail->next = NULL;
@@ -201,17 +208,23 @@ static void step_all(struct engine *engine)
     }
 }
 
+static bool has_place(const struct engine *engine)
+{
+    return engine->running_count < engine->config.running_max;
+}
+
 static void claim_if_due(struct engine *engine)
 {
-    unsigned free_count = engine->config.running_max > engine->running_count
-                              ? engine->config.running_max - engine->running_count
-                              : 0;
-    if (engine->claim_is_written || free_count == 0 || clock_left_ms(engine->claim_after) > 0)
+    if (engine->claim_is_written || clock_left_ms(engine->claim_after) > 0)
         return;
     bool is_due = engine->next_due.ms > 0 && clock_wall_now().ms >= engine->next_due.ms;
-    if (!atomic_exchange(&engine->wanted, false) && !is_due)
+    bool is_wanted = has_place(engine) && atomic_exchange(&engine->wanted, false);
+    bool is_unsettled = atomic_exchange(&engine->unsettled, false);
+    if (!is_due && !is_wanted && !is_unsettled)
         return;
     engine->next_due.ms = 0;
+    unsigned free_count =
+        has_place(engine) ? engine->config.running_max - engine->running_count : 0;
     engine_claim(engine, free_count < CLAIM_BATCH ? free_count : CLAIM_BATCH);
 }
 
@@ -221,21 +234,28 @@ static void shorten(int64_t *wait_ms, int64_t ms)
         *wait_ms = ms > 0 ? ms : 0;
 }
 
+// Until the next claim is due.
+static int64_t claim_wait_ms(struct engine *engine)
+{
+    int64_t wait_ms = IDLE_MS;
+    if (engine->claim_is_written)
+        return wait_ms;
+    if (engine->next_due.ms > 0) {
+        shorten(&wait_ms, WALL_LOOK_MS);
+        shorten(&wait_ms, engine->next_due.ms - clock_wall_now().ms);
+    }
+    if (atomic_load(&engine->unsettled) || (has_place(engine) && atomic_load(&engine->wanted)))
+        wait_ms = 0;
+    int64_t after_ms = clock_left_ms(engine->claim_after);
+    return wait_ms > after_ms ? wait_ms : after_ms;
+}
+
 static int wait_ms(struct engine *engine)
 {
     int64_t wait_ms = IDLE_MS;
     for (struct running *running = engine->running; running; running = running->next)
         shorten(&wait_ms, clock_left_ms(running->due));
-    bool has_place = engine->running_count < engine->config.running_max;
-    if (has_place && !engine->claim_is_written) {
-        // Wall time may jump: it is looked at again every minute at least.
-        if (engine->next_due.ms > 0)
-            shorten(&wait_ms, engine->next_due.ms - clock_wall_now().ms);
-        if (atomic_load(&engine->wanted))
-            shorten(&wait_ms, clock_left_ms(engine->claim_after));
-        if (wait_ms < clock_left_ms(engine->claim_after) && engine->next_due.ms > 0)
-            wait_ms = clock_left_ms(engine->claim_after);
-    }
+    shorten(&wait_ms, claim_wait_ms(engine));
     return (int)wait_ms;
 }
 
@@ -337,6 +357,7 @@ enum soma_code engine_start(const struct engine_config *config, struct engine **
     engine->epoll_fd = engine->wake_fd = -1;
     pthread_mutex_init(&engine->lock, NULL);
     atomic_store(&engine->wanted, true);
+    atomic_store(&engine->unsettled, true);
     enum soma_code code = open_descriptors(engine, err);
     if (code == SOMA_OK)
         code = take_up(engine, err);

@@ -41,6 +41,10 @@ void engine_free(struct engine *engine);
 // Something may be ready to start. Any thread, cheap.
 void engine_wake(struct engine *engine);
 
+// The same, and besides: a job that others may wait for has ended without the engine, or there is a
+// new time to look at. Any thread, cheap.
+void engine_settle(struct engine *engine);
+
 // The wish to end a job is committed: told to its runner. Any thread.
 void engine_cancel(struct engine *engine, int64_t num, const char *note, bool force);
 

@@ -17,6 +17,7 @@ enum {
     CLAIM_BATCH = 16,       // jobs whose specifications are in memory together
     CLAIM_BYTES = 96 << 20, // and what they may take
     IDLE_MS = 60000,
+    WALL_LOOK_MS = 5000, // wall time may jump: while a job waits for it, it is looked at so often
 };
 
 enum attempt_phase {
@@ -66,7 +67,8 @@ struct engine {
     pthread_t thread;
     bool has_thread;
     atomic_bool stopping;
-    atomic_bool wanted; // something may be ready to start
+    atomic_bool wanted;    // something may be ready to start
+    atomic_bool unsettled; // something is to be looked at even where no place is free
     int epoll_fd;
     int wake_fd;
     pthread_mutex_t lock;
@@ -76,7 +78,7 @@ struct engine {
     unsigned running_count;
     bool claim_is_written;        // one is with the writer
     struct mono_time claim_after; // not before, after a failure
-    struct wall_time next_due;    // of delayed jobs; 0: none
+    struct wall_time next_due;    // a job becomes ready, or overdue; 0: none
     struct mono_time spawner_after;
 };
 

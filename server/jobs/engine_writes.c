@@ -6,9 +6,13 @@
 #include "base/log.h"
 #include "jobs/engine_private.h"
 #include "jobs/outcome.h"
+#include "jobs/settle.h"
+#include "store/job_ready.h"
 
 enum {
     ROW_BYTES = 4 << 20, // a row with its specification's head
+    SETTLE_MAX = 64,     // jobs that one claim ends or lets go on beside those that it starts
+    WAKE_MAX = 20000,    // jobs whose time has come that one claim makes ready
 };
 
 // --- claims
@@ -21,6 +25,8 @@ struct claim_op {
     unsigned wanted;
     struct job_row rows[CLAIM_BATCH];
     unsigned count;
+    int64_t changed[SETTLE_MAX + CLAIM_BATCH]; // jobs that changed without being started
+    size_t changed_count;
     bool more;
     struct wall_time next_due;
     struct soma_error error; // code SOMA_OK: committed
@@ -40,7 +46,8 @@ static enum soma_code fail_unreadable(struct store_txn *txn, struct job_row *row
     struct job_outcome outcome;
     outcome_state(&outcome, JOB_REASON_START_FAILED, "the job cannot be read: %s", why->text);
     enum soma_code code = job_claim(txn, row, err);
-    return code == SOMA_OK ? job_end(txn, row, &outcome, err) : code;
+    bool is_claimed = code == SOMA_OK && row->job.status.state == JOB_RUNNING;
+    return is_claimed ? job_end(txn, row, &outcome, err) : code;
 }
 
 static enum soma_code claim_one(struct claim_op *claim, struct store_txn *txn, int64_t num,
@@ -53,30 +60,45 @@ static enum soma_code claim_one(struct claim_op *claim, struct store_txn *txn, i
     struct soma_error why;
     code = job_row_complete(row, &claim->arena, &why);
     if (code == SOMA_DATA_LOSS)
-        return fail_unreadable(txn, row, &why, err);
-    if (code != SOMA_OK)
-        return error_set_no_memory(err);
-    code = job_claim(txn, row, err);
-    claim->count += code == SOMA_OK;
+        code = fail_unreadable(txn, row, &why, err);
+    else if (code == SOMA_OK)
+        code = job_claim(txn, row, err);
+    else
+        code = error_set_no_memory(err);
+    if (code == SOMA_OK && row->job.status.state == JOB_RUNNING)
+        claim->count++;
+    else
+        claim->changed[claim->changed_count++] = num;
     return code;
+}
+
+static enum soma_code settle(struct claim_op *claim, struct store_txn *txn, struct soma_error *err)
+{
+    struct settle_step step = {.nums = claim->changed, .max = SETTLE_MAX};
+    enum soma_code code = settle_some(txn, &step, err);
+    claim->changed_count = step.count;
+    claim->more = step.count == step.max;
+    return code == SOMA_OK ? job_ready_wake(txn, clock_wall_now(), WAKE_MAX, err) : code;
 }
 
 static enum soma_code apply_claim(struct write_op *op, struct store_txn *txn,
                                   struct soma_error *err)
 {
     struct claim_op *claim = (struct claim_op *)op;
-    struct job_list list;
-    enum soma_code code =
-        job_store_ready(txn, clock_wall_now(), claim->wanted, &claim->arena, &list, err);
-    for (size_t i = 0; code == SOMA_OK && i < list.count; i++) {
+    enum soma_code code = settle(claim, txn, err);
+    bool found = true;
+    for (unsigned i = 0; code == SOMA_OK && found && i < claim->wanted; i++) {
+        int64_t num = 0;
         // The rest waits for the next claim: memory is bounded.
         if (claim->arena.held > CLAIM_BYTES / 3)
             break;
-        code = claim_one(claim, txn, list.rows[i]->job.num, err);
+        code = job_ready_first(txn, &num, err);
+        found = code == SOMA_OK && num > 0;
+        if (found)
+            code = claim_one(claim, txn, num, err);
     }
-    if (code == SOMA_OK)
-        claim->more = list.count > 0;
-    return code == SOMA_OK ? job_store_next_due(txn, &claim->next_due, err) : code;
+    claim->more |= found && claim->wanted > 0;
+    return code == SOMA_OK ? job_ready_next(txn, &claim->next_due, err) : code;
 }
 
 static void finish_claim(struct write_op *op, const struct soma_error *err)
@@ -86,7 +108,17 @@ static void finish_claim(struct write_op *op, const struct soma_error *err)
         claim->error = *err;
     for (unsigned i = 0; i < claim->count && !err; i++)
         engine_changed(claim->engine, claim->rows[i].job.num);
+    for (size_t i = 0; i < claim->changed_count && !err; i++)
+        engine_changed(claim->engine, claim->changed[i]);
     engine_post(claim->engine, &claim->mail);
+}
+
+// After a failure; also what is due without a free place.
+static void claim_later(struct engine *engine)
+{
+    engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
+    atomic_store(&engine->wanted, true);
+    atomic_store(&engine->unsettled, true);
 }
 
 static void deliver_claim(struct engine *engine, void *owner)
@@ -95,16 +127,17 @@ static void deliver_claim(struct engine *engine, void *owner)
     engine->claim_is_written = false;
     if (claim->error.code != SOMA_OK) {
         log_warning("JOB-CLAIM-FAILED", "cannot claim jobs: %s", claim->error.text);
-        engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
-        atomic_store(&engine->wanted, true);
+        claim_later(engine);
         free_claim(claim);
         return;
     }
     for (unsigned i = 0; i < claim->count; i++)
         engine_begin(engine, &claim->rows[i].job);
     engine->next_due = claim->next_due;
-    if (claim->more)
+    if (claim->more) {
         atomic_store(&engine->wanted, true);
+        atomic_store(&engine->unsettled, true);
+    }
     free_claim(claim);
 }
 
@@ -112,8 +145,7 @@ void engine_claim(struct engine *engine, unsigned count)
 {
     struct claim_op *claim = calloc(1, sizeof *claim);
     if (!claim) {
-        engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
-        atomic_store(&engine->wanted, true);
+        claim_later(engine);
         return;
     }
     claim->op = (struct write_op){.apply = apply_claim, .finish = finish_claim};

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/jobs.h"
+#include "store/requests.h"
 
 enum {
     QUEUE_MAX = 65536,
@@ -208,6 +209,28 @@ static enum soma_code apply_forget(struct write_op *op, struct store_txn *txn,
     return job_store_forget_removed(txn, before, REMOVED_STEP, err);
 }
 
+struct requests_op {
+    struct write_op op;
+    size_t count;
+};
+
+static enum soma_code apply_requests(struct write_op *write_op, struct store_txn *txn,
+                                     struct soma_error *err)
+{
+    struct requests_op *op = (struct requests_op *)write_op;
+    return request_store_forget(txn, clock_wall_now(), REMOVED_STEP, &op->count, err);
+}
+
+// In steps between other work.
+static void forget_requests(struct janitor *janitor)
+{
+    struct requests_op op = {.op = {.apply = apply_requests}, .count = REMOVED_STEP};
+    while (!is_stopping(janitor) && op.count == REMOVED_STEP) {
+        if (writer_run(janitor->config.writer, &op.op, NULL) != SOMA_OK)
+            return;
+    }
+}
+
 static void look(struct janitor *janitor)
 {
     static const enum retention_rule rules[] = {RULE_EXPIRED, RULE_TOO_MUCH};
@@ -217,6 +240,7 @@ static void look(struct janitor *janitor)
     }
     struct write_op forget = {.apply = apply_forget};
     writer_run(janitor->config.writer, &forget, NULL);
+    forget_requests(janitor);
 }
 
 // --- the thread

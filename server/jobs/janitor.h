@@ -1,6 +1,7 @@
-// The janitor: a thread that takes away what is over. Finished jobs past their keep time or past
-// the total size go, rows first; directories of removed jobs go after the commit; what a crash left
-// between the two is swept up at the start.
+// The janitor: a thread that takes away what is over. Finished jobs past their keep time, past what
+// their queue keeps or past the total size go, rows first; directories of removed jobs go after the
+// commit; what a crash left between the two is swept up at the start. Replies that were kept for
+// repeated requests go after a day.
 #ifndef JOBS_JANITOR_H
 #define JOBS_JANITOR_H
 

@@ -21,14 +21,6 @@ bool job_state_from_number(int64_t number, enum job_state *ret_state)
     return true;
 }
 
-bool job_reason_from_number(int64_t number, enum job_reason *ret_reason)
-{
-    if (number < JOB_REASON_NONE || number > JOB_REASON_START_FAILED)
-        return false;
-    *ret_reason = (enum job_reason)number;
-    return true;
-}
-
 const char *job_state_name(enum job_state state)
 {
     return state_names[state];

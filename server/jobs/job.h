@@ -31,6 +31,26 @@ enum job_reason {
     JOB_REASON_CANCELLED = 4,
     JOB_REASON_LOST = 5,
     JOB_REASON_START_FAILED = 6,
+    JOB_REASON_EXPIRED = 11,    // not started by its deadline for starting
+    JOB_REASON_DEPENDENCY = 12, // a job that it waited for did not succeed
+};
+
+// Why a queued job does not run.
+enum job_wait {
+    JOB_WAIT_NONE = 0, // it is not queued
+    JOB_WAIT_PLACE = 1,
+    JOB_WAIT_TIME = 2,         // not_before
+    JOB_WAIT_BACKOFF = 3,      // its last attempt failed, the next one comes later
+    JOB_WAIT_AFTER = 4,        // other jobs have to end first
+    JOB_WAIT_QUEUE_PAUSED = 5, // ready, but its queue starts nothing
+    JOB_WAIT_QUEUE_LIMIT = 6,  // ready, but its queue runs as many as it may
+};
+
+// What becomes of a job when one that it waits for does not succeed.
+enum job_after_policy {
+    JOB_AFTER_CANCEL = 1, // CANCELLED
+    JOB_AFTER_FAIL = 2,   // FAILED
+    JOB_AFTER_RUN = 3,    // it is started all the same, when all have ended
 };
 
 enum {
@@ -56,6 +76,16 @@ struct job_limits {
     int64_t kill_grace_ms;
 };
 
+// When a failed attempt is followed by another one. All 0: never, but for LOST ones of idempotent
+// jobs.
+struct job_retry {
+    int64_t max_attempts; // in all, since the submit or the latest RetryJob
+    int64_t backoff_ms;   // before the second attempt
+    int64_t factor_milli; // each wait is as many thousandths of the one before
+    int64_t backoff_max_ms;
+    int64_t reasons; // bits 1 << reason
+};
+
 // What the caller asked for; checked, defaults filled in, never changed after the submit.
 struct job_spec {
     // --- the head: small, everywhere there
@@ -71,6 +101,12 @@ struct job_spec {
     struct job_limits limits;
     bool idempotent;
     int64_t keep_ms;
+    struct wall_time start_by; // 0: whenever
+    struct job_retry retry;
+    const char *const *after; // ids of jobs that have to end first
+    size_t after_count;
+    int32_t after_policy;   // enum job_after_policy
+    const char *dedupe_key; // NULL: none
     // --- the body: up to megabytes, only where it was asked for (zero and empty otherwise)
     const uint8_t *source;
     size_t source_length;
@@ -120,6 +156,22 @@ struct job_status {
     const char *cancel_note;
     bool cancel_force;  // KILL without the grace
     int64_t runner_pid; // while RUNNING and known; 0 otherwise
+    enum job_wait wait;
+    struct wall_time due;      // QUEUED: not to be started before; 0: at once
+    struct wall_time start_by; // QUEUED: not to be started after; 0: whenever
+    uint32_t tries_from;       // attempts before the latest RetryJob: they count no more
+    bool is_awaited;           // another job names it in its after
+};
+
+// An attempt that was followed by another one.
+struct job_past {
+    uint32_t attempt;
+    enum job_reason reason;
+    int32_t exit_code;
+    int32_t signal;
+    const char *message;
+    struct wall_time started;
+    struct wall_time finished;
 };
 
 struct job {
@@ -156,10 +208,8 @@ struct job_filter {
 
 bool job_state_is_final(enum job_state state);
 
-// Checked conversions of stored or received numbers; false, and nothing written, for a number
-// without a name.
+// False, and nothing written, for a number without a name.
 bool job_state_from_number(int64_t number, enum job_state *ret_state);
-bool job_reason_from_number(int64_t number, enum job_reason *ret_reason);
 
 // "queued", "running", …; for logs and messages.
 const char *job_state_name(enum job_state state);

@@ -7,7 +7,9 @@ static const unsigned char transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
     [JOB_QUEUED] =
         {
             [JOB_EVENT_CLAIM] = JOB_RUNNING,
+            [JOB_EVENT_FAIL] = JOB_FAILED,
             [JOB_EVENT_CANCEL] = JOB_CANCELLED,
+            [JOB_EVENT_EXPIRE] = JOB_TIMED_OUT,
         },
     [JOB_RUNNING] =
         {
@@ -17,7 +19,7 @@ static const unsigned char transitions[JOB_STATE_COUNT][JOB_EVENT_COUNT] = {
             [JOB_EVENT_TIME_OUT] = JOB_TIMED_OUT,
             [JOB_EVENT_CANCEL] = JOB_CANCELLED,
             [JOB_EVENT_LOSE] = JOB_LOST,
-            [JOB_EVENT_LOSE_AGAIN] = JOB_QUEUED,
+            [JOB_EVENT_TRY_AGAIN] = JOB_QUEUED,
         },
     [JOB_SUCCEEDED] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
     [JOB_FAILED] = {[JOB_EVENT_RETRY] = JOB_QUEUED},
@@ -35,22 +37,29 @@ bool job_transition(enum job_state state, enum job_event event, enum job_state *
     return true;
 }
 
-static bool may_run_again(const struct job_spec *spec, const struct job_status *status)
+static bool may_try_again(const struct job_outcome *outcome, const struct job_spec *spec,
+                          const struct job_status *status)
 {
-    return spec->idempotent && status->attempt < LIMIT_JOB_LOST_ATTEMPTS &&
-           status->cancel_requested.ms == 0;
+    int64_t tries = (int64_t)status->attempt - status->tries_from;
+    int64_t max = spec->retry.max_attempts;
+    if (status->cancel_requested.ms > 0)
+        return false;
+    if (outcome->reason == JOB_REASON_LOST)
+        return spec->idempotent && tries < (max > 0 ? max : LIMIT_JOB_LOST_ATTEMPTS);
+    return (spec->retry.reasons >> outcome->reason & 1) && tries < max;
 }
 
-enum job_event job_event_of(const struct job_outcome *outcome, const struct job_spec *spec,
-                            const struct job_status *status)
+static enum job_event end_event(const struct job_outcome *outcome)
 {
     switch (outcome->reason) {
     case JOB_REASON_EXITED:
         return outcome->exit_code == 0 ? JOB_EVENT_SUCCEED : JOB_EVENT_FAIL;
     case JOB_REASON_SIGNALED:
     case JOB_REASON_START_FAILED:
+    case JOB_REASON_DEPENDENCY:
         return JOB_EVENT_FAIL;
     case JOB_REASON_WALL_TIMEOUT:
+    case JOB_REASON_EXPIRED:
         return JOB_EVENT_TIME_OUT;
     case JOB_REASON_CANCELLED:
         return JOB_EVENT_CANCEL;
@@ -58,5 +67,13 @@ enum job_event job_event_of(const struct job_outcome *outcome, const struct job_
     case JOB_REASON_LOST:
         break;
     }
-    return may_run_again(spec, status) ? JOB_EVENT_LOSE_AGAIN : JOB_EVENT_LOSE;
+    return JOB_EVENT_LOSE;
+}
+
+enum job_event job_event_of(const struct job_outcome *outcome, const struct job_spec *spec,
+                            const struct job_status *status)
+{
+    enum job_event event = end_event(outcome);
+    bool has_failed = event != JOB_EVENT_SUCCEED && event != JOB_EVENT_CANCEL;
+    return has_failed && may_try_again(outcome, spec, status) ? JOB_EVENT_TRY_AGAIN : event;
 }

@@ -159,6 +159,8 @@ static void cancel_committed(struct mutation *mutation)
     publish(service, change->num);
     if (change->is_running)
         engine_cancel(service->config.engine, change->num, change->text, change->force);
+    else
+        engine_settle(service->config.engine);
 }
 
 JOB_HANDLER(cancel_job, CancelJob)

@@ -1,4 +1,5 @@
 // JobService: SubmitJob.
+#include "jobs/submit.h"
 #include "services/job_service_private.h"
 
 struct submit {
@@ -14,18 +15,23 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
     const struct job_service *service = mutation->service;
     struct submit *submit = mutation->value;
     struct arena *arena = rpc_call_arena(mutation->call);
-    struct job_row *row = arena_alloc(arena, sizeof *row);
+    struct submit_result *result = arena_alloc(arena, sizeof *result);
     Pb__SubmitJobResponse *response = arena_alloc(arena, sizeof *response);
-    if (!row || !response)
+    if (!result || !response)
         return error_set_no_memory(err);
-    enum soma_code code =
-        job_store_insert(txn, submit->id, &submit->spec, &submit->bytes, clock_wall_now(),
-                         service->config.unfinished_max, row, err);
+    const struct job_new new = {
+        .id = submit->id,
+        .spec = &submit->spec,
+        .bytes = submit->bytes,
+        .now = clock_wall_now(),
+        .unfinished_max = service->config.unfinished_max,
+    };
+    enum soma_code code = job_submit(txn, &new, arena, result, err);
     if (code != SOMA_OK)
         return code;
-    submit->num = row->job.num;
+    submit->num = result->row.job.num;
     pb__submit_job_response__init(response);
-    response->job = job_message(&row->job, JOB_STATUS_ONLY, NULL, arena);
+    response->job = job_message(&result->row.job, JOB_STATUS_ONLY, NULL, arena);
     *ret_reply = &response->base;
     return response->job ? SOMA_OK : error_set_no_memory(err);
 }

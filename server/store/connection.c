@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/job_counters.h"
 
 // The log's length, in pages. A checkpoint costs two syncs, so it waits for a pause (IDLE), but not
 // for ever (BUSY), and is tried again when the log has grown by a STEP. Readers that overlap
@@ -105,6 +106,10 @@ enum soma_code connection_open(const char *path, enum connection_kind kind,
     int rc = sqlite3_open_v2(path, &txn->db, flags, NULL);
     if (rc == SQLITE_OK)
         rc = set_up(txn, kind);
+    if (rc == SQLITE_OK && kind == CONNECTION_WRITER) {
+        txn->counters = counters_new();
+        rc = txn->counters ? SQLITE_OK : SQLITE_NOMEM;
+    }
     if (rc != SQLITE_OK) {
         enum soma_code code = sqlite_error(txn->db, rc, err);
         connection_close(txn);
@@ -126,6 +131,7 @@ void connection_close(struct store_txn *txn)
     for (size_t i = 0; i < STATEMENT_SLOTS; i++)
         sqlite3_finalize(txn->slots[i].stmt);
     sqlite3_close(txn->db);
+    counters_free(txn->counters);
     free(txn);
 }
 
@@ -138,8 +144,12 @@ enum soma_code txn_begin(struct store_txn *txn, enum connection_kind kind, struc
 
 enum soma_code txn_commit(struct store_txn *txn, struct soma_error *err)
 {
-    enum soma_code code = txn_exec(txn, SQL_COMMIT, err);
-    if (code != SOMA_OK)
+    enum soma_code code = counters_write(txn, err);
+    if (code == SOMA_OK)
+        code = txn_exec(txn, SQL_COMMIT, err);
+    if (code == SOMA_OK)
+        counters_committed(txn->counters);
+    else
         txn_rollback(txn);
     return code;
 }
@@ -149,6 +159,7 @@ void txn_rollback(struct store_txn *txn)
     // Fails only where nothing is open any more.
     if (txn_is_open(txn))
         txn_exec(txn, SQL_ROLLBACK, NULL);
+    counters_rolled_back(txn->counters);
 }
 
 bool txn_is_open(const struct store_txn *txn)
@@ -158,11 +169,13 @@ bool txn_is_open(const struct store_txn *txn)
 
 enum soma_code txn_part_begin(struct store_txn *txn, struct soma_error *err)
 {
+    counters_part_begin(txn->counters);
     return txn_exec(txn, SQL_PART_BEGIN, err);
 }
 
 enum soma_code txn_part_keep(struct store_txn *txn, struct soma_error *err)
 {
+    counters_part_keep(txn->counters);
     return txn_exec(txn, SQL_PART_KEEP, err);
 }
 
@@ -171,6 +184,7 @@ enum soma_code txn_part_undo(struct store_txn *txn, struct soma_error *err)
     enum soma_code code = txn_exec(txn, SQL_PART_UNDO, err);
     if (code != SOMA_OK)
         return code;
+    counters_part_undo(txn->counters);
     return txn_part_keep(txn, err);
 }
 

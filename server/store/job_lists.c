@@ -23,21 +23,14 @@ static const char SQL_HISTORY[] = "SELECT revision, history_revision FROM job_to
 static const char SQL_REMOVED_SINCE[] =
     "SELECT revision, id FROM job_removed WHERE revision > ?1 AND revision <= ?2 "
     "ORDER BY revision LIMIT ?3";
-static const char SQL_WAKE_DELAYED[] =
-    "UPDATE job SET delayed = 0 WHERE num IN (SELECT num FROM job INDEXED BY job_delayed "
-    "WHERE state = 1 AND delayed = 1 AND not_before_unix_ms <= ?1 "
-    "ORDER BY not_before_unix_ms LIMIT ?2)";
-static const char SQL_READY[] =
-    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_ready WHERE state = 1 AND delayed = 0 "
-    "ORDER BY priority DESC, num";
-static const char SQL_NEXT_DUE[] =
-    "SELECT not_before_unix_ms FROM job INDEXED BY job_delayed WHERE state = 1 AND delayed = 1 "
-    "ORDER BY not_before_unix_ms LIMIT 1";
 static const char SQL_RUNNING[] =
     "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished WHERE state < 3 AND state = 2 "
     "AND num > ?1 ORDER BY num";
 static const char SQL_ENDED[] =
     "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_end WHERE state > 2 "
+    "AND finished_unix_ms <= ?1 ORDER BY finished_unix_ms";
+static const char SQL_ENDED_OF_QUEUE[] =
+    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_queue_end WHERE state > 2 AND queue = ?2 "
     "AND finished_unix_ms <= ?1 ORDER BY finished_unix_ms";
 static const char SQL_EXPIRED[] =
     "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_expiry WHERE state > 2 "
@@ -168,34 +161,6 @@ static enum soma_code list_plain(struct query *query, size_t max, struct arena *
     return collect(&scan, ret_list, err);
 }
 
-enum soma_code job_store_ready(struct store_txn *txn, struct wall_time now, size_t max,
-                               struct arena *arena, struct job_list *ret_list,
-                               struct soma_error *err)
-{
-    QUERY_CLEANUP struct query wake;
-    query_begin(&wake, txn, SQL_WAKE_DELAYED);
-    query_bind_int(&wake, 1, now.ms);
-    query_bind_int(&wake, 2, SCAN_MAX);
-    enum soma_code code = query_run(&wake, err);
-    if (code != SOMA_OK)
-        return code;
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_READY);
-    return list_plain(&query, max, arena, ret_list, err);
-}
-
-enum soma_code job_store_next_due(struct store_txn *txn, struct wall_time *ret_due,
-                                  struct soma_error *err)
-{
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_NEXT_DUE);
-    bool found = false;
-    enum soma_code code = query_next(&query, &found, err);
-    if (code == SOMA_OK)
-        ret_due->ms = found ? query_int(&query, 0) : 0;
-    return code;
-}
-
 enum soma_code job_store_running(struct store_txn *txn, int64_t after, size_t max,
                                  struct arena *arena, struct job_list *ret_list,
                                  struct soma_error *err)
@@ -215,6 +180,18 @@ enum soma_code job_store_ended(struct store_txn *txn, const struct job_filter *f
     query_bind_int(&query, 1, ended_before.ms);
     struct scan scan = {&query, filter, max, SIZE_MAX, COLUMN_FINISHED, arena};
     return collect(&scan, ret_list, err);
+}
+
+enum soma_code job_store_ended_of_queue(struct store_txn *txn, const char *queue,
+                                        struct wall_time ended_before, size_t max,
+                                        struct arena *arena, struct job_list *ret_list,
+                                        struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_ENDED_OF_QUEUE);
+    query_bind_int(&query, 1, ended_before.ms);
+    query_bind_text(&query, 2, queue);
+    return list_plain(&query, max, arena, ret_list, err);
 }
 
 enum soma_code job_store_expired(struct store_txn *txn, struct wall_time now, size_t max,

@@ -30,6 +30,39 @@ static void read_resources(const struct query *query, struct job_status *status)
     };
 }
 
+enum job_hold job_hold_of(enum job_wait wait)
+{
+    switch (wait) {
+    case JOB_WAIT_TIME:
+    case JOB_WAIT_BACKOFF:
+        return HOLD_TIME;
+    case JOB_WAIT_AFTER:
+        return HOLD_AFTER;
+    case JOB_WAIT_NONE:
+    case JOB_WAIT_PLACE:
+    case JOB_WAIT_QUEUE_PAUSED:
+    case JOB_WAIT_QUEUE_LIMIT:
+        break;
+    }
+    return HOLD_NONE;
+}
+
+static enum job_wait read_wait(const struct query *query, const struct job_status *status)
+{
+    if (status->state != JOB_QUEUED)
+        return JOB_WAIT_NONE;
+    switch ((enum job_hold)query_int(query, COLUMN_HOLD)) {
+    case HOLD_TIME:
+        return status->attempt > status->tries_from ? JOB_WAIT_BACKOFF : JOB_WAIT_TIME;
+    case HOLD_AFTER:
+        return JOB_WAIT_AFTER;
+    case HOLD_NONE:
+        break;
+    }
+    bool is_free = query_is_null(query, COLUMN_QUEUE_WAIT);
+    return is_free ? JOB_WAIT_PLACE : (enum job_wait)query_int(query, COLUMN_QUEUE_WAIT);
+}
+
 // The table's CHECK and this program alone wrote the numbers of state and reason.
 static void read_status(const struct query *query, struct arena *arena, struct job_status *status)
 {
@@ -52,7 +85,12 @@ static void read_status(const struct query *query, struct arena *arena, struct j
         .cancel_note = query_copy_text(query, COLUMN_CANCEL_NOTE, arena),
         .cancel_force = query_int(query, COLUMN_CANCEL_FORCE) != 0,
         .runner_pid = query_int(query, COLUMN_RUNNER_PID),
+        .due = time_at(query, COLUMN_DUE),
+        .start_by = time_at(query, COLUMN_START_BY),
+        .tries_from = (uint32_t)query_int(query, COLUMN_TRIES_FROM),
+        .is_awaited = query_int(query, COLUMN_IS_AWAITED) != 0,
     };
+    status->wait = read_wait(query, status);
     read_progress(query, arena, status);
     read_resources(query, status);
 }

@@ -11,7 +11,10 @@
     "keep_ms, attempt, exit_code, signal, message, created_unix_ms, started_unix_ms, "           \
     "finished_unix_ms, progress_percent, progress_message, progress_unix_ms, wall_ms, user_ms, " \
     "system_ms, peak_bytes, stdout_kept, stdout_dropped, stderr_kept, stderr_dropped, "          \
-    "cancel_unix_ms, cancel_note, cancel_force, runner_pid, spec"
+    "cancel_unix_ms, cancel_note, cancel_force, runner_pid, hold, due_unix_ms, "                 \
+    "start_by_unix_ms, tries_from, is_awaited, CASE WHEN state = 1 AND hold = 0 THEN (SELECT "   \
+    "CASE WHEN paused THEN 5 WHEN max_running > 0 AND running >= max_running THEN 6 END FROM "   \
+    "job_queue WHERE name = job.queue) END, spec"
 
 enum job_column {
     COLUMN_NUM,
@@ -45,8 +48,22 @@ enum job_column {
     COLUMN_CANCEL_NOTE,
     COLUMN_CANCEL_FORCE,
     COLUMN_RUNNER_PID,
+    COLUMN_HOLD,
+    COLUMN_DUE,
+    COLUMN_START_BY,
+    COLUMN_TRIES_FROM,
+    COLUMN_IS_AWAITED,
+    COLUMN_QUEUE_WAIT, // a number of enum job_wait, or NULL
     COLUMN_SPEC,
 };
+
+// The column hold: what a queued job waits for, as far as claims look at it.
+enum job_hold {
+    HOLD_NONE,
+    HOLD_TIME,  // due_unix_ms
+    HOLD_AFTER, // the jobs of job_after
+};
+enum job_hold job_hold_of(enum job_wait wait);
 
 // Copies the row that the query stands on. Out of memory, or of the arena's budget, is the only
 // failure.

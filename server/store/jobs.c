@@ -2,30 +2,35 @@
 
 #include <stdio.h>
 
+#include "store/job_after.h"
+#include "store/job_counters.h"
 #include "store/job_rows.h"
 
-// One statement for each change: the next revision, and how the totals move.
-static const char SQL_TOTAL_MOVE[] =
-    "UPDATE job_total SET revision = revision + 1, queued = queued + ?1, running = running + ?2, "
-    "succeeded = succeeded + ?3, failed = failed + ?4, cancelled = cancelled + ?5, "
-    "timed_out = timed_out + ?6, lost = lost + ?7, output_bytes = output_bytes + ?8 "
-    "RETURNING revision, queued + running";
 static const char SQL_TOTALS[] =
-    "SELECT revision, queued, running, succeeded, failed, cancelled, timed_out, lost, "
-    "output_bytes FROM job_total";
+    "SELECT revision, queued, running, succeeded, failed, cancelled, timed_out, lost, output_bytes "
+    "FROM job_total, (SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS "
+    "running, coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(failed), 0) AS failed, "
+    "coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(timed_out), 0) AS timed_out, "
+    "coalesce(sum(lost), 0) AS lost, coalesce(sum(output_bytes), 0) AS output_bytes FROM "
+    "job_queue)";
 static const char SQL_INSERT[] =
     "INSERT INTO job (num, id, state, revision, queue, priority, not_before_unix_ms, keep_ms, "
-    "delayed, created_unix_ms, spec) VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?5 > 0, ?7, ?8)";
+    "hold, due_unix_ms, start_by_unix_ms, dedupe_key, dedupe_print, created_unix_ms, spec) "
+    "VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10, ?11, ?12)";
+static const char SQL_FIND_DEDUPE[] =
+    "SELECT num, dedupe_print = ?2 FROM job INDEXED BY job_dedupe WHERE dedupe_key = ?1 AND "
+    "state < 3";
 static const char SQL_INSERT_BODY[] = "INSERT INTO job_body (num, body) VALUES (?1, ?2)";
 static const char SQL_INSERT_LABEL[] =
     "INSERT INTO job_label (num, key, value) VALUES (?1, ?2, ?3)";
 static const char SQL_BY_ID[] = "SELECT " JOB_COLUMNS " FROM job WHERE id = ?1";
 static const char SQL_BY_NUM[] = "SELECT " JOB_COLUMNS " FROM job WHERE num = ?1";
 static const char SQL_BODY[] = "SELECT body FROM job_body WHERE num = ?1";
-static const char SQL_DELETE[] =
-    "DELETE FROM job WHERE num = ?1 AND state > 2 RETURNING id, state, stdout_kept + stderr_kept";
+static const char SQL_DELETE[] = "DELETE FROM job WHERE num = ?1 AND state > 2 "
+                                 "RETURNING id, state, stdout_kept + stderr_kept, queue, attempt";
 static const char SQL_DELETE_BODY[] = "DELETE FROM job_body WHERE num = ?1";
 static const char SQL_DELETE_LABELS[] = "DELETE FROM job_label WHERE num = ?1";
+static const char SQL_DELETE_ATTEMPTS[] = "DELETE FROM job_attempt WHERE num = ?1";
 static const char SQL_EXISTS[] = "SELECT 1 FROM job WHERE num = ?1";
 static const char SQL_REMOVED[] =
     "INSERT INTO job_removed (revision, id, removed_unix_ms) VALUES (?1, ?2, ?3)";
@@ -43,7 +48,8 @@ static const char SQL_UPDATE[] = UPDATE_HEAD UPDATE_TAIL;
 static const char SQL_UPDATE_STATE[] =
     UPDATE_HEAD ", state = ?25, finished_unix_ms = ?26, "
                 "expires_unix_ms = CASE WHEN ?25 > 2 THEN ?26 + keep_ms ELSE 0 END, "
-                "delayed = (?25 = 1 AND not_before_unix_ms > 0)" UPDATE_TAIL;
+                "hold = ?27, due_unix_ms = ?28, start_by_unix_ms = ?29, tries_from = ?30, "
+                "is_awaited = ?31" UPDATE_TAIL;
 
 // --- totals
 
@@ -58,31 +64,28 @@ static int64_t final_bytes(const struct job_status *status)
                                    : 0;
 }
 
-// from and to are states, 0: not there.
-static enum soma_code total_move(struct store_txn *txn, unsigned from, unsigned to, int64_t bytes,
-                                 int64_t *ret_revision, int64_t *ret_unfinished,
-                                 struct soma_error *err)
+static enum soma_code totals_of_writer(struct store_txn *txn, struct job_totals *ret_totals,
+                                       struct soma_error *err)
 {
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_TOTAL_MOVE);
-    for (unsigned state = 1; state < JOB_STATE_COUNT; state++)
-        query_bind_int(&query, (int)state, (state == to) - (state == from));
-    query_bind_int(&query, 8, bytes);
-    bool row = false;
-    enum soma_code code = query_next(&query, &row, err);
+    struct job_counters *counters;
+    enum soma_code code = counters_get(txn, &counters, err);
     if (code != SOMA_OK)
         return code;
-    if (!row)
-        return error_set(err, REASON_DATA_DAMAGED, NULL, "the table job_total is empty");
-    *ret_revision = query_int(&query, 0);
-    if (ret_unfinished)
-        *ret_unfinished = query_int(&query, 1);
-    return query_run(&query, err);
+    *ret_totals = (struct job_totals){.revision = counters->revision};
+    for (size_t i = 0; i < counters->count; i++) {
+        const struct queue_values *values = &counters->nodes[i]->now;
+        for (int state = 1; state < JOB_STATE_COUNT; state++)
+            ret_totals->count_of[state] += values->count_of[state];
+        ret_totals->output_bytes += values->output_bytes;
+    }
+    return SOMA_OK;
 }
 
 enum soma_code job_store_totals(struct store_txn *txn, struct job_totals *ret_totals,
                                 struct soma_error *err)
 {
+    if (txn->counters)
+        return totals_of_writer(txn, ret_totals, err);
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_TOTALS);
     bool row = false;
@@ -101,18 +104,25 @@ enum soma_code job_store_totals(struct store_txn *txn, struct job_totals *ret_to
 // --- insert
 
 static enum soma_code insert_job(struct store_txn *txn, const struct job *job,
-                                 const struct spec_bytes *bytes, struct soma_error *err)
+                                 const struct job_new *new, struct soma_error *err)
 {
+    const struct job_spec *spec = &job->spec;
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_INSERT);
     query_bind_int(&query, 1, job->num);
     query_bind_text(&query, 2, job->id);
-    query_bind_text(&query, 3, job->spec.queue);
-    query_bind_int(&query, 4, job->spec.priority);
-    query_bind_int(&query, 5, job->spec.not_before.ms);
-    query_bind_int(&query, 6, job->spec.keep_ms);
-    query_bind_int(&query, 7, job->status.created.ms);
-    query_bind_blob(&query, 8, bytes->head, bytes->head_length);
+    query_bind_text(&query, 3, spec->queue);
+    query_bind_int(&query, 4, spec->priority);
+    query_bind_int(&query, 5, spec->not_before.ms);
+    query_bind_int(&query, 6, spec->keep_ms);
+    query_bind_int(&query, 7, job_hold_of(job->status.wait));
+    query_bind_int(&query, 8, spec->start_by.ms);
+    if (spec->dedupe_key) {
+        query_bind_text(&query, 9, spec->dedupe_key);
+        query_bind_blob(&query, 10, new->dedupe_print, DEDUPE_PRINT_BYTES);
+    }
+    query_bind_int(&query, 11, job->status.created.ms);
+    query_bind_blob(&query, 12, new->bytes.head, new->bytes.head_length);
     return query_run(&query, err);
 }
 
@@ -146,37 +156,74 @@ static enum soma_code insert_labels(struct store_txn *txn, const struct job *job
     return code;
 }
 
-enum soma_code job_store_insert(struct store_txn *txn, const char *id, const struct job_spec *spec,
-                                const struct spec_bytes *bytes, struct wall_time now,
-                                int64_t unfinished_max, struct job_row *ret_row,
-                                struct soma_error *err)
+// Checks first, so that what is refused has changed nothing.
+static enum soma_code count_in(struct store_txn *txn, const struct job_new *new,
+                               int64_t *ret_revision, struct soma_error *err)
 {
-    struct job_row row = {.job.spec = *spec, .spec = *bytes};
-    struct job *job = &row.job;
-    int64_t unfinished = 0;
-    enum soma_code code = total_move(txn, 0, JOB_QUEUED, 0, &job->num, &unfinished, err);
+    struct job_counters *counters;
+    enum soma_code code = counters_get(txn, &counters, err);
     if (code != SOMA_OK)
         return code;
-    if (unfinished > unfinished_max)
+    if (counters->unfinished >= new->unfinished_max)
         return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
-                         (long long)unfinished - 1);
-    snprintf(job->id, sizeof job->id, "%s", id);
-    job->status = (struct job_status){
+                         (long long)counters->unfinished);
+    return counters_move(txn, new->spec->queue, 0, JOB_QUEUED, 0, ret_revision, err);
+}
+
+static struct job_status first_status(const struct job_new *new, int64_t revision)
+{
+    const struct job_spec *spec = new->spec;
+    return (struct job_status){
         .state = JOB_QUEUED,
         .message = "",
-        .revision = job->num,
-        .created = now,
+        .revision = revision,
+        .created = new->now,
         .cancel_note = "",
+        .wait = new->is_blocked                     ? JOB_WAIT_AFTER
+                : spec->not_before.ms > new->now.ms ? JOB_WAIT_TIME
+                                                    : JOB_WAIT_PLACE,
+        .due = spec->not_before,
+        .start_by = spec->start_by,
     };
-    code = insert_job(txn, job, bytes, err);
+}
+
+enum soma_code job_store_insert(struct store_txn *txn, const struct job_new *new,
+                                struct job_row *ret_row, struct soma_error *err)
+{
+    struct job_row row = {.job.spec = *new->spec, .spec = new->bytes};
+    struct job *job = &row.job;
+    enum soma_code code = count_in(txn, new, &job->num, err);
+    if (code != SOMA_OK)
+        return code;
+    snprintf(job->id, sizeof job->id, "%s", new->id);
+    job->status = first_status(new, job->num);
+    code = insert_job(txn, job, new, err);
     if (code == SOMA_OK)
-        code = insert_body(txn, job->num, bytes, err);
+        code = insert_body(txn, job->num, &new->bytes, err);
     if (code == SOMA_OK)
         code = insert_labels(txn, job, err);
     if (code != SOMA_OK)
         return code;
+    if (job->status.wait == JOB_WAIT_PLACE)
+        counters_ready(txn, job->spec.queue, job->spec.priority, job->num);
     row.stored = job->status;
     *ret_row = row;
+    return SOMA_OK;
+}
+
+enum soma_code job_store_find_dedupe(struct store_txn *txn, const char *key, const uint8_t *print,
+                                     int64_t *ret_num, bool *ret_is_same, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_FIND_DEDUPE);
+    query_bind_text(&query, 1, key);
+    query_bind_blob(&query, 2, print, DEDUPE_PRINT_BYTES);
+    bool found = false;
+    enum soma_code code = query_next(&query, &found, err);
+    if (code != SOMA_OK)
+        return code;
+    *ret_num = found ? query_int(&query, 0) : 0;
+    *ret_is_same = found && query_int(&query, 1) != 0;
     return SOMA_OK;
 }
 
@@ -268,8 +315,8 @@ static enum soma_code write_status(struct store_txn *txn, const struct job_row *
                                    int64_t revision, struct soma_error *err)
 {
     const struct job_status *status = &row->job.status;
-    // finished changes only with the state.
-    bool same_state = status->state == row->stored.state;
+    // What is left alone here changes only with the state, or while the job is queued.
+    bool same_state = status->state == row->stored.state && status->state != JOB_QUEUED;
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, same_state ? SQL_UPDATE : SQL_UPDATE_STATE);
     query_bind_int(&query, 1, row->job.num);
@@ -279,8 +326,35 @@ static enum soma_code write_status(struct store_txn *txn, const struct job_row *
     if (!same_state) {
         query_bind_int(&query, 25, status->state);
         query_bind_int(&query, 26, status->finished.ms);
+        query_bind_int(&query, 27, job_hold_of(status->wait));
+        query_bind_int(&query, 28, status->due.ms);
+        query_bind_int(&query, 29, status->start_by.ms);
+        query_bind_int(&query, 30, status->tries_from);
+        query_bind_int(&query, 31, status->is_awaited);
     }
     return query_run(&query, err);
+}
+
+static bool is_ready(const struct job_status *status)
+{
+    return status->state == JOB_QUEUED && job_hold_of(status->wait) == HOLD_NONE;
+}
+
+// Who waits for this job, and whom this job waited for.
+static enum soma_code follow_up(struct store_txn *txn, struct job_row *row, struct soma_error *err)
+{
+    const struct job *job = &row->job;
+    const struct job_status *status = &job->status, *stored = &row->stored;
+    if (is_ready(status))
+        counters_ready(txn, job->spec.queue, job->spec.priority, job->num);
+    else if (is_ready(stored))
+        counters_not_ready(txn, job->spec.queue, job->num);
+    enum soma_code code = SOMA_OK;
+    if (stored->wait == JOB_WAIT_AFTER && status->wait != JOB_WAIT_AFTER)
+        code = job_after_remove_all(txn, job->num, err);
+    if (code == SOMA_OK && stored->is_awaited && is_final(status->state))
+        code = job_settle_add(txn, job->num, job->id, status->state == JOB_SUCCEEDED, err);
+    return code;
 }
 
 enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, struct soma_error *err)
@@ -288,8 +362,11 @@ enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, stru
     struct job_status *status = &row->job.status;
     int64_t bytes = final_bytes(status) - final_bytes(&row->stored);
     int64_t revision = 0;
-    enum soma_code code =
-        total_move(txn, row->stored.state, status->state, bytes, &revision, NULL, err);
+    // The waiters are told once; who comes later is a new one.
+    if (is_final(status->state))
+        status->is_awaited = false;
+    enum soma_code code = counters_move(txn, row->job.spec.queue, row->stored.state, status->state,
+                                        bytes, &revision, err);
     if (code == SOMA_OK)
         code = write_status(txn, row, revision, err);
     if (code != SOMA_OK)
@@ -297,8 +374,9 @@ enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, stru
     if (txn_changes(txn) != 1)
         return error_set(err, REASON_INTERNAL, NULL, "job %s was changed in between", row->job.id);
     status->revision = revision;
+    code = follow_up(txn, row, err);
     row->stored = *status;
-    return SOMA_OK;
+    return code;
 }
 
 // --- delete
@@ -337,8 +415,17 @@ static enum soma_code note_removed(struct store_txn *txn, int64_t revision, cons
     return query_run(&query, err);
 }
 
-static enum soma_code delete_row(struct store_txn *txn, int64_t num, char ret_id[ID_SIZE],
-                                 unsigned *ret_state, int64_t *ret_bytes, struct soma_error *err)
+// What of a removed row is still needed.
+struct removed {
+    char id[ID_SIZE];
+    char queue[QUEUE_NAME_BYTES + 1];
+    unsigned state;
+    int64_t bytes;
+    bool has_attempts;
+};
+
+static enum soma_code delete_row(struct store_txn *txn, int64_t num, struct removed *ret_removed,
+                                 struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_DELETE);
@@ -349,25 +436,27 @@ static enum soma_code delete_row(struct store_txn *txn, int64_t num, char ret_id
         return code;
     if (!found)
         return not_deleted(txn, num, err);
-    snprintf(ret_id, ID_SIZE, "%s", query_peek_text(&query, 0));
-    *ret_state = (unsigned)query_int(&query, 1);
-    *ret_bytes = query_int(&query, 2);
+    snprintf(ret_removed->id, sizeof ret_removed->id, "%s", query_peek_text(&query, 0));
+    ret_removed->state = (unsigned)query_int(&query, 1);
+    ret_removed->bytes = query_int(&query, 2);
+    snprintf(ret_removed->queue, sizeof ret_removed->queue, "%s", query_peek_text(&query, 3));
+    ret_removed->has_attempts = query_int(&query, 4) > 1;
     return query_run(&query, err);
 }
 
 enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_time now,
                                 struct soma_error *err)
 {
-    char id[ID_SIZE];
-    unsigned state = 0;
-    int64_t bytes = 0;
+    struct removed removed;
     int64_t revision = 0;
-    enum soma_code code = delete_row(txn, num, id, &state, &bytes, err);
+    enum soma_code code = delete_row(txn, num, &removed, err);
     if (code == SOMA_OK)
         code = run_with_num(txn, SQL_DELETE_BODY, num, err);
     if (code == SOMA_OK)
         code = run_with_num(txn, SQL_DELETE_LABELS, num, err);
+    if (code == SOMA_OK && removed.has_attempts)
+        code = run_with_num(txn, SQL_DELETE_ATTEMPTS, num, err);
     if (code == SOMA_OK)
-        code = total_move(txn, state, 0, -bytes, &revision, NULL, err);
-    return code == SOMA_OK ? note_removed(txn, revision, id, now, err) : code;
+        code = counters_move(txn, removed.queue, removed.state, 0, -removed.bytes, &revision, err);
+    return code == SOMA_OK ? note_removed(txn, revision, removed.id, now, err) : code;
 }

@@ -5,7 +5,9 @@
 // such write takes the next revision, which all jobs share.
 //
 // What is read lies in the caller's arena. job.spec is left empty except for queue, priority,
-// not_before and keep_ms; the rest is in the row's spec bytes (jobs/spec_codec.h).
+// not_before and keep_ms; the rest is in the row's spec bytes (jobs/spec_codec.h). Whether a ready
+// job waits for its queue (status.wait) is exact in a read transaction; inside the writer the
+// queue is as it was before the transaction.
 #ifndef STORE_JOBS_H
 #define STORE_JOBS_H
 
@@ -27,7 +29,7 @@ struct job_list {
     int64_t after; // then: where to go on
 };
 
-// All counts are exact, and cost one row.
+// All counts are exact, and cost a row for each queue.
 struct job_totals {
     int64_t revision;                  // of the latest change of any job
     int64_t count_of[JOB_STATE_COUNT]; // by state
@@ -36,12 +38,29 @@ struct job_totals {
 
 // --- one job
 
-// A new job in state QUEUED, attempt 0. QUEUE_FULL where unfinished_max jobs are not final.
+enum {
+    DEDUPE_PRINT_BYTES = 16
+};
+
+struct job_new {
+    const char *id;
+    const struct job_spec *spec;
+    struct spec_bytes bytes;
+    struct wall_time now;
+    int64_t unfinished_max;      // past it QUEUE_FULL
+    const uint8_t *dedupe_print; // DEDUPE_PRINT_BYTES, where the spec has a dedupe_key
+    bool is_blocked;             // other jobs have to end first
+};
+
+// In state QUEUED, attempt 0. Refuses (QUEUE_FULL, QUEUE_LIMIT) before it changes anything.
 // ret_row is complete, with the spec that was given.
-enum soma_code job_store_insert(struct store_txn *txn, const char *id, const struct job_spec *spec,
-                                const struct spec_bytes *bytes, struct wall_time now,
-                                int64_t unfinished_max, struct job_row *ret_row,
-                                struct soma_error *err);
+enum soma_code job_store_insert(struct store_txn *txn, const struct job_new *job,
+                                struct job_row *ret_row, struct soma_error *err);
+
+// The queued or running job with this dedupe key; *ret_num 0: there is none. ret_is_same says
+// whether the request that submitted it had the same print.
+enum soma_code job_store_find_dedupe(struct store_txn *txn, const char *key, const uint8_t *print,
+                                     int64_t *ret_num, bool *ret_is_same, struct soma_error *err);
 
 // JOB_NOT_FOUND with field "job_id".
 enum soma_code job_store_get(struct store_txn *txn, const char *id, bool with_body,
@@ -50,8 +69,9 @@ enum soma_code job_store_get_num(struct store_txn *txn, int64_t num, bool with_b
                                  struct arena *arena, struct job_row *ret_row,
                                  struct soma_error *err);
 
-// Writes row->job.status, gives it the next revision and makes row->stored the same. INTERNAL where
-// the job is no longer as row->stored says, which a row read in the same transaction always is.
+// Writes row->job.status, gives it the next revision and makes row->stored the same. A job that
+// ends and is awaited is noted for store/job_after.h. INTERNAL where the job is no longer as
+// row->stored says, which a row read in the same transaction always is.
 enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, struct soma_error *err);
 
 // Removes a final job; who watches is told. JOB_NOT_FOUND, JOB_NOT_FINAL.
@@ -83,16 +103,6 @@ enum soma_code job_store_changes(struct store_txn *txn, int64_t since,
                                  const struct job_filter *filter, size_t max, struct arena *arena,
                                  struct job_changes *ret_changes, struct soma_error *err);
 
-// Queued jobs whose time has come, in the order in which to start them. Needs a write transaction;
-// claiming them is up to the caller.
-enum soma_code job_store_ready(struct store_txn *txn, struct wall_time now, size_t max,
-                               struct arena *arena, struct job_list *ret_list,
-                               struct soma_error *err);
-
-// When the next delayed job is to start; 0: there is none.
-enum soma_code job_store_next_due(struct store_txn *txn, struct wall_time *ret_due,
-                                  struct soma_error *err);
-
 // Running jobs with a num above after, oldest first.
 enum soma_code job_store_running(struct store_txn *txn, int64_t after, size_t max,
                                  struct arena *arena, struct job_list *ret_list,
@@ -108,6 +118,25 @@ enum soma_code job_store_ended(struct store_txn *txn, const struct job_filter *f
 enum soma_code job_store_expired(struct store_txn *txn, struct wall_time now, size_t max,
                                  struct arena *arena, struct job_list *ret_list,
                                  struct soma_error *err);
+
+// Final jobs of the queue that ended at or before the time, those that ended first come first.
+enum soma_code job_store_ended_of_queue(struct store_txn *txn, const char *queue,
+                                        struct wall_time ended_before, size_t max,
+                                        struct arena *arena, struct job_list *ret_list,
+                                        struct soma_error *err);
+
+// --- attempts before the latest
+
+// Keeps what status says of the attempt that has just ended; what is kept already stays.
+enum soma_code job_store_keep_attempt(struct store_txn *txn, int64_t num,
+                                      const struct job_status *status, struct soma_error *err);
+
+// The latest max of them, oldest first.
+enum soma_code job_store_attempts(struct store_txn *txn, int64_t num, size_t max,
+                                  struct arena *arena, struct job_past **ret_attempts,
+                                  size_t *ret_count, struct soma_error *err);
+
+// --- removals
 
 // Forgets at most max removals from before the time.
 enum soma_code job_store_forget_removed(struct store_txn *txn, struct wall_time before, size_t max,

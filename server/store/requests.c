@@ -9,7 +9,7 @@ static const char SQL_INSERT[] =
     "INSERT INTO request (id, made_unix_ms, fingerprint, reply) VALUES (?1, ?2, ?3, ?4)";
 // The oldest come first by num. A clock that was set back only lets a few live longer.
 static const char SQL_FORGET[] =
-    "DELETE FROM request WHERE num IN (SELECT num FROM request ORDER BY num LIMIT 2) "
+    "DELETE FROM request WHERE num IN (SELECT num FROM request ORDER BY num LIMIT ?2) "
     "AND made_unix_ms < ?1";
 
 enum soma_code request_store_find(struct store_txn *txn, const uint8_t *id,
@@ -41,15 +41,6 @@ enum soma_code request_store_find(struct store_txn *txn, const uint8_t *id,
     return SOMA_OK;
 }
 
-static enum soma_code forget_old(struct store_txn *txn, struct wall_time now,
-                                 struct soma_error *err)
-{
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_FORGET);
-    query_bind_int(&query, 1, now.ms - REQUEST_KEEP_MS);
-    return query_run(&query, err);
-}
-
 enum soma_code request_store_insert(struct store_txn *txn, const uint8_t *id,
                                     const uint8_t *fingerprint, const void *reply, size_t length,
                                     struct wall_time now, struct soma_error *err)
@@ -61,6 +52,18 @@ enum soma_code request_store_insert(struct store_txn *txn, const uint8_t *id,
     query_bind_blob(&query, 3, fingerprint, REQUEST_STORE_FINGERPRINT_BYTES);
     // A reply without fields packs into nothing, which is not SQL's NULL.
     query_bind_blob(&query, 4, reply ? reply : "", length);
+    return query_run(&query, err);
+}
+
+enum soma_code request_store_forget(struct store_txn *txn, struct wall_time now, size_t max,
+                                    size_t *ret_count, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_FORGET);
+    query_bind_int(&query, 1, now.ms - REQUEST_KEEP_MS);
+    query_bind_int(&query, 2, (int64_t)max);
     enum soma_code code = query_run(&query, err);
-    return code == SOMA_OK ? forget_old(txn, now, err) : code;
+    if (code == SOMA_OK)
+        *ret_count = (size_t)txn_changes(txn);
+    return code;
 }

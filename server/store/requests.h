@@ -23,10 +23,12 @@ enum soma_code request_store_find(struct store_txn *txn, const uint8_t *id,
                                   const void **ret_reply, size_t *ret_length,
                                   struct soma_error *err);
 
-// Also forgets up to two of the rows that are older than REQUEST_KEEP_MS, so that no more are kept
-// than a day brings, and none has to be swept.
 enum soma_code request_store_insert(struct store_txn *txn, const uint8_t *id,
                                     const uint8_t *fingerprint, const void *reply, size_t length,
                                     struct wall_time now, struct soma_error *err);
+
+// Forgets at most max rows that are older than REQUEST_KEEP_MS; *ret_count says how many.
+enum soma_code request_store_forget(struct store_txn *txn, struct wall_time now, size_t max,
+                                    size_t *ret_count, struct soma_error *err);
 
 #endif

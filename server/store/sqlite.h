@@ -31,6 +31,8 @@ enum {
     STATEMENT_SLOTS = 256
 };
 
+struct job_counters;
+
 struct statement_slot {
     const char *sql; // the key, by address; NULL: free
     sqlite3_stmt *stmt;
@@ -42,6 +44,7 @@ struct store_txn {
     struct store_txn *next_free;                  // the pool's, under its lock
     int wal_pages;                                // of the log after the writer's last commit
     int wal_pages_tried;                          // and when it was last checkpointed
+    struct job_counters *counters;                // the writer's alone; owned
     struct statement_slot slots[STATEMENT_SLOTS]; // open addressing
 };
 

@@ -4,6 +4,7 @@
 // in the header of its kind of row:
 //     store/requests.h      outcomes of mutating requests
 //     store/jobs.h          jobs, attempts, labels, the revision
+//     store/queues.h        queues
 //     store/collections.h   collections
 //     store/records.h       records and embeddings
 // Every operation takes a transaction. A read transaction is a snapshot; a write transaction exists
@@ -20,7 +21,7 @@ struct store;
 struct store_txn;
 
 enum {
-    STORE_SCHEMA_VERSION = 1
+    STORE_SCHEMA_VERSION = 2
 };
 
 // Opens or creates soma.db in the directory and brings it to STORE_SCHEMA_VERSION: forward only,

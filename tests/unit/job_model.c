@@ -61,9 +61,15 @@ static enum soma_code insert(void *context, struct store_txn *txn, struct soma_e
     struct spec_bytes bytes = {"head", 4, "body", job->priority < 0 ? 4 : 0};
     if (job->priority >= 0)
         bytes.body = NULL;
+    struct job_new new = {
+        .id = job->id,
+        .spec = &spec,
+        .bytes = bytes,
+        .now = {model_now_ms},
+        .unfinished_max = MODEL_MAX,
+    };
     struct job_row row;
-    enum soma_code code = job_store_insert(txn, job->id, &spec, &bytes,
-                                           (struct wall_time){model_now_ms}, MODEL_MAX, &row, err);
+    enum soma_code code = job_store_insert(txn, &new, &row, err);
     if (code != SOMA_OK)
         return code;
     job->num = row.job.num;
@@ -99,7 +105,12 @@ static enum soma_code change(void *context, struct store_txn *txn, struct soma_e
     struct job_row row;
     enum soma_code code = job_store_get(txn, job->id, false, &arena, &row, err);
     if (code == SOMA_OK) {
+        bool is_early = job->state == JOB_QUEUED && job->not_before > model_now_ms;
         row.job.status.state = job->state;
+        row.job.status.wait = job->state != JOB_QUEUED ? JOB_WAIT_NONE
+                              : is_early               ? JOB_WAIT_TIME
+                                                       : JOB_WAIT_PLACE;
+        row.job.status.due.ms = job->not_before;
         row.job.status.attempt = job->attempt;
         row.job.status.message = "changed";
         row.job.status.finished.ms = job->finished;

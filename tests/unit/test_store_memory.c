@@ -65,9 +65,15 @@ static enum soma_code insert_and_change(void *context, struct store_txn *txn,
     struct job_label label = {"colour", "red"};
     struct job_spec spec = {.queue = "default", .labels = &label, .label_count = 1};
     struct spec_bytes bytes = {"head", 4, "body", 4};
+    struct job_new new = {
+        .id = next_id,
+        .spec = &spec,
+        .bytes = bytes,
+        .now = {1},
+        .unfinished_max = INT64_MAX,
+    };
     struct job_row row;
-    enum soma_code code =
-        job_store_insert(txn, next_id, &spec, &bytes, (struct wall_time){1}, INT64_MAX, &row, err);
+    enum soma_code code = job_store_insert(txn, &new, &row, err);
     if (code != SOMA_OK)
         return code;
     row.job.status.state = JOB_RUNNING;

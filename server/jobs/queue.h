@@ -1,0 +1,31 @@
+// A named queue: how its jobs are started and how long they stay. Plain values.
+//
+// A queue is there while it has jobs, or settings that are not the default ones.
+#ifndef JOBS_QUEUE_H
+#define JOBS_QUEUE_H
+
+#include "jobs/job.h"
+
+enum {
+    QUEUE_NAME_BYTES = 63
+};
+
+// All 0 is the default. A bound of 0 is none.
+struct queue_settings {
+    bool paused;         // nothing is started; what runs goes on
+    int64_t max_running; // of its jobs at once
+    // Finished jobs of the queue go, oldest first, past any of these; their own keep time holds
+    // too.
+    int64_t keep_ms;    // since their end
+    int64_t keep_jobs;  // count
+    int64_t keep_bytes; // of their kept output
+};
+
+struct queue {
+    const char *name;
+    struct queue_settings settings;
+    int64_t count_of[JOB_STATE_COUNT]; // jobs by state
+    int64_t output_bytes;              // kept by final jobs
+};
+
+#endif

@@ -1,0 +1,19 @@
+// What follows from time and from the ends of other jobs: one step of it at a time, in a write
+// transaction.
+#ifndef JOBS_SETTLE_H
+#define JOBS_SETTLE_H
+
+#include "store/jobs.h"
+
+// Jobs that a step changed, for those who are told after the commit.
+struct settle_step {
+    int64_t *nums; // room for max
+    size_t max;
+    size_t count;
+};
+
+// Ends queued jobs whose deadline for starting has passed, then tells waiters that a job they wait
+// for has ended. At most step->max jobs are changed; where count becomes max, more may be left.
+enum soma_code settle_some(struct store_txn *txn, struct settle_step *step, struct soma_error *err);
+
+#endif
