@@ -278,9 +278,22 @@ static enum soma_code check_order(const struct call_order *order, struct soma_er
         return error_set(err, REASON_FIELD_REQUIRED, "client", "it is NULL");
     if (!order->done && !order->deliver)
         return error_set(err, REASON_FIELD_REQUIRED, "done", "it is NULL");
-    enum soma_code code = struct_check(order->request, order->method->request_size, NULL, err);
+    return SOMA_OK;
+}
+
+// The caller's structs as this library knows them; the request lives in the result's arena.
+static enum soma_code take_structs(struct call_order *order, struct arena *kept,
+                                   struct soma_call_options *room, struct soma_error *err)
+{
+    void *request = arena_alloc(kept, order->method->request_size);
+    if (!request)
+        return error_set_no_memory(err);
+    const void *options = NULL;
+    enum soma_code code = struct_take(order->request, order->method->request_size, NULL, request,
+                                      &order->request, err);
     if (code == SOMA_OK && order->options)
-        code = struct_check(order->options, sizeof *order->options, "options", err);
+        code = struct_take(order->options, sizeof *order->options, "options", room, &options, err);
+    order->options = options;
     return code;
 }
 
@@ -309,9 +322,12 @@ static enum soma_code pack_call(struct soma_call *call, const struct call_order 
 }
 
 // What is not yet known to be right: the call is the caller's, whatever the code.
-static enum soma_code fill_call(struct soma_call *call, const struct call_order *order,
+static enum soma_code fill_call(struct soma_call *call, const struct call_order *given,
                                 struct soma_error *err)
 {
+    struct call_order known = *given;
+    const struct call_order *order = &known;
+    struct soma_call_options room;
     call->client = order->client;
     call->method = order->method;
     call->deliver = order->deliver ? order->deliver : order->method->deliver;
@@ -321,7 +337,9 @@ static enum soma_code fill_call(struct soma_call *call, const struct call_order 
     call->result = result_new(order->method->result_size);
     if (!call->result)
         return error_set_no_memory(err);
-    enum soma_code code = pack_call(call, order, err);
+    enum soma_code code = take_structs(&known, result_arena(call->result), &room, err);
+    if (code == SOMA_OK)
+        code = pack_call(call, order, err);
     if (code != SOMA_OK)
         return code;
     uint32_t wait_ms = call->piece ? call->piece->asked.wait_ms : 0;

@@ -100,11 +100,12 @@ static enum soma_code start(struct soma_client *client, const struct soma_client
                             struct soma_error *err)
 {
     static const struct soma_client_options defaults = SOMA_CLIENT_OPTIONS_INIT;
+    struct soma_client_options room;
+    const void *known = &defaults;
     enum soma_code code = SOMA_OK;
     if (options)
-        code = struct_check(options, sizeof *options, "options", err);
-    else
-        options = &defaults;
+        code = struct_take(options, sizeof *options, "options", &room, &known, err);
+    options = known;
     if (code == SOMA_OK)
         code = take_texts(client, options, err);
     if (code == SOMA_OK)

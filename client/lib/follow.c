@@ -360,18 +360,14 @@ static void init(struct follow *follow, const struct soma_job_follow_request *re
     follow->output_poll.follow = follow;
 }
 
-static enum soma_code check(struct soma_client *client,
-                            const struct soma_job_follow_request *request,
-                            const struct soma_call_options *options, struct soma_error *err)
+static enum soma_code check(struct soma_client *client, const struct soma_call_options *options,
+                            struct soma_error *err)
 {
     if (!client)
         return error_set(err, REASON_FIELD_REQUIRED, "client", "it is NULL");
-    enum soma_code code = struct_check(request, sizeof *request, NULL, err);
-    if (code == SOMA_OK && options)
-        code = struct_check(options, sizeof *options, "options", err);
-    if (code == SOMA_OK && options && options->timeout_ms < 0)
-        code = error_set(err, REASON_DEADLINE_PAST, NULL, "the deadline is already past");
-    return code;
+    if (options && options->timeout_ms < 0)
+        return error_set(err, REASON_DEADLINE_PAST, NULL, "the deadline is already past");
+    return SOMA_OK;
 }
 
 enum soma_code soma_job_follow(struct soma_client *client,
@@ -381,13 +377,22 @@ enum soma_code soma_job_follow(struct soma_client *client,
 {
     if (ret_result)
         *ret_result = NULL;
-    enum soma_code code = check(client, request, options, err);
+    struct soma_job_follow_request request_room;
+    struct soma_call_options options_room;
+    const void *known_request = NULL, *known_options = NULL;
+    enum soma_code code =
+        struct_take(request, sizeof *request, NULL, &request_room, &known_request, err);
+    if (code == SOMA_OK && options)
+        code = struct_take(options, sizeof *options, "options", &options_room, &known_options, err);
+    options = known_options;
+    if (code == SOMA_OK)
+        code = check(client, options, err);
     if (code != SOMA_OK)
         return code;
     struct follow follow = {.client = client, .options = options, .deadline = MONO_NEVER};
     if (options && options->timeout_ms > 0)
         follow.deadline = clock_deadline_after(options->timeout_ms);
-    init(&follow, request);
+    init(&follow, known_request);
     code = run(&follow, err);
     finish(&follow);
     if (code == SOMA_OK && ret_result)

@@ -17,26 +17,41 @@ static bool is_zero(const unsigned char *bytes, size_t count)
     return true;
 }
 
-enum soma_code struct_check(const void *given, size_t known_size, const char *name,
-                            struct soma_error *err)
+static enum soma_code check_size(const void *given, size_t size, size_t known_size,
+                                 struct soma_error *err)
+{
+    if (size < sizeof size)
+        return error_set(err, REASON_FIELD_REQUIRED, "struct_size",
+                         "struct_size is %zu: the struct was not initialised", size);
+    if (size > STRUCT_BYTES_MAX)
+        return error_set(err, REASON_FIELD_INVALID, "struct_size", "struct_size is %zu", size);
+    if (size > known_size && !is_zero((const unsigned char *)given + known_size, size - known_size))
+        return error_set(err, REASON_FIELD_INVALID, "struct_size",
+                         "the struct uses fields that are newer than this library");
+    return SOMA_OK;
+}
+
+enum soma_code struct_take(const void *given, size_t known_size, const char *name, void *room,
+                           const void **ret_known, struct soma_error *err)
 {
     if (!given)
         return error_set(err, REASON_FIELD_REQUIRED, name ? name : "request", "it is NULL");
     size_t size;
     memcpy(&size, given, sizeof size);
-    enum soma_code code = SOMA_OK;
-    if (size < known_size)
-        code = error_set(err, REASON_FIELD_REQUIRED, "struct_size",
-                         "struct_size is %zu, not %zu: the struct was not initialised", size,
-                         known_size);
-    else if (size > STRUCT_BYTES_MAX)
-        code = error_set(err, REASON_FIELD_INVALID, "struct_size", "struct_size is %zu", size);
-    else if (!is_zero((const unsigned char *)given + known_size, size - known_size))
-        code = error_set(err, REASON_FIELD_INVALID, "struct_size",
-                         "the struct uses fields that are newer than this library");
-    if (code != SOMA_OK && name)
-        error_prefix_field(err, name);
-    return code;
+    enum soma_code code = check_size(given, size, known_size, err);
+    if (code != SOMA_OK) {
+        if (name)
+            error_prefix_field(err, name);
+        return code;
+    }
+    *ret_known = given;
+    if (size < known_size) {
+        memset(room, 0, known_size);
+        memcpy(room, given, size);
+        memcpy(room, &known_size, sizeof known_size);
+        *ret_known = room;
+    }
+    return SOMA_OK;
 }
 
 static void no_memory(struct packing *packing)

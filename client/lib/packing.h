@@ -5,11 +5,12 @@
 
 #include "lib/method.h"
 
-// struct_size of a struct that the caller filled, the first member of every such struct: at least
-// known_size, and what is behind known_size zero, for a newer program's fields that say nothing.
-// name is NULL, or goes before the field of an error.
-enum soma_code struct_check(const void *given, size_t known_size, const char *name,
-                            struct soma_error *err);
+// A struct that the caller filled; its first member is struct_size. *ret_known is given, or where
+// an older program's struct ends before known_size a copy in room, of known_size bytes, whose newer
+// fields are zero. A newer program's struct must be zero behind known_size. name is NULL, or goes
+// before the field of an error.
+enum soma_code struct_take(const void *given, size_t known_size, const char *name, void *room,
+                           const void **ret_known, struct soma_error *err);
 
 // Zeroed; NULL where packing has failed or fails here, also where count is 0.
 void *pack_array(struct packing *packing, size_t count, size_t size);

@@ -9,11 +9,13 @@
 
 enum {
     DEPTH_MAX = 16,
+    FIELDS_MAX = 128, // of one message type
     VARINT_BYTES_MAX = 10,
     FIELD_NUMBER_MAX = (1 << 29) - 1,
     // What an honest frame takes, measured: records of twenty small metadata fields take seven
-    // times their bytes; ten thousand empty records in a 60 KiB frame 1.7 MB.
-    BUDGET_FACTOR = 8,
+    // times their bytes, those whose fields have one character and a small number twenty times;
+    // ten thousand empty records in a 60 KiB frame 1.7 MB.
+    BUDGET_FACTOR = 20,
     BUDGET_BASE_BYTES = 2 << 20
 };
 
@@ -48,6 +50,7 @@ struct level {
     const uint8_t *field_begin;            // of the field that is looked at
     const ProtobufCFieldDescriptor *field; // NULL: one that the descriptor does not know
     size_t element;                        // index inside a packed field
+    uint64_t seen[FIELDS_MAX / 64];        // fields of the message so far, by index
 };
 
 struct walk {
@@ -220,6 +223,20 @@ static bool walk_packed(struct walk *walk, struct level *level, struct cursor ra
     return true;
 }
 
+// protobuf would merge a message that is given twice, and copy what it merges each time.
+static bool is_first(struct level *level, const ProtobufCMessageDescriptor *type)
+{
+    size_t index = (size_t)(level->field - type->fields);
+    if (level->field->type != PROTOBUF_C_TYPE_MESSAGE ||
+        level->field->label == PROTOBUF_C_LABEL_REPEATED || index >= FIELDS_MAX)
+        return true;
+    uint64_t *word = &level->seen[index / 64];
+    uint64_t bit = UINT64_C(1) << index % 64;
+    bool first = !(*word & bit);
+    *word |= bit;
+    return first;
+}
+
 static bool walk_length(struct walk *walk, struct level *level, struct cursor *cursor, int depth)
 {
     struct cursor range;
@@ -272,6 +289,8 @@ static bool walk_message(struct walk *walk, const ProtobufCMessageDescriptor *ty
             level.field = protobuf_c_message_descriptor_get_field(type, number);
         last_number = number;
         if (level.field) {
+            if (!is_first(&level, type))
+                return fail(walk, &level, REASON_MESSAGE_MALFORMED, "the message is given twice");
             if (!walk_field(walk, &level, &cursor, wire, depth))
                 return false;
             continue;

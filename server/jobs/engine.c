@@ -74,6 +74,23 @@ bool engine_peek_live(struct engine *engine, int64_t num, uint32_t attempt,
     return is_known;
 }
 
+static void deliver_claims(struct engine *engine, void *owner)
+{
+    (void)owner;
+    engine->may_claim = true;
+}
+
+static void drop_claims(void *owner)
+{
+    (void)owner;
+}
+
+void engine_begin_claims(struct engine *engine)
+{
+    engine->claims_mail = (struct engine_mail){.deliver = deliver_claims, .drop = drop_claims};
+    engine_post(engine, &engine->claims_mail);
+}
+
 struct cancel_mail {
     struct engine_mail mail;
     int64_t num;
@@ -215,7 +232,7 @@ static bool has_place(const struct engine *engine)
 
 static void claim_if_due(struct engine *engine)
 {
-    if (engine->claim_is_written || clock_left_ms(engine->claim_after) > 0)
+    if (!engine->may_claim || engine->claim_is_written || clock_left_ms(engine->claim_after) > 0)
         return;
     bool is_due = engine->next_due.ms > 0 && clock_wall_now().ms >= engine->next_due.ms;
     bool is_wanted = has_place(engine) && atomic_exchange(&engine->wanted, false);
@@ -238,7 +255,7 @@ static void shorten(int64_t *wait_ms, int64_t ms)
 static int64_t claim_wait_ms(struct engine *engine)
 {
     int64_t wait_ms = IDLE_MS;
-    if (engine->claim_is_written)
+    if (!engine->may_claim || engine->claim_is_written)
         return wait_ms;
     if (engine->next_due.ms > 0) {
         shorten(&wait_ms, WALL_LOOK_MS);

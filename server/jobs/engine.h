@@ -26,10 +26,13 @@ struct engine_config {
     void *user;
 };
 
-// Takes up the running jobs and starts the thread. The texts in config are borrowed as long as the
-// engine lives.
+// Takes up the running jobs and starts the thread, which starts no job yet. The texts in config are
+// borrowed as long as the engine lives.
 enum soma_code engine_start(const struct engine_config *config, struct engine **ret_engine,
                             struct soma_error *err);
+
+// From now on queued jobs are started: once, when all that can fail at the start has not.
+void engine_begin_claims(struct engine *engine);
 
 // Ends the thread: nothing is started any more, links are closed, runners and their jobs go on.
 // Before writer_stop. Takes NULL.

@@ -76,10 +76,12 @@ struct engine {
     struct engine_mail *mail_last;  // lock
     struct running *running;        // lock for writing
     unsigned running_count;
+    bool may_claim;               // engine_begin_claims was called
     bool claim_is_written;        // one is with the writer
     struct mono_time claim_after; // not before, after a failure
     struct wall_time next_due;    // a job becomes ready, or overdue; 0: none
     struct mono_time spawner_after;
+    struct engine_mail claims_mail;
 };
 
 // engine.c

@@ -163,12 +163,20 @@ static enum soma_code listen_everywhere(struct server *server, struct soma_error
     return SOMA_OK;
 }
 
+// Last, so that a server that cannot start has started no job.
+static enum soma_code open_for_jobs(struct server *server, struct soma_error *err)
+{
+    (void)err;
+    engine_begin_claims(server->jobs.engine);
+    return SOMA_OK;
+}
+
 enum soma_code server_start(const struct config *config, struct server **ret_server,
                             struct soma_error *err)
 {
     static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
-        prepare_jobs,  open_store,    start_threads,    start_jobs,
-        start_vectors, make_services, listen_everywhere};
+        prepare_jobs,  open_store,    start_threads,     start_jobs,
+        start_vectors, make_services, listen_everywhere, open_for_jobs};
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set_no_memory(err);

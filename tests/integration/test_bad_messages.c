@@ -111,7 +111,7 @@ static void a_message_that_swells_in_memory_is_refused(void **state)
     (void)state;
     struct peer peer;
     peer_open(&peer, somad.ipc);
-    // Empty sub-messages, unknown fields, and one sub-message that is merged again and again.
+    // Empty sub-messages, unknown fields, and one sub-message given again and again.
     expect_for_repeated(&peer, "soma.v1.VectorService/UpsertRecords", BYTES("\x12\x00"), 1 << 19,
                         "MESSAGE_TOO_LARGE");
     expect_for_repeated(&peer, "soma.v1.JobService/ReadJobOutput", BYTES("\x1a\x00"), 1 << 19,
@@ -119,7 +119,7 @@ static void a_message_that_swells_in_memory_is_refused(void **state)
     expect_for_repeated(&peer, "soma.v1.JobService/ListJobs", BYTES("\x78\x00"), 1 << 19,
                         "MESSAGE_TOO_LARGE");
     expect_for_repeated(&peer, "soma.v1.JobService/SubmitJob", BYTES("\x0a\x02\x4a\x00"), 1 << 18,
-                        "MESSAGE_TOO_LARGE");
+                        "MESSAGE_MALFORMED");
     assert_true(peer_pings(&peer));
     peer_close(&peer);
 }

@@ -251,6 +251,19 @@ static void a_newer_struct_is_taken_where_it_says_nothing_new(void **state)
     assert_string_equal(err.reason, "FIELD_INVALID");
 }
 
+static void an_older_struct_is_taken_with_its_newer_fields_at_their_defaults(void **state)
+{
+    struct scene *scene = *state;
+    struct soma_job_report_request request = SOMA_JOB_REPORT_REQUEST_INIT;
+    request.struct_size = offsetof(struct soma_job_report_request, message);
+    request.job_id = "j";
+    request.message = (const char *)1; // what lies behind an older program's struct
+    struct soma_call_options options = SOMA_CALL_OPTIONS_INIT;
+    options.struct_size = offsetof(struct soma_call_options, request_id);
+    options.request_id = (const uint8_t *)1;
+    assert_int_equal(soma_job_report(scene->client, &request, &options, NULL, NULL), SOMA_OK);
+}
+
 static void what_no_frame_holds_is_not_sent(void **state)
 {
     struct scene *scene = *state;
@@ -316,6 +329,7 @@ int main(void)
         SCENE(a_client_outlives_its_servers),
         SCENE(a_struct_that_was_not_initialised_is_refused),
         SCENE(a_newer_struct_is_taken_where_it_says_nothing_new),
+        SCENE(an_older_struct_is_taken_with_its_newer_fields_at_their_defaults),
         SCENE(what_no_frame_holds_is_not_sent),
         cmocka_unit_test(every_method_of_the_protocol_has_its_row),
     };

@@ -71,6 +71,8 @@ static void bad_bytes_are_refused_naming_the_field(void **state)
         {SUBMIT, BYTES("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "MESSAGE_MALFORMED",
          "spec"},
         {SUBMIT, BYTES("\xfa\x07\x05xx"), "MESSAGE_MALFORMED", ""},
+        // A message where one is expected, twice.
+        {SUBMIT, BYTES("\x0a\x00\x0a\x00"), "MESSAGE_MALFORMED", "spec"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct arena arena;
@@ -159,21 +161,26 @@ static void a_megabyte_of_tiny_fields_is_too_large(void **state)
     assert_string_equal(reason, "MESSAGE_TOO_LARGE");
     reason_of_repeated(UPSERT, BYTES("\x78\x00"), 1 << 19, reason);
     assert_string_equal(reason, "MESSAGE_TOO_LARGE");
-    // A single sub-message given again and again is merged again and again.
+    // A single sub-message given again and again would be merged again and again.
     reason_of_repeated(SUBMIT, BYTES("\x0a\x02\x4a\x00"), 1 << 18, reason);
-    assert_string_equal(reason, "MESSAGE_TOO_LARGE");
+    assert_string_equal(reason, "MESSAGE_MALFORMED");
 }
 
 // An upsert of count records with fields small metadata fields each, packed into *ret_bytes.
-static size_t pack_batch(size_t count, size_t fields, size_t dimension, uint8_t **ret_bytes)
+static size_t pack_batch(size_t count, size_t fields, size_t dimension, bool tiny,
+                         uint8_t **ret_bytes)
 {
     Pb__MetadataField *field = calloc(fields, sizeof *field);
     Pb__MetadataField **field_list = calloc(fields, sizeof *field_list);
     for (size_t i = 0; i < fields; i++) {
         pb__metadata_field__init(&field[i]);
-        field[i].key = "lang";
-        field[i].value_case = PB__METADATA_FIELD__VALUE_STRING_VALUE;
-        field[i].string_value = "en";
+        field[i].key = tiny ? "k" : "lang";
+        field[i].value_case =
+            tiny ? PB__METADATA_FIELD__VALUE_INT_VALUE : PB__METADATA_FIELD__VALUE_STRING_VALUE;
+        if (tiny)
+            field[i].int_value = 1;
+        else
+            field[i].string_value = "en";
         field_list[i] = &field[i];
     }
     Pb__Record record = PB__RECORD__INIT;
@@ -204,10 +211,14 @@ static void honest_batches_fit_into_the_budget(void **state)
     (void)state;
     static const struct {
         size_t count, fields, dimension;
-    } rows[] = {{10000, 20, 128}, {10000, 3, 8}, {10000, 0, 1}, {2000, 4, 1000}, {1, 1, 4096}};
+        bool tiny;
+    } rows[] = {{10000, 20, 128, false}, {10000, 3, 8, false}, {10000, 0, 1, false},
+                {2000, 4, 1000, false},  {1, 1, 4096, false},  {3000, 256, 1, true},
+                {10000, 60, 8, true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint8_t *bytes;
-        size_t length = pack_batch(rows[i].count, rows[i].fields, rows[i].dimension, &bytes);
+        size_t length =
+            pack_batch(rows[i].count, rows[i].fields, rows[i].dimension, rows[i].tiny, &bytes);
         assert_true(length <= (size_t)LIMIT_FRAME_BYTES);
         struct arena arena;
         arena_init(&arena, wire_decode_budget(length));
@@ -281,7 +292,7 @@ static void what_the_walk_accepts_protobuf_accepts(void **state)
 {
     (void)state;
     uint8_t *base;
-    size_t base_length = pack_batch(3, 2, 4, &base);
+    size_t base_length = pack_batch(3, 2, 4, false, &base);
     uint8_t bytes[512];
     assert_true(base_length <= sizeof bytes);
     uint64_t seed = 88172645463325252u;
