@@ -26,12 +26,25 @@ static const char *signal_name(int number, char room[24])
     return room;
 }
 
+// As the init told it. An init that was killed tells nothing: the program ended with it.
+static void take_wait_status(const struct supervision *self, struct status *status)
+{
+    int wait_status = self->tree.main_wait_status;
+    if (!self->tree.main_ended)
+        status->signal = SIGKILL;
+    else if (WIFEXITED(wait_status))
+        status->exit_code = WEXITSTATUS(wait_status);
+    else
+        status->signal = WTERMSIG(wait_status);
+}
+
 static void conclude_main(const struct supervision *self, struct status *status)
 {
     char room[24];
     if (status->signal) {
         status->reason = END_SIGNALED;
-        say(status, "the program was ended by %s", signal_name(status->signal, room));
+        say(status, "the program was ended by %s%s", signal_name(status->signal, room),
+            self->tree.main_ended ? "" : ", together with its init");
         return;
     }
     status->reason = END_EXITED;
@@ -66,15 +79,18 @@ static void conclude_cause(const struct supervision *self, struct status *status
     }
 }
 
-static void say_killed(const struct supervision *self, struct status *status)
+static void say_killed(struct supervision *self, struct status *status)
 {
-    long long killed = self->tree.killed_count;
+    long long asked = self->tree.asked_count, killed = self->tree.killed_count;
     const char *which = self->ending.cause == CAUSE_MAIN_ENDED ? " that it left behind" : "";
-    if (killed == 1)
-        say(status, "; 1 process%s was killed", which);
-    if (killed > 1)
-        say(status, "; %lld processes%s were killed", killed, which);
-    int left = self->tree.is_empty ? 0 : tree_count();
+    if (asked > 0)
+        say(status, "; %lld process%s asked to end", asked, asked == 1 ? " was" : "es were");
+    const char *were = killed == 1 ? "was" : "were";
+    if (killed > 0 && asked > 0)
+        say(status, ", %lld %s killed", killed, were);
+    else if (killed > 0)
+        say(status, "; %lld process%s%s %s killed", killed, killed == 1 ? "" : "es", which, were);
+    int left = self->tree.is_empty ? 0 : tree_count(&self->tree);
     if (left > 0)
         say(status, "; %d could not be killed", left);
 }
@@ -107,10 +123,11 @@ static void measure(const struct supervision *self, struct status *status)
     status->stdout_dropped = self->out.dropped_bytes;
     status->stderr_kept = self->err.kept_bytes;
     status->stderr_dropped = self->err.dropped_bytes;
+    status->asked_count = self->tree.asked_count;
     status->killed_count = self->tree.killed_count;
 }
 
-void conclusion_make(const struct supervision *self, char progress[PROGRESS_FORMAT_SIZE],
+void conclusion_make(struct supervision *self, char progress[PROGRESS_FORMAT_SIZE],
                      struct status *ret_status)
 {
     struct status *status = ret_status;
@@ -122,11 +139,7 @@ void conclusion_make(const struct supervision *self, char progress[PROGRESS_FORM
         say(status, "%s", self->start_error.text);
         return;
     }
-    int wait_status = self->tree.main_wait_status;
-    if (self->tree.main_ended && WIFEXITED(wait_status))
-        status->exit_code = WEXITSTATUS(wait_status);
-    if (self->tree.main_ended && WIFSIGNALED(wait_status))
-        status->signal = WTERMSIG(wait_status);
+    take_wait_status(self, status);
     conclude_cause(self, status);
     say_killed(self, status);
     say_unwritten(&self->out, "stdout", status);

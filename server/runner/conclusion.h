@@ -11,7 +11,7 @@ enum {
 };
 
 // What became of it. progress is room for status->progress.
-void conclusion_make(const struct supervision *supervision, char progress[PROGRESS_FORMAT_SIZE],
+void conclusion_make(struct supervision *supervision, char progress[PROGRESS_FORMAT_SIZE],
                      struct status *ret_status);
 
 // Writes the status. A full disk heals: the truth waits for up to ten minutes, and the lock is held

@@ -15,7 +15,8 @@
 enum {
     FIRST_SIZE = 64,
     READ_BYTES = 4096,
-    STOP_ROUNDS_MAX = 32 // of one kill; a fork bomb is stopped in a few
+    STOP_ROUNDS_MAX = 32, // of one kill; a fork bomb is stopped in a few
+    LEVELS_MAX = 3        // from an orphan's parent up to the runner
 };
 
 void descendants_fini(struct descendants *descendants)
@@ -24,19 +25,29 @@ void descendants_fini(struct descendants *descendants)
     *descendants = (struct descendants){0};
 }
 
-static void add(struct descendants *descendants, pid_t pid, pid_t parent_pid)
+bool descendants_add(struct descendants *descendants, const struct descendant *descendant)
 {
     if (descendants->count == descendants->size) {
         size_t size = descendants->size ? descendants->size * 2 : FIRST_SIZE;
         if (size > DESCENDANTS_MAX)
-            return;
+            return false;
         struct descendant *list = realloc(descendants->list, size * sizeof *list);
         if (!list)
-            return;
+            return false;
         descendants->list = list;
         descendants->size = size;
     }
-    descendants->list[descendants->count++] = (struct descendant){pid, parent_pid};
+    descendants->list[descendants->count++] = *descendant;
+    return true;
+}
+
+bool descendants_have(const struct descendants *descendants, pid_t pid)
+{
+    for (size_t i = 0; i < descendants->count; i++) {
+        if (descendants->list[i].pid == pid)
+            return true;
+    }
+    return false;
 }
 
 // Adds the numbers in a `children` file: "12 345 ". A number may be cut between two reads.
@@ -50,7 +61,7 @@ static void add_children_of_task(struct descendants *descendants, pid_t pid, int
             if (bytes[i] >= '0' && bytes[i] <= '9') {
                 child = child * 10 + (bytes[i] - '0');
             } else if (child > 0) {
-                add(descendants, child, pid);
+                descendants_add(descendants, &(struct descendant){child, pid});
                 child = 0;
             }
         }
@@ -106,37 +117,68 @@ void descendants_find(struct descendants *descendants)
     find_beside(descendants, NULL, 0);
 }
 
-// The parent's pid, field 4 of /proc/PID/stat; 0 where there is no such process.
-static pid_t parent_of(pid_t pid)
+// State and parent's pid, fields 3 and 4 of /proc/PID/stat; false where there is no such process.
+static bool read_state(pid_t pid, char *ret_state, pid_t *ret_parent)
 {
     char text[512];
     snprintf(text, sizeof text, "/proc/%d/stat", (int)pid);
     FD_CLEANUP int fd = open(text, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (length <= 0)
-        return 0;
+        return false;
     text[length] = '\0';
     // "PID (NAME) STATE PARENT …", and the name may hold anything.
     const char *name_end = strrchr(text, ')');
-    return name_end && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
+    if (!name_end || strlen(name_end) <= 4)
+        return false;
+    *ret_state = name_end[2];
+    *ret_parent = (pid_t)strtol(name_end + 4, NULL, 10);
+    return true;
 }
 
-// The pidfd pins who is meant; the parent shows that it still is the one that was found. An
-// orphan's parent is the runner.
-static void signal_one(const struct descendant *descendant, int number)
+// Up to the runner; a process cannot leave the tree that a subreaper heads.
+static bool is_below_me(pid_t pid)
 {
+    char state;
+    for (int level = 0; pid > 1 && level < LEVELS_MAX; level++) {
+        if (pid == getpid())
+            return true;
+        if (!read_state(pid, &state, &pid))
+            return false;
+    }
+    return false;
+}
+
+// The parent shows that it still is the one that was found. An orphan's parent is a subreaper, the
+// runner or the init, so at most two levels below the runner.
+static bool is_same(const struct descendant *descendant, char *ret_state)
+{
+    pid_t parent;
+    return read_state(descendant->pid, ret_state, &parent) &&
+           (parent == descendant->parent_pid || is_below_me(parent));
+}
+
+bool descendants_is_alive(const struct descendant *descendant)
+{
+    char state;
+    return is_same(descendant, &state) && state != 'Z' && state != 'X';
+}
+
+// The pidfd pins who is meant. A zombie may be a leader whose threads live on.
+bool descendants_signal_one(const struct descendant *descendant, int number)
+{
+    char state;
     FD_CLEANUP int pidfd = pidfd_open(descendant->pid, 0);
-    if (pidfd < 0)
-        return;
-    pid_t parent = parent_of(descendant->pid);
-    if (parent == descendant->parent_pid || parent == getpid())
-        pidfd_send_signal(pidfd, number, NULL, 0);
+    return pidfd >= 0 && is_same(descendant, &state) &&
+           pidfd_send_signal(pidfd, number, NULL, 0) == 0 && state != 'Z';
 }
 
-void descendants_signal(const struct descendants *descendants, int number)
+size_t descendants_signal(const struct descendants *descendants, int number)
 {
+    size_t count = 0;
     for (size_t i = 0; i < descendants->count; i++)
-        signal_one(&descendants->list[i], number);
+        count += descendants_signal_one(&descendants->list[i], number);
+    return count;
 }
 
 void descendants_kill(const pid_t *spared, size_t spared_count)

@@ -3,6 +3,7 @@
 #ifndef RUNNER_DESCENDANTS_H
 #define RUNNER_DESCENDANTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,8 +28,17 @@ void descendants_fini(struct descendants *descendants);
 // lacks some: whoever needs all asks again.
 void descendants_find(struct descendants *descendants);
 
-// Sends the signal to each.
-void descendants_signal(const struct descendants *descendants, int number);
+// False: no memory, or too many.
+bool descendants_add(struct descendants *descendants, const struct descendant *descendant);
+bool descendants_have(const struct descendants *descendants, pid_t pid);
+
+// Still the process that was found, and no zombie.
+bool descendants_is_alive(const struct descendant *descendant);
+
+// Sends the signal; false where the process has ended, or is a zombie.
+bool descendants_signal_one(const struct descendant *descendant, int number);
+// To each; how many got it.
+size_t descendants_signal(const struct descendants *descendants, int number);
 
 // Stops them all, so that none can fork any more, then kills them, but for the children in spared
 // and what is below those. What was born in between may be left: ask again.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "runner/init.h"
 #include "runner/runner.h"
 #include "runner/title.h"
 #include "runner/zygote.h"
@@ -36,6 +37,8 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && strcmp(argv[1], "--attempt") == 0)
         return runner_run(argv[2], -1);
+    if (argc == 3 && strcmp(argv[1], "--init") == 0)
+        init_main(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("soma-runner " SOMA_VERSION) < 0;
     if (argc == 2 && strcmp(argv[1], "--help") == 0)

@@ -1,8 +1,12 @@
 #include "runner/order.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fields.h"
 #include "base/file.h"
@@ -16,6 +20,13 @@ enum number {
     NUMBER_GRACE,
     NUMBER_UID,
     NUMBER_GID,
+    NUMBER_REQUIRED,
+    NUMBER_NETWORK,
+    NUMBER_OPEN_FILES,
+    NUMBER_FILE,
+    NUMBER_PROCESSES,
+    NUMBER_CPU_TIME,
+    NUMBER_TMP,
     NUMBER_COUNT
 };
 
@@ -29,7 +40,17 @@ static const struct number_row {
     [NUMBER_GRACE] = {"kill_grace_ms", 0, LIMIT_JOB_KILL_GRACE_MS},
     [NUMBER_UID] = {"uid", 0, UINT32_MAX - 1},
     [NUMBER_GID] = {"gid", 0, UINT32_MAX - 1},
+    [NUMBER_REQUIRED] = {"sandbox_required", 0, 1},
+    [NUMBER_NETWORK] = {"network", 0, 1},
+    [NUMBER_OPEN_FILES] = {"open_files", 0, INT32_MAX},
+    [NUMBER_FILE] = {"max_file_bytes", 0, INT64_MAX},
+    [NUMBER_PROCESSES] = {"processes", 0, INT32_MAX},
+    [NUMBER_CPU_TIME] = {"cpu_time_ms", 0, INT64_MAX / 1000},
+    [NUMBER_TMP] = {"tmp_bytes", 0, INT64_MAX},
 };
+
+static const char *const sandbox_words[] = {
+    [SANDBOX_OFF] = "off", [SANDBOX_CONFINED] = "confined", [SANDBOX_NAMESPACES] = "namespaces"};
 
 static enum soma_code refuse(struct soma_error *err, const char *key, const char *why)
 {
@@ -75,12 +96,59 @@ static enum soma_code take_number(struct order *order, const struct field *field
         [NUMBER_GRACE] = &order->kill_grace_ms,
         [NUMBER_UID] = &order->uid,
         [NUMBER_GID] = &order->gid,
+        [NUMBER_REQUIRED] = &order->sandbox_required,
+        [NUMBER_NETWORK] = &order->network,
+        [NUMBER_OPEN_FILES] = &order->open_files,
+        [NUMBER_FILE] = &order->max_file_bytes,
+        [NUMBER_PROCESSES] = &order->processes,
+        [NUMBER_CPU_TIME] = &order->cpu_time_ms,
+        [NUMBER_TMP] = &order->tmp_bytes,
     };
     const struct number_row *row = &number_rows[number];
     int64_t value;
     if (!field_to_int(field, &value) || value < row->min || value > row->max)
         return refuse(err, row->key, "is no number in its range");
     *places[number] = value;
+    return SOMA_OK;
+}
+
+static enum soma_code take_path(struct order *order, const struct field *field,
+                                struct order_paths *paths, struct soma_error *err)
+{
+    if (paths->count == ORDER_PATHS_MAX)
+        return refuse(err, field->key, "stands too often");
+    const char *path = text_of(order, field);
+    if (path[0] != '/' || !is_text(field))
+        return refuse(err, field->key, "is no absolute path");
+    paths->list[paths->count++] = path;
+    return SOMA_OK;
+}
+
+static enum soma_code take_sandbox(struct order *order, const struct field *field,
+                                   struct soma_error *err)
+{
+    const char *word = text_of(order, field);
+    for (size_t i = 0; i < sizeof sandbox_words / sizeof sandbox_words[0]; i++) {
+        if (strcmp(word, sandbox_words[i]) == 0) {
+            order->sandbox = (enum order_sandbox)i;
+            return SOMA_OK;
+        }
+    }
+    // Never weaker than asked for.
+    return refuse(err, "sandbox", "is of a kind that this runner does not know");
+}
+
+static enum soma_code take_surroundings(struct order *order, const struct field *field,
+                                        struct soma_error *err)
+{
+    if (field_is(field, "sandbox"))
+        return take_sandbox(order, field, err);
+    if (field_is(field, "bwrap"))
+        order->bwrap = text_of(order, field);
+    else if (field_is(field, "read_path"))
+        return take_path(order, field, &order->read_paths, err);
+    else if (field_is(field, "bind"))
+        return take_path(order, field, &order->binds, err);
     return SOMA_OK;
 }
 
@@ -109,6 +177,8 @@ static enum soma_code take_text(struct order *order, const struct field *field,
     } else if (field_is(field, "stdin")) {
         order->stdin_bytes = text_of(order, field);
         order->stdin_length = field->length;
+    } else {
+        return take_surroundings(order, field, err);
     }
     return SOMA_OK;
 }
@@ -152,6 +222,8 @@ static enum soma_code check_whole(const struct order *order, struct soma_error *
         return refuse(err, "output_bytes", "is missing");
     if ((order->uid < 0) != (order->gid < 0))
         return refuse(err, "uid", "and gid stand together or not at all");
+    if (order->sandbox == SANDBOX_NAMESPACES && (!order->bwrap || order->bwrap[0] != '/'))
+        return refuse(err, "bwrap", "is missing");
     return SOMA_OK;
 }
 
@@ -176,25 +248,59 @@ static enum soma_code parse(struct order *order, size_t length, struct soma_erro
     return code ? code : check_whole(order, err);
 }
 
-enum soma_code order_read(int directory_fd, struct order *ret_order, struct soma_error *err)
+static enum soma_code take_bytes(char *bytes, size_t length, struct order *ret_order,
+                                 struct soma_error *err)
 {
-    struct order order = {.job_id = "",
+    struct order order = {.bytes = bytes,
+                          .job_id = "",
                           .wall_time_ms = -1,
                           .output_bytes = -1,
                           .kill_grace_ms = LIMIT_JOB_DEFAULT_KILL_GRACE_MS,
                           .uid = -1,
                           .gid = -1};
-    size_t length;
-    enum soma_code code =
-        file_read_all(directory_fd, "order", ORDER_BYTES_MAX, &order.bytes, &length, NULL, err);
-    if (!code)
-        code = parse(&order, length, err);
+    enum soma_code code = parse(&order, length, err);
     if (code) {
         order_fini(&order);
         return code;
     }
     *ret_order = order;
     return SOMA_OK;
+}
+
+enum soma_code order_read(int directory_fd, struct order *ret_order, struct soma_error *err)
+{
+    char *bytes;
+    size_t length;
+    enum soma_code code =
+        file_read_all(directory_fd, "order", ORDER_BYTES_MAX, &bytes, &length, NULL, err);
+    return code ? code : take_bytes(bytes, length, ret_order, err);
+}
+
+enum soma_code order_read_open(int fd, struct order *ret_order, struct soma_error *err)
+{
+    struct stat info;
+    if (fstat(fd, &info))
+        return error_set_errno(err, errno, "cannot read the order");
+    if (info.st_size > ORDER_BYTES_MAX)
+        return refuse(err, "file", "is too long");
+    char *bytes = malloc((size_t)info.st_size + 1);
+    if (!bytes)
+        return error_set_no_memory(err);
+    ssize_t got = pread(fd, bytes, (size_t)info.st_size, 0);
+    if (got == info.st_size)
+        return take_bytes(bytes, (size_t)got, ret_order, err);
+    free(bytes);
+    return error_set_errno(err, got < 0 ? errno : EIO, "cannot read the order");
+}
+
+void order_add_progress(struct order *order, const char *attempt_path, char *room, size_t size)
+{
+    for (size_t i = 0; i < order->envc; i++) {
+        if (strncmp(order->env[i], "SOMA_PROGRESS=", 14) == 0)
+            return;
+    }
+    snprintf(room, size, "SOMA_PROGRESS=%s/progress", attempt_path);
+    order->env[order->envc] = room;
 }
 
 void order_fini(struct order *order)

@@ -4,6 +4,14 @@
 // together the complete environment), file_name and file_bytes (a file to put into the work
 // directory), stdin, wall_time_ms, output_bytes (of each stream), kill_grace_ms, uid and gid (both
 // or none). Unknown fields are skipped. Required: version, argv, wall_time_ms, output_bytes.
+//
+// Of the sandbox: sandbox (off, confined, namespaces; off where missing), sandbox_required (1: a
+// layer that this machine refuses fails the start), bwrap (bubblewrap's path, for namespaces),
+// network (1: the job may use it), read_path (once for each further path that the job may read),
+// bind (once for each path that it may also write to, a server's socket say).
+//
+// Further limits, 0 or missing for none: open_files, max_file_bytes (of each), processes (and
+// threads), cpu_time_ms, tmp_bytes (of /tmp in namespaces).
 #ifndef RUNNER_ORDER_H
 #define RUNNER_ORDER_H
 
@@ -16,7 +24,20 @@
 
 enum {
     ORDER_BYTES_MAX = 16777216, // source, stdin and a full environment fit, at their limits
-    ORDER_WORDS_MAX = 2048      // argv and env, each
+    ORDER_WORDS_MAX = 2048,     // argv and env, each
+    ORDER_PATHS_MAX = 64        // read_path and bind, each
+};
+
+enum order_sandbox {
+    SANDBOX_OFF,       // what supervision needs alone
+    SANDBOX_CONFINED,  // Landlock and seccomp
+    SANDBOX_NAMESPACES // both, and bubblewrap around them
+};
+
+// Paths, which point into the order's bytes.
+struct order_paths {
+    const char *list[ORDER_PATHS_MAX];
+    size_t count;
 };
 
 struct order {
@@ -37,11 +58,30 @@ struct order {
     int64_t kill_grace_ms;
     int64_t uid; // -1: the runner's own user
     int64_t gid;
+    enum order_sandbox sandbox;
+    const char *bwrap; // NULL: not given
+    struct order_paths read_paths;
+    struct order_paths binds;
+    int64_t sandbox_required;
+    int64_t network;
+    int64_t open_files;
+    int64_t max_file_bytes;
+    int64_t processes;
+    int64_t cpu_time_ms;
+    int64_t tmp_bytes;
 };
 
 // DATA_DAMAGED where the file is missing, torn, or says what cannot be. On failure there is nothing
 // to free.
 enum soma_code order_read(int directory_fd, struct order *ret_order, struct soma_error *err);
+
+// The same of a file that is open at its beginning; the descriptor stays the caller's.
+enum soma_code order_read_open(int fd, struct order *ret_order, struct soma_error *err);
+
+// "SOMA_PROGRESS=…" for the attempt's directory, where the order's environment sets none; room must
+// live as long as the order is used.
+void order_add_progress(struct order *order, const char *attempt_path, char *room, size_t size);
+
 void order_fini(struct order *order);
 
 #endif

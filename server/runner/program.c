@@ -9,7 +9,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "runner/program_child.h"
+#include "runner/carrier.h"
+
+enum {
+    COMPLAINT_SIZE = 256
+};
 
 enum soma_code program_settle_user(struct order *order, struct soma_error *err)
 {
@@ -66,52 +70,69 @@ struct plumbing {
     int in;
     int out[2];
     int err[2];
-    int report[2]; // [0] the runner's, [1] the child's
+    int report[2]; // [0] the runner's, [1] the init's
+    int order;     // only in namespaces, as is the next
+    int complaint;
 };
 
 static void close_all(const struct plumbing *plumbing)
 {
-    const int fds[] = {plumbing->in,     plumbing->out[0],    plumbing->out[1],   plumbing->err[0],
-                       plumbing->err[1], plumbing->report[0], plumbing->report[1]};
+    const int fds[] = {plumbing->in,        plumbing->out[0], plumbing->out[1],
+                       plumbing->err[0],    plumbing->err[1], plumbing->report[0],
+                       plumbing->report[1], plumbing->order,  plumbing->complaint};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)
             close(fds[i]);
     }
 }
 
-static bool open_all(const struct order *order, struct plumbing *ret_plumbing)
+static bool open_for_namespaces(const struct attempt_dir *dir, struct plumbing *plumbing)
+{
+    plumbing->order = openat(dir->fd, "order", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    plumbing->complaint = memfd_create("sandbox", MFD_CLOEXEC);
+    return plumbing->order >= 0 && plumbing->complaint >= 0;
+}
+
+static bool open_all(const struct order *order, const struct attempt_dir *dir,
+                     struct plumbing *ret_plumbing)
 {
     struct plumbing *plumbing = ret_plumbing;
-    *plumbing = (struct plumbing){-1, {-1, -1}, {-1, -1}, {-1, -1}};
+    *plumbing = (struct plumbing){-1, {-1, -1}, {-1, -1}, {-1, -1}, -1, -1};
     plumbing->in = open_stdin(order);
     return plumbing->in >= 0 && open_output(order, plumbing->out) &&
            open_output(order, plumbing->err) &&
            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, plumbing->report) == 0 &&
-           set_nonblocking(plumbing->report[0]) == 0;
+           set_nonblocking(plumbing->report[0]) == 0 &&
+           (order->sandbox != SANDBOX_NAMESPACES || open_for_namespaces(dir, plumbing));
 }
 
-static enum soma_code fork_child(struct order *order, const struct attempt_dir *dir,
-                                 struct plumbing *plumbing, struct program *ret_program,
-                                 struct soma_error *err)
+static enum soma_code fork_carrier(struct order *order, const struct attempt_dir *dir,
+                                   struct plumbing *plumbing, struct program *ret_program,
+                                   struct soma_error *err)
 {
     pid_t runner_pid = getpid();
     pid_t pid = fork();
     if (pid < 0)
         return error_set_errno(err, errno, "cannot fork");
     if (pid == 0)
-        program_child_run(&(struct program_child){.order = order,
-                                                  .runner_pid = runner_pid,
-                                                  .work_fd = dir->work_fd,
-                                                  .stdin_fd = plumbing->in,
-                                                  .stdout_fd = plumbing->out[1],
-                                                  .stderr_fd = plumbing->err[1],
-                                                  .report_fd = plumbing->report[1]});
+        carrier_run(&(struct carrier){.order = order,
+                                      .attempt_path = dir->path,
+                                      .runner_pid = runner_pid,
+                                      .work_fd = dir->work_fd,
+                                      .stdin_fd = plumbing->in,
+                                      .stdout_fd = plumbing->out[1],
+                                      .stderr_fd = plumbing->err[1],
+                                      .report_fd = plumbing->report[1],
+                                      .order_fd = plumbing->order,
+                                      .complaint_fd = plumbing->complaint});
     *ret_program = (struct program){.pid = pid,
+                                    .is_nested = order->sandbox == SANDBOX_NAMESPACES,
                                     .report_fd = plumbing->report[0],
+                                    .complaint_fd = plumbing->complaint,
                                     .stdout_fd = plumbing->out[0],
                                     .stderr_fd = plumbing->err[0]};
     snprintf(ret_program->name, sizeof ret_program->name, "%s", order->argv[0]);
-    plumbing->report[0] = plumbing->out[0] = plumbing->err[0] = -1;
+    plumbing->report[0] = plumbing->out[0] = plumbing->err[0] = plumbing->complaint = -1;
     return SOMA_OK;
 }
 
@@ -119,15 +140,10 @@ enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
                              struct program *ret_program, struct soma_error *err)
 {
     char variable[PATH_MAX + 32];
-    snprintf(variable, sizeof variable, "SOMA_PROGRESS=%s/progress", dir->path);
-    bool is_given = false;
-    for (size_t i = 0; i < order->envc; i++)
-        is_given |= strncmp(order->env[i], "SOMA_PROGRESS=", 14) == 0;
-    if (!is_given)
-        order->env[order->envc] = variable;
+    order_add_progress(order, dir->path, variable, sizeof variable);
     struct plumbing plumbing;
-    enum soma_code code = open_all(order, &plumbing)
-                              ? fork_child(order, dir, &plumbing, ret_program, err)
+    enum soma_code code = open_all(order, dir, &plumbing)
+                              ? fork_carrier(order, dir, &plumbing, ret_program, err)
                               : error_set_errno(err, errno, "cannot connect the program's streams");
     close_all(&plumbing);
     order->env[order->envc] = NULL; // the child has its own copy of variable
@@ -140,27 +156,63 @@ void program_release(struct program *program)
     send(program->report_fd, "g", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void describe(const struct program *program, const struct program_failure *failure,
-                     int *ret_exit_code, struct soma_error *err)
+static void describe(const struct program *program, const struct start_failure *failure,
+                     struct program_event *event, struct soma_error *err)
 {
-    *ret_exit_code = program_failure_exit_code(failure);
-    if (failure->step == STEP_EXECUTE)
-        error_set_errno(err, failure->errnum, "cannot execute '%s'", program->name);
-    else
-        error_set_errno(err, failure->errnum, "cannot %s", program_step_text(failure->step));
+    event->exit_code = start_failure_exit_code(failure);
+    if (failure->step != STEP_EXECUTE) {
+        error_set_errno(err, failure->errnum, "cannot %s", start_step_text(failure->step));
+        return;
+    }
+    bool may_be_hidden =
+        program->is_nested && failure->errnum == ENOENT && strchr(program->name, '/');
+    error_set_errno(err, failure->errnum, "cannot execute '%s'%s", program->name,
+                    may_be_hidden ? " in the sandbox, which shows the server's read-path alone"
+                                  : "");
 }
 
-enum program_report program_read_report(struct program *program, int *ret_exit_code,
-                                        struct soma_error *err)
+// The init ended without a word: bubblewrap could not make the namespaces, or somebody killed it.
+static enum program_news describe_silence(struct program *program, struct program_event *event,
+                                          struct soma_error *err)
 {
-    struct program_failure failure;
-    ssize_t got = recv(program->report_fd, &failure, sizeof failure, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return PROGRAM_STARTING;
-    close(program->report_fd);
-    program->report_fd = -1;
-    if (got != sizeof failure)
-        return PROGRAM_RUNS;
-    describe(program, &failure, ret_exit_code, err);
+    char text[COMPLAINT_SIZE] = "";
+    ssize_t length =
+        program->complaint_fd < 0 ? 0 : pread(program->complaint_fd, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    event->exit_code = REPORT_EXIT;
+    error_set(err, REASON_IO_ERROR, NULL, "cannot %s%s%s", start_step_text(STEP_SANDBOX),
+              text[0] ? ": " : "", text);
     return PROGRAM_FAILED;
+}
+
+enum program_news program_read(struct program *program, struct program_event *ret_event,
+                               struct soma_error *err)
+{
+    struct report report;
+    if (program->report_fd < 0)
+        return PROGRAM_NO_NEWS;
+    ssize_t got = recv(program->report_fd, &report, sizeof report, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return PROGRAM_NO_NEWS;
+    if (got != sizeof report) {
+        close(program->report_fd);
+        program->report_fd = -1;
+        return program->runs || program->has_failed ? PROGRAM_NO_NEWS
+                                                    : describe_silence(program, ret_event, err);
+    }
+    switch (report.kind) {
+    case REPORT_FAILED:
+        program->has_failed = true;
+        describe(program, &report.failure, ret_event, err);
+        return PROGRAM_FAILED;
+    case REPORT_RUNS:
+        program->runs = true;
+        ret_event->layers = report.layers;
+        return PROGRAM_RUNS;
+    case REPORT_ENDED:
+        ret_event->wait_status = report.wait_status;
+        return PROGRAM_ENDED;
+    }
+    return PROGRAM_NO_NEWS;
 }

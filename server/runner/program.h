@@ -1,30 +1,43 @@
-// The job's program: a child that sets itself up, waits to be let go, and says over a socket which
-// step failed. The end of that socket without a word means that the program runs.
+// The job's program, as the runner holds it: below it a carrier (carrier.h), the job's init, and
+// the program itself, set up and waiting to be let go. What happens to it comes over a socket.
 //
 // Set up: a session of its own; all signals at their defaults; the order's user, no other groups,
-// no new privileges, killed when the runner dies; no core files; standard input from the order,
-// output into pipes, no other descriptor; the work directory; the order's environment and nothing
-// else.
+// no new privileges, killed when its init dies, which dies with the runner; limits; the walls that
+// the order asks for; standard input from the order, output into pipes, no other descriptor; the
+// work directory; the order's environment and nothing else.
 #ifndef RUNNER_PROGRAM_H
 #define RUNNER_PROGRAM_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "runner/attempt_dir.h"
 #include "runner/order.h"
+#include "runner/report.h"
 
 struct program {
-    pid_t pid;     // 0: none was forked
-    int report_fd; // non-blocking; -1 after its end
-    int stdout_fd; // the pipes' reading ends, non-blocking; the caller takes them over
+    pid_t pid;        // of the carrier; 0: none was forked
+    bool is_nested;   // the carrier is bubblewrap, and its child the init
+    bool runs;        // the program was started
+    bool has_failed;  // or will not be
+    int report_fd;    // non-blocking; -1 after its end
+    int complaint_fd; // what bubblewrap said; -1: nothing can be said
+    int stdout_fd;    // the pipes' reading ends, non-blocking; the caller takes them over
     int stderr_fd;
     char name[101]; // the beginning of the program's name, for messages
 };
 
-enum program_report {
-    PROGRAM_STARTING, // nothing is known yet
-    PROGRAM_RUNS,
-    PROGRAM_FAILED // exit_code and err are filled
+enum program_news {
+    PROGRAM_NO_NEWS,
+    PROGRAM_RUNS,   // layers are filled
+    PROGRAM_ENDED,  // wait_status is filled; what it left may still run
+    PROGRAM_FAILED, // exit_code and err are filled
+};
+
+struct program_event {
+    struct start_layers layers;
+    int wait_status;
+    int exit_code; // 127: the program was not found; 126: it cannot be executed; 125: another step
 };
 
 // Whether a program may run as the order's user. Never as root, and only root may change to
@@ -38,9 +51,9 @@ enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
 // Lets the child go.
 void program_release(struct program *program);
 
-// What the child has said by now; closes report_fd at its end. exit_code: 127 where the program was
-// not found, 126 where it cannot be executed, 125 for every other step.
-enum program_report program_read_report(struct program *program, int *ret_exit_code,
-                                        struct soma_error *err);
+// What was said by now, one piece of news a call; closes report_fd at its end. An end before the
+// program ran is a failure.
+enum program_news program_read(struct program *program, struct program_event *ret_event,
+                               struct soma_error *err);
 
 #endif

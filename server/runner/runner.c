@@ -66,7 +66,8 @@ static bool fail_start(struct supervision *self)
 static void take_over(struct supervision *self, const struct order *order)
 {
     self->kill_grace_ms = order->kill_grace_ms;
-    self->tree.main_pid = self->program.pid;
+    self->tree.carrier_pid = self->program.pid;
+    self->tree.is_nested = self->program.is_nested;
     self->tree.is_empty = false;
     self->out = (struct capture){.pipe_fd = self->program.stdout_fd,
                                  .file_fd = self->dir.stdout_fd,

@@ -34,6 +34,7 @@ enum soma_code status_write(int directory_fd, const struct status *status, struc
         {"stdout_dropped", status->stdout_dropped},
         {"stderr_kept", status->stderr_kept},
         {"stderr_dropped", status->stderr_dropped},
+        {"asked_count", status->asked_count},
         {"killed_count", status->killed_count},
     };
     struct fields_writer writer;

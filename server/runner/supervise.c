@@ -57,9 +57,10 @@ static struct mono_time sooner(struct mono_time a, struct mono_time b)
 static void arm_timer(struct supervision *self)
 {
     struct mono_time next = self->ending.deadline;
-    if (self->output_changed)
+    // Servers hear of a start first, and then of what came of it.
+    if (self->output_changed && self->program.runs)
         next = sooner(next, after(self->output_since, OUTPUT_EVERY_MS));
-    if (self->progress_changed)
+    if (self->progress_changed && self->program.runs)
         next = sooner(next, after(self->reported_last, PROGRESS_EVERY_MS));
     if (next.ms == self->timer_armed.ms)
         return;
@@ -114,15 +115,28 @@ static void on_timer(struct supervision *self)
 
 static void on_report(struct supervision *self)
 {
-    switch (program_read_report(&self->program, &self->start_exit_code, &self->start_error)) {
-    case PROGRAM_STARTING:
-        return;
-    case PROGRAM_RUNS:
-        links_announce(&self->links, NEWS_STARTED);
-        return;
-    case PROGRAM_FAILED:
-        self->start_failed = true;
-        return;
+    enum program_news news;
+    struct program_event event;
+    while ((news = program_read(&self->program, &event, &self->start_error))) {
+        switch (news) {
+        case PROGRAM_NO_NEWS:
+            return;
+        case PROGRAM_RUNS:
+            self->layers = event.layers;
+            links_announce(&self->links, NEWS_STARTED);
+            break;
+        case PROGRAM_ENDED:
+            self->tree.main_ended = true;
+            self->tree.main_wait_status = event.wait_status;
+            break;
+        case PROGRAM_FAILED:
+            // A program whose end was asked for may go before its init could say that it ran.
+            if (self->ending.cause != CAUSE_NONE)
+                break;
+            self->start_failed = true;
+            self->start_exit_code = event.exit_code;
+            break;
+        }
     }
 }
 
@@ -172,6 +186,8 @@ static void dispatch(struct supervision *self, const struct pollfd set[AT_COUNT]
 static void announce(struct supervision *self)
 {
     struct mono_time now = clock_mono_now();
+    if (!self->program.runs)
+        return;
     if (self->output_changed && now.ms - self->output_since.ms >= OUTPUT_EVERY_MS) {
         self->output_changed = false;
         self->output_since = now;
@@ -186,8 +202,7 @@ static void announce(struct supervision *self)
 
 static void finish(struct supervision *self)
 {
-    if (self->program.report_fd >= 0)
-        on_report(self);
+    on_report(self);
     on_progress(self);
     capture_finish(&self->out);
     capture_finish(&self->err);

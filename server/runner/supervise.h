@@ -18,6 +18,7 @@ struct supervision {
     struct attempt_dir dir;
     int64_t kill_grace_ms; // from the order
     struct program program;
+    struct start_layers layers; // what the program put upon itself
     struct tree tree;
     struct ending ending;
     struct capture out;

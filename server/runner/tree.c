@@ -4,18 +4,13 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "runner/descendants.h"
+enum {
+    STOP_ROUNDS_MAX = 32 // of one tree_kill; a fork bomb is stopped in a few
+};
 
-static void note_end(struct tree *tree, pid_t pid, int wait_status)
+void tree_fini(struct tree *tree)
 {
-    if (pid == tree->main_pid && !tree->main_ended) {
-        tree->main_ended = true;
-        tree->main_wait_status = wait_status;
-    }
-    if (!tree->is_signalled || !WIFSIGNALED(wait_status))
-        return;
-    int number = WTERMSIG(wait_status);
-    tree->killed_count += number == SIGKILL || number == SIGTERM;
+    descendants_fini(&tree->killed);
 }
 
 void tree_reap(struct tree *tree)
@@ -23,38 +18,106 @@ void tree_reap(struct tree *tree)
     for (;;) {
         int wait_status;
         pid_t pid = waitpid(-1, &wait_status, WNOHANG | __WALL);
-        if (pid > 0)
-            note_end(tree, pid, wait_status);
-        else if (pid == 0)
+        if (pid == 0)
             return;
-        else if (errno != EINTR)
+        if (pid < 0 && errno != EINTR)
             break;
+        if (pid > 0 && pid == tree->carrier_pid) {
+            tree->carrier_ended = true;
+            tree->carrier_wait_status = wait_status;
+        }
     }
     tree->is_empty = true;
+}
+
+// The init in namespaces is bubblewrap's child, until bubblewrap is gone.
+static bool is_carrier(struct tree *tree, const struct descendant *descendant)
+{
+    if (!tree->carrier_pid)
+        return false;
+    if (tree->is_nested && descendant->parent_pid == tree->carrier_pid)
+        tree->init_pid = descendant->pid;
+    return descendant->pid == tree->carrier_pid || descendant->pid == tree->init_pid;
+}
+
+// The job's own, without those that carry it.
+static void find(struct tree *tree, struct descendants *descendants)
+{
+    descendants_find(descendants);
+    size_t kept = 0;
+    for (size_t i = 0; i < descendants->count; i++) {
+        if (!is_carrier(tree, &descendants->list[i]))
+            descendants->list[kept++] = descendants->list[i];
+    }
+    descendants->count = kept;
 }
 
 void tree_terminate(struct tree *tree)
 {
     struct descendants descendants = {0};
-    tree->is_signalled = true;
-    descendants_find(&descendants);
-    descendants_signal(&descendants, SIGTERM);
+    find(tree, &descendants);
+    tree->asked_count += (int64_t)descendants_signal(&descendants, SIGTERM);
     // A stopped process hears nothing else.
     descendants_signal(&descendants, SIGCONT);
     descendants_fini(&descendants);
 }
 
-void tree_kill(struct tree *tree)
+// Each of them once, however often it has to be killed.
+static void count_killed(struct tree *tree, const struct descendants *descendants)
 {
-    tree->is_signalled = true;
-    descendants_kill(NULL, 0);
+    for (size_t i = 0; i < descendants->count; i++) {
+        const struct descendant *descendant = &descendants->list[i];
+        if (descendants_is_alive(descendant) && !descendants_have(&tree->killed, descendant->pid) &&
+            descendants_add(&tree->killed, descendant))
+            tree->killed_count++;
+    }
 }
 
-int tree_count(void)
+static void kill_carriers(struct tree *tree)
+{
+    struct descendants all = {0};
+    descendants_find(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        if (is_carrier(tree, &all.list[i]))
+            descendants_signal_one(&all.list[i], SIGKILL);
+    }
+    descendants_fini(&all);
+}
+
+static void stop_all(struct tree *tree, struct descendants *descendants)
+{
+    size_t before = 0;
+    for (int round = 0; round < STOP_ROUNDS_MAX; round++) {
+        find(tree, descendants);
+        if (descendants->count == before)
+            break;
+        before = descendants->count;
+        descendants_signal(descendants, SIGSTOP);
+    }
+}
+
+void tree_kill(struct tree *tree)
 {
     struct descendants descendants = {0};
-    descendants_find(&descendants);
-    int count = (int)descendants.count;
+    if (tree->is_nested) {
+        find(tree, &descendants);
+        count_killed(tree, &descendants);
+        kill_carriers(tree);
+    } else {
+        stop_all(tree, &descendants);
+        count_killed(tree, &descendants);
+    }
+    descendants_signal(&descendants, SIGKILL);
+    descendants_fini(&descendants);
+}
+
+int tree_count(struct tree *tree)
+{
+    struct descendants descendants = {0};
+    find(tree, &descendants);
+    int count = 0;
+    for (size_t i = 0; i < descendants.count; i++)
+        count += descendants_is_alive(&descendants.list[i]);
     descendants_fini(&descendants);
     return count;
 }

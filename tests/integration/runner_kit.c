@@ -23,10 +23,13 @@
 #include "base/file.h"
 #include "base/id.h"
 
+#define KIT_BWRAP "/usr/bin/bwrap"
+
 static struct {
     char base[PATH_MAX];
     char runner[PATH_MAX];
-} kit;
+    const char *sandbox;
+} kit = {.sandbox = "off"};
 
 // --- the scratch directory
 
@@ -39,6 +42,37 @@ void kit_open(int argc, char **argv)
     user_copy_program(SOMA_RUNNER, kit.runner);
     if (user_is_wanted(argc, argv))
         user_become(kit.base);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--sandbox") == 0)
+            kit.sandbox = kit_has_namespaces() ? "namespaces" : "confined";
+    }
+}
+
+const char *kit_sandbox(void)
+{
+    return kit.sandbox;
+}
+
+bool kit_has_namespaces(void)
+{
+    static int answer = -1;
+    if (answer >= 0)
+        return answer;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (geteuid() == 0 && setresuid(KIT_UID, KIT_UID, KIT_UID))
+            _exit(1);
+        execl(KIT_BWRAP, "bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--",
+              "/bin/true", (char *)NULL);
+        _exit(1);
+    }
+    int wait_status;
+    assert_int_equal(waitpid(pid, &wait_status, 0), pid);
+    answer = wait_status == 0;
+    if (!answer)
+        printf("# no namespaces here: jobs are confined by Landlock and seccomp alone\n");
+    return answer;
 }
 
 void kit_close(void)
@@ -69,6 +103,12 @@ void waiting_step(struct waiting *waiting, const char *for_what)
 
 // --- orders
 
+void attempt_enclose(struct attempt *attempt, const char *sandbox)
+{
+    fields_put_text(&attempt->order, "sandbox", sandbox);
+    fields_put_text(&attempt->order, "bwrap", KIT_BWRAP);
+}
+
 struct attempt *attempt_new(void)
 {
     static int count;
@@ -91,6 +131,7 @@ struct attempt *attempt_new(void)
     fields_put_int(&attempt->order, "wall_time_ms", 60000);
     fields_put_int(&attempt->order, "output_bytes", 1048576);
     fields_put_int(&attempt->order, "kill_grace_ms", 1000);
+    attempt_enclose(attempt, kit.sandbox);
     if (kit_is_root()) {
         fields_put_int(&attempt->order, "uid", KIT_UID);
         fields_put_int(&attempt->order, "gid", KIT_UID);

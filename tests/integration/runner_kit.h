@@ -1,6 +1,8 @@
 // What the tests of soma-runner share: a scratch directory, attempts in it, the real program.
 //
-// As root the jobs run as KIT_UID; with --as-user the whole test becomes that user first.
+// As root the jobs run as KIT_UID; with --as-user the whole test becomes that user first. With
+// --sandbox the jobs run behind the walls that this machine has: in namespaces where bubblewrap can
+// make them, confined elsewhere.
 #ifndef INTEGRATION_RUNNER_KIT_H
 #define INTEGRATION_RUNNER_KIT_H
 
@@ -28,11 +30,15 @@ struct attempt {
     size_t status_length;
 };
 
-// To be called by main before the tests; argv may hold --as-user.
+// To be called by main before the tests; argv may hold --as-user and --sandbox.
 void kit_open(int argc, char **argv);
 void kit_close(void);
 bool kit_is_root(void);
 const char *kit_runner(void);
+// "off", "confined" or "namespaces": what attempt_new puts into its orders.
+const char *kit_sandbox(void);
+// Whether bubblewrap can make namespaces here, tried once.
+bool kit_has_namespaces(void);
 
 // A new attempt whose order has everything but words: PATH, the cookie, the user, wall time 60 s,
 // 1 MiB of output, a second of grace; more is put with attempt->order.
@@ -40,6 +46,8 @@ struct attempt *attempt_new(void);
 // Words of a command, or a script for /bin/sh.
 void attempt_order(struct attempt *attempt, const char *const *words);
 void attempt_order_script(struct attempt *attempt, const char *script);
+// Another sandbox than kit_sandbox.
+void attempt_enclose(struct attempt *attempt, const char *sandbox);
 // Replaces a number of the order, which is written last so that it wins.
 void attempt_limit(struct attempt *attempt, const char *key, int64_t value);
 // Writes the order.

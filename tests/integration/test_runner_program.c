@@ -58,6 +58,8 @@ static struct attempt *run_word(const char *word)
 {
     struct attempt *attempt = attempt_new();
     attempt_order(attempt, (const char *const[]){word, NULL});
+    if (word[0] == '/')
+        fields_put_text(&attempt->order, "read_path", word);
     attempt_run(attempt);
     assert_true(attempt_text_is(attempt, "reason", "start_failed"));
     assert_true(attempt_text_has(attempt, "message", word));
