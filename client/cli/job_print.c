@@ -22,6 +22,16 @@ static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
     pairs_to_json(out, "environment", spec->environment, spec->environment_count);
     out_int_at(out, "source_bytes", (int64_t)spec->source_length);
     out_int_at(out, "stdin_bytes", (int64_t)spec->stdin_length);
+    out_key(out, "files");
+    out_begin(out, '[');
+    for (size_t i = 0; i < spec->file_count; i++) {
+        out_begin(out, '{');
+        out_text_at(out, "path", spec->files[i].path);
+        out_int_at(out, "size_bytes", spec->files[i].size_bytes);
+        out_bool_at(out, "executable", spec->files[i].executable);
+        out_end(out, '}');
+    }
+    out_end(out, ']');
     out_int_at(out, "wall_time_ms", spec->wall_time_ms);
     out_int_at(out, "output_bytes", spec->output_bytes);
     out_int_at(out, "kill_grace_ms", spec->kill_grace_ms);

@@ -10,6 +10,7 @@
 #include "cli/error.h"
 #include "cli/follow.h"
 #include "cli/interrupt.h"
+#include "cli/job_files.h"
 #include "cli/job_print.h"
 #include "cli/job_spec.h"
 #include "cli/list_out.h"
@@ -24,6 +25,8 @@ static int submit(struct cli *cli, const struct options *options, struct soma_jo
     int status = job_spec_read(cli, options, &pool, &spec);
     if (status == STATUS_OK)
         status = cli_connect(cli);
+    if (status == STATUS_OK)
+        status = job_files_send(cli, options, &pool, &spec);
     if (status == STATUS_OK && soma_job_submit(cli->client, &spec, NULL, ret_job, &err) != SOMA_OK)
         status = report_error(cli, &err, "cannot submit the job");
     pool_empty(&pool);

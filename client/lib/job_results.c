@@ -35,6 +35,19 @@ static void read_program(const Pb__JobSpec *message, struct soma_job_spec *spec)
     }
 }
 
+static const struct soma_job_file *read_files(struct reading *reading, Pb__JobFile *const *files,
+                                              size_t count)
+{
+    struct soma_job_file *rows = read_array(reading, count, sizeof *rows);
+    for (size_t i = 0; rows && i < count; i++) {
+        rows[i].path = files[i]->path;
+        rows[i].executable = files[i]->executable;
+        rows[i].upload_id = read_text_or_null(files[i]->upload_id);
+        rows[i].size_bytes = files[i]->size_bytes;
+    }
+    return rows;
+}
+
 static void read_spec(struct reading *reading, const Pb__JobSpec *message,
                       struct soma_job_spec *spec)
 {
@@ -56,6 +69,8 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
     }
     spec->idempotent = message->idempotent;
     spec->keep_ms = message->keep_ms;
+    spec->files = read_files(reading, message->files, message->n_files);
+    spec->file_count = message->n_files;
 }
 
 static struct soma_output_size read_size(const Pb__OutputSize *size)
@@ -224,4 +239,11 @@ void job_report_read(struct reading *reading, struct soma_job_reported *result)
 {
     const Pb__ReportProgressResponse *message = reading->replies->message;
     result->cancel_requested = message->cancel_requested;
+}
+
+void job_upload_read(struct reading *reading, struct soma_job_upload *upload)
+{
+    const Pb__UploadJobFileResponse *message = reading->replies->message;
+    upload->upload_id = message->upload_id;
+    upload->size_bytes = message->size_bytes;
 }

@@ -63,6 +63,25 @@ static void pack_limits(const struct soma_job_spec *spec, Pb__JobSpec *message,
     message->limits = limits;
 }
 
+static Pb__JobFile **pack_files(const struct soma_job_spec *spec, struct packing *packing)
+{
+    if (!pack_has(packing, "spec.files", spec->files, spec->file_count))
+        return NULL;
+    Pb__JobFile **rows = pack_messages(packing, &pb__job_file__descriptor, spec->file_count);
+    for (size_t i = 0; rows && i < spec->file_count; i++) {
+        const struct soma_job_file *file = &spec->files[i];
+        char place[SOMA_FIELD_SIZE];
+        snprintf(place, sizeof place, "spec.files[%zu].path", i);
+        rows[i]->path = pack_text(packing, place, file->path);
+        rows[i]->executable = file->executable;
+        rows[i]->content =
+            pack_bytes(packing, "spec.files.content", file->content, file->content_length);
+        rows[i]->upload_id = pack_text_or_none(file->upload_id);
+        rows[i]->size_bytes = file->size_bytes;
+    }
+    return rows;
+}
+
 static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
                       struct packing *packing)
 {
@@ -87,6 +106,8 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     pack_limits(spec, message, packing);
     message->idempotent = spec->idempotent;
     message->keep_ms = spec->keep_ms;
+    message->files = pack_files(spec, packing);
+    message->n_files = message->files ? spec->file_count : 0;
 }
 
 void job_submit_pack(const struct soma_job_spec *request, struct packing *packing)
@@ -95,6 +116,15 @@ void job_submit_pack(const struct soma_job_spec *request, struct packing *packin
     message->spec = pack_message(packing, &pb__job_spec__descriptor);
     if (message->spec)
         pack_spec(request, message->spec, packing);
+}
+
+void job_upload_pack(const struct soma_job_upload_request *request, struct packing *packing)
+{
+    Pb__UploadJobFileRequest *message = packing->message;
+    message->upload_id = pack_text_or_none(request->upload_id);
+    message->offset = request->offset;
+    message->data = pack_bytes(packing, "data", request->data, request->length);
+    message->end = request->end;
 }
 
 void job_get_pack(const struct soma_job_request *request, struct packing *packing)

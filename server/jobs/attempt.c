@@ -16,6 +16,7 @@
 #include "base/fields.h"
 #include "base/file.h"
 #include "jobs/outcome.h"
+#include "jobs/uploads.h"
 
 enum {
     PASS_THROUGH_MODE = 0711,
@@ -111,6 +112,9 @@ static enum soma_code make_and_put(const struct attempt_root *root, const struct
     FD_CLEANUP int fd = attempt_open(root, job->id, job->status.attempt);
     if (fd < 0)
         return error_set_errno(err, errno, "cannot open jobs/%s", path);
+    code = uploads_move(root, job, err);
+    if (code != SOMA_OK)
+        return code;
     return put_order(fd, order, err);
 }
 

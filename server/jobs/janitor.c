@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "jobs/uploads.h"
 #include "store/jobs.h"
 #include "store/requests.h"
 
@@ -238,6 +239,7 @@ static void look(struct janitor *janitor)
         while (!is_stopping(janitor) && retain(janitor, rules[i]) > 0)
             continue;
     }
+    uploads_sweep(janitor->config.root, janitor->config.writer);
     struct write_op forget = {.apply = apply_forget};
     writer_run(janitor->config.writer, &forget, NULL);
     forget_requests(janitor);

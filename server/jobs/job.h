@@ -70,6 +70,15 @@ struct job_label {
     const char *value;
 };
 
+// A file for the work directory.
+struct job_file {
+    const char *path;
+    bool executable;
+    const uint8_t *content; // where it came with the specification
+    const char *upload_id;  // where it was uploaded; NULL otherwise
+    int64_t size_bytes;
+};
+
 struct job_limits {
     int64_t wall_time_ms;
     int64_t output_bytes; // of each stream
@@ -114,6 +123,8 @@ struct job_spec {
     size_t stdin_length;
     const struct job_variable *environment;
     size_t environment_count;
+    const struct job_file *files; // their paths fit each other
+    size_t file_count;
 };
 
 struct job_output_size {

@@ -61,6 +61,21 @@ static enum soma_code put_program(struct fields_writer *writer, const struct lan
     return SOMA_OK;
 }
 
+static void put_files(struct fields_writer *writer, const struct job_spec *spec)
+{
+    for (size_t i = 0; i < spec->file_count; i++) {
+        const struct job_file *file = &spec->files[i];
+        fields_put_text(writer, "in_path", file->path);
+        if (file->executable)
+            fields_put_int(writer, "in_executable", 1);
+        if (file->upload_id)
+            fields_put_text(writer, "in_upload", file->upload_id);
+        else
+            fields_put(writer, "in_bytes", file->content ? (const void *)file->content : "",
+                       (size_t)file->size_bytes);
+    }
+}
+
 enum soma_code order_write(struct fields_writer *writer, const struct order_settings *settings,
                            const struct job *job, uint32_t attempt, const char *home,
                            struct soma_error *err)
@@ -72,6 +87,7 @@ enum soma_code order_write(struct fields_writer *writer, const struct order_sett
     if (code != SOMA_OK)
         return code;
     put_environment(writer, settings, job, attempt, home);
+    put_files(writer, &job->spec);
     if (job->spec.stdin_length > 0)
         fields_put(writer, "stdin", job->spec.stdin_bytes, job->spec.stdin_length);
     fields_put_int(writer, "wall_time_ms", job->spec.limits.wall_time_ms);

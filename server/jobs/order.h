@@ -2,8 +2,9 @@
 //
 // Fields: version=1, job_id, attempt, argv (one each word), env (one each variable, NAME=VALUE; the
 // complete environment but for SOMA_PROGRESS, which the runner adds), file_name and file_bytes
-// (the source, written into work/), stdin, wall_time_ms, output_bytes, kill_grace_ms; uid and gid
-// only where the runner is to change to them.
+// (the source, written into work/), in_path, in_executable, in_bytes or in_upload (files for work/,
+// again and again; an upload lies in the job's directory `files`), stdin, wall_time_ms,
+// output_bytes, kill_grace_ms; uid and gid only where the runner is to change to them.
 #ifndef JOBS_ORDER_H
 #define JOBS_ORDER_H
 

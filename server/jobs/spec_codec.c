@@ -89,6 +89,21 @@ static void put_head(struct fields_writer *writer, const struct job_spec *spec, 
         put_pair(writer, "label", spec->labels[i].key, spec->labels[i].value, arena);
 }
 
+// A file's fields stand behind its path.
+static void put_files(struct fields_writer *writer, const struct job_spec *spec)
+{
+    for (size_t i = 0; i < spec->file_count; i++) {
+        const struct job_file *file = &spec->files[i];
+        fields_put_text(writer, "file", file->path);
+        put_number(writer, "file_executable", file->executable);
+        put_number(writer, "file_size", file->size_bytes);
+        if (file->upload_id)
+            fields_put_text(writer, "file_upload", file->upload_id);
+        else if (file->size_bytes > 0)
+            fields_put(writer, "file_content", file->content, (size_t)file->size_bytes);
+    }
+}
+
 static void put_body(struct fields_writer *writer, const struct job_spec *spec, struct arena *arena)
 {
     if (spec->source_length > 0)
@@ -97,6 +112,7 @@ static void put_body(struct fields_writer *writer, const struct job_spec *spec, 
         fields_put(writer, "stdin", spec->stdin_bytes, spec->stdin_length);
     for (size_t i = 0; i < spec->environment_count; i++)
         put_pair(writer, "env", spec->environment[i].name, spec->environment[i].value, arena);
+    put_files(writer, spec);
 }
 
 typedef void put_fn(struct fields_writer *writer, const struct job_spec *spec, struct arena *arena);
@@ -126,8 +142,8 @@ enum soma_code spec_encode(const struct job_spec *spec, struct arena *arena,
 {
     struct spec_bytes bytes = {0};
     enum soma_code code = encode(spec, put_head, arena, &bytes.head, &bytes.head_length, err);
-    bool has_body =
-        spec->source_length > 0 || spec->stdin_length > 0 || spec->environment_count > 0;
+    bool has_body = spec->source_length > 0 || spec->stdin_length > 0 ||
+                    spec->environment_count > 0 || spec->file_count > 0;
     if (code == SOMA_OK && has_body)
         code = encode(spec, put_body, arena, &bytes.body, &bytes.body_length, err);
     if (code == SOMA_OK)
@@ -144,6 +160,7 @@ struct decoding {
     const char **argv;
     struct job_label *labels;
     struct job_variable *environment;
+    struct job_file *files;
 };
 
 static bool read_head_field(const struct decoding *decoding, const struct head_field *row,
@@ -196,6 +213,38 @@ static bool read_bytes(const struct decoding *decoding, const struct field *fiel
     return copy != NULL;
 }
 
+// The fields behind the path of the latest file.
+static bool read_file_field(const struct decoding *decoding, const struct field *field)
+{
+    struct job_spec *spec = decoding->spec;
+    struct job_file *file = spec->file_count ? &decoding->files[spec->file_count - 1] : NULL;
+    int64_t number;
+    size_t length;
+    if (field_is(field, "file")) {
+        file = &decoding->files[spec->file_count++];
+        file->path = arena_copy(decoding->arena, field->bytes, field->length);
+        return file->path != NULL;
+    }
+    if (!file)
+        return false;
+    if (field_is(field, "file_content"))
+        return read_bytes(decoding, field, &file->content, &length) && file->content != NULL;
+    if (field_is(field, "file_upload")) {
+        file->upload_id = arena_copy(decoding->arena, field->bytes, field->length);
+        return file->upload_id != NULL;
+    }
+    bool is_size = field_is(field, "file_size");
+    if (!is_size && !field_is(field, "file_executable"))
+        return true; // of a newer version
+    if (!field_to_int(field, &number))
+        return false;
+    if (is_size)
+        file->size_bytes = number;
+    else
+        file->executable = number != 0;
+    return true;
+}
+
 static bool read_list_field(struct decoding *decoding, const struct field *field)
 {
     struct job_spec *spec = decoding->spec;
@@ -216,6 +265,8 @@ static bool read_list_field(struct decoding *decoding, const struct field *field
         return read_bytes(decoding, field, &spec->source, &spec->source_length);
     if (field_is(field, "stdin"))
         return read_bytes(decoding, field, &spec->stdin_bytes, &spec->stdin_length);
+    if (strncmp(field->key, "file", 4) == 0)
+        return read_file_field(decoding, field);
     return true; // of a newer version
 }
 
@@ -230,12 +281,13 @@ static bool read_one(struct decoding *decoding, const struct field *field)
 
 static bool make_lists(struct decoding *decoding, struct fields_reader reader)
 {
-    size_t words = 0, labels = 0, variables = 0;
+    size_t words = 0, labels = 0, variables = 0, files = 0;
     struct field field;
     while (fields_next(&reader, &field)) {
         words += field_is(&field, "arg");
         labels += field_is(&field, "label");
         variables += field_is(&field, "env");
+        files += field_is(&field, "file");
     }
     struct job_spec *spec = decoding->spec;
     struct arena *arena = decoding->arena;
@@ -246,7 +298,10 @@ static bool make_lists(struct decoding *decoding, struct fields_reader reader)
     if (variables > 0)
         spec->environment = decoding->environment =
             arena_calloc(arena, variables, sizeof *decoding->environment);
-    return (!words || spec->argv) && (!labels || spec->labels) && (!variables || spec->environment);
+    if (files > 0)
+        spec->files = decoding->files = arena_calloc(arena, files, sizeof *decoding->files);
+    return (!words || spec->argv) && (!labels || spec->labels) &&
+           (!variables || spec->environment) && (!files || spec->files);
 }
 
 static enum soma_code decode(struct decoding *decoding, const void *bytes, size_t length,

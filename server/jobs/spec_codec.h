@@ -1,6 +1,6 @@
 // A job's specification as bytes (base/fields.h), for the database: a small head that every reader
-// wants, and a body with source, standard input and environment that only a start and GetJob want.
-// The store keeps the two apart and looks into neither; what it filters and orders by (queue,
+// wants, and a body with source, standard input, environment and files that only a start and GetJob
+// want. The store keeps the two apart and looks into neither; what it filters and orders by (queue,
 // priority, not_before, labels, keep_ms) it takes from the struct.
 #ifndef JOBS_SPEC_CODEC_H
 #define JOBS_SPEC_CODEC_H
@@ -12,7 +12,7 @@
 struct spec_bytes {
     const void *head; // never empty
     size_t head_length;
-    const void *body; // NULL where source, stdin and environment are all empty
+    const void *body; // NULL where all of it is empty
     size_t body_length;
 };
 

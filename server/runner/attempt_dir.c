@@ -13,6 +13,7 @@
 
 #include "base/fields.h"
 #include "base/file.h"
+#include "runner/inputs.h"
 
 enum {
     FILE_MODE = 0600,
@@ -114,8 +115,9 @@ static enum soma_code make_work(struct attempt_dir *dir, const struct order *ord
     dir->work_fd = openat(dir->fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (dir->work_fd < 0 || !give_to_user(dir->work_fd, order))
         return cannot(err, "open the work directory");
-    if (!order->file_name)
-        return SOMA_OK;
+    enum soma_code code = inputs_place(dir, order, err);
+    if (code || !order->file_name)
+        return code;
     FD_CLEANUP int fd = make_file(dir->work_fd, order->file_name);
     int errnum = fd < 0 ? errno : fd_write_all(fd, order->file_bytes, order->file_length);
     if (!errnum && !give_to_user(fd, order))

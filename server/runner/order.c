@@ -10,6 +10,7 @@
 
 #include "base/fields.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "wire/limits.h"
 
 // Fields that are one whole number.
@@ -183,6 +184,33 @@ static enum soma_code take_text(struct order *order, const struct field *field,
     return SOMA_OK;
 }
 
+// The fields behind the path of the latest file.
+static enum soma_code take_input(struct order *order, const struct field *field,
+                                 struct soma_error *err)
+{
+    if (field_is(field, "in_path")) {
+        struct order_input *added = &order->inputs[order->input_count++];
+        added->path = text_of(order, field);
+        return is_text(field) && path_is_inside(added->path)
+                   ? SOMA_OK
+                   : refuse(err, "in_path", "leads out of the work directory");
+    }
+    if (order->input_count == 0)
+        return refuse(err, field->key, "stands before any in_path");
+    struct order_input *input = &order->inputs[order->input_count - 1];
+    if (field_is(field, "in_executable")) {
+        input->is_executable = true;
+    } else if (field_is(field, "in_bytes")) {
+        input->bytes = text_of(order, field);
+        input->length = field->length;
+    } else if (field_is(field, "in_upload")) {
+        if (!is_file_name(field))
+            return refuse(err, "in_upload", "is no file's name");
+        input->upload_id = text_of(order, field);
+    }
+    return SOMA_OK;
+}
+
 static enum soma_code take_field(struct order *order, const struct field *field,
                                  struct soma_error *err)
 {
@@ -195,11 +223,13 @@ static enum soma_code take_field(struct order *order, const struct field *field,
         if (field_is(field, number_rows[i].key))
             return take_number(order, field, (enum number)i, err);
     }
+    if (strncmp(field->key, "in_", 3) == 0)
+        return take_input(order, field, err);
     return take_text(order, field, err);
 }
 
 struct counts {
-    size_t argv, env, version;
+    size_t argv, env, inputs, version;
 };
 
 static struct counts count_fields(struct fields_reader reader)
@@ -209,6 +239,7 @@ static struct counts count_fields(struct fields_reader reader)
     while (fields_next(&reader, &field)) {
         counts.argv += field_is(&field, "argv");
         counts.env += field_is(&field, "env");
+        counts.inputs += field_is(&field, "in_path");
         counts.version += field_is(&field, "version");
     }
     return counts;
@@ -240,7 +271,8 @@ static enum soma_code parse(struct order *order, size_t length, struct soma_erro
         return refuse(err, "argv or env", "has too few or too many words");
     order->argv = calloc(counts.argv + 1, sizeof *order->argv);
     order->env = calloc(counts.env + 2, sizeof *order->env);
-    if (!order->argv || !order->env)
+    order->inputs = calloc(counts.inputs + 1, sizeof *order->inputs);
+    if (!order->argv || !order->env || !order->inputs)
         return error_set_no_memory(err);
     struct field field;
     while (!code && fields_next(&reader, &field))
@@ -307,6 +339,7 @@ void order_fini(struct order *order)
 {
     free(order->argv);
     free(order->env);
+    free(order->inputs);
     free(order->bytes);
     *order = (struct order){0};
 }

@@ -5,6 +5,9 @@
 // directory), stdin, wall_time_ms, output_bytes (of each stream), kill_grace_ms, uid and gid (both
 // or none). Unknown fields are skipped. Required: version, argv, wall_time_ms, output_bytes.
 //
+// Of files for the work directory, once for each: in_path, and behind it in_executable, in_bytes or
+// in_upload.
+//
 // Of the sandbox: sandbox (off, confined, namespaces; off where missing), sandbox_required (1: a
 // layer that this machine refuses fails the start), bwrap (bubblewrap's path, for namespaces),
 // network (1: the job may use it), read_path (once for each further path that the job may read),
@@ -40,6 +43,15 @@ struct order_paths {
     size_t count;
 };
 
+// A file for the work directory.
+struct order_input {
+    const char *path;      // path_is_inside
+    const char *upload_id; // its name in the job's directory `files`; NULL: it is bytes
+    const char *bytes;
+    size_t length;
+    bool is_executable;
+};
+
 struct order {
     char *bytes; // owned: the file; the texts below point into it and end in NUL
     char **argv; // owned array, ends with NULL
@@ -50,6 +62,8 @@ struct order {
     const char *file_name; // NULL: no file
     const char *file_bytes;
     size_t file_length;
+    struct order_input *inputs; // owned array
+    size_t input_count;
     const char *stdin_bytes;
     size_t stdin_length; // 0: end of file at once
     int64_t attempt;

@@ -142,6 +142,26 @@ static bool put_environment(Pb__JobSpec *message, const struct job_spec *spec, s
     return true;
 }
 
+// Without their content.
+static bool put_files(Pb__JobSpec *message, const struct job_spec *spec, struct arena *arena)
+{
+    size_t count = spec->file_count;
+    Pb__JobFile *files = arena_calloc(arena, count, sizeof *files);
+    message->files = arena_calloc(arena, count, sizeof *message->files);
+    if (!files || !message->files)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        pb__job_file__init(&files[i]);
+        files[i].path = spec->files[i].path;
+        files[i].executable = spec->files[i].executable;
+        files[i].upload_id = text_of(spec->files[i].upload_id);
+        files[i].size_bytes = spec->files[i].size_bytes;
+        message->files[i] = &files[i];
+    }
+    message->n_files = count;
+    return true;
+}
+
 static Pb__JobLimits *limits_message(const struct job_limits *limits, struct arena *arena)
 {
     NEW_MESSAGE(arena, Pb__JobLimits, pb__job_limits__init, message);
@@ -167,7 +187,8 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
         return message;
     message->stdin.data = (uint8_t *)(uintptr_t)spec->stdin_bytes;
     message->stdin.len = spec->stdin_length;
-    return put_environment(message, spec, arena) ? message : NULL;
+    return put_environment(message, spec, arena) && put_files(message, spec, arena) ? message
+                                                                                    : NULL;
 }
 
 Pb__Job *job_message(const struct job *job, enum job_parts parts, struct engine *engine,

@@ -26,6 +26,7 @@ struct job_service {
                             Pb__##Method##Response_Closure closure, void *call)
 
 JOB_HANDLER(submit_job, SubmitJob);
+JOB_HANDLER(upload_job_file, UploadJobFile);
 JOB_HANDLER(get_job, GetJob);
 JOB_HANDLER(list_jobs, ListJobs);
 JOB_HANDLER(wait_job, WaitJob);

@@ -1,6 +1,10 @@
 // JobService: SubmitJob.
+#include <stdio.h>
+
 #include "jobs/submit.h"
+#include "jobs/uploads.h"
 #include "services/job_service_private.h"
+#include "store/job_uploads.h"
 
 struct submit {
     char id[ID_SIZE];
@@ -8,6 +12,41 @@ struct submit {
     struct spec_bytes bytes;
     int64_t num;
 };
+
+static enum soma_code not_found(size_t i, const char *why, struct soma_error *err)
+{
+    char field[SOMA_FIELD_SIZE];
+    snprintf(field, sizeof field, "spec.files[%zu].upload_id", i);
+    return error_set(err, REASON_UPLOAD_NOT_FOUND, field, "%s: %s", field, why);
+}
+
+// On the writer thread, as is the only one that removes finished uploads: what is found stays.
+static enum soma_code take_upload(const struct attempt_root *root, struct store_txn *txn,
+                                  const struct job_file *file, size_t i, int64_t num,
+                                  struct soma_error *err)
+{
+    bool is_taken = false;
+    enum soma_code code = job_uploads_find(txn, file->upload_id, &is_taken, err);
+    if (code != SOMA_OK)
+        return code;
+    int64_t size_bytes;
+    if (is_taken || !uploads_find(root, file->upload_id, &size_bytes))
+        return not_found(i, "no finished upload, or that of another job", err);
+    if (size_bytes != file->size_bytes)
+        return not_found(i, "the upload has another size", err);
+    return job_uploads_insert(txn, file->upload_id, num, err);
+}
+
+static enum soma_code take_uploads(const struct attempt_root *root, struct store_txn *txn,
+                                   const struct job_spec *spec, int64_t num, struct soma_error *err)
+{
+    enum soma_code code = SOMA_OK;
+    for (size_t i = 0; i < spec->file_count && code == SOMA_OK; i++) {
+        if (spec->files[i].upload_id)
+            code = take_upload(root, txn, &spec->files[i], i, num, err);
+    }
+    return code;
+}
 
 static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *txn,
                                    const ProtobufCMessage **ret_reply, struct soma_error *err)
@@ -27,6 +66,8 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
         .unfinished_max = service->config.unfinished_max,
     };
     enum soma_code code = job_submit(txn, &new, arena, result, err);
+    if (code == SOMA_OK && !result->is_existing)
+        code = take_uploads(service->config.root, txn, &submit->spec, result->row.job.num, err);
     if (code != SOMA_OK)
         return code;
     submit->num = result->row.job.num;

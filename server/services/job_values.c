@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "services/job_file_values.h"
 #include "services/validate.h"
 #include "wire/limits.h"
 
@@ -245,6 +246,8 @@ enum soma_code job_spec_from(const Pb__JobSpec *message, const struct languages 
         code = take_labels(message->labels, message->n_labels, LIMIT_JOB_LABELS, "spec.labels",
                            arena, &spec.labels, err);
     spec.label_count = message->n_labels;
+    if (code == SOMA_OK)
+        code = job_files_from(message, languages, arena, &spec, err);
     if (code == SOMA_OK)
         code = take_limits(message->limits, &spec.limits, err);
     if (code == SOMA_OK)

@@ -5,6 +5,7 @@
 #include "store/job_after.h"
 #include "store/job_counters.h"
 #include "store/job_rows.h"
+#include "store/job_uploads.h"
 
 static const char SQL_TOTALS[] =
     "SELECT revision, queued, running, succeeded, failed, cancelled, timed_out, lost, output_bytes "
@@ -456,6 +457,8 @@ enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_
         code = run_with_num(txn, SQL_DELETE_LABELS, num, err);
     if (code == SOMA_OK && removed.has_attempts)
         code = run_with_num(txn, SQL_DELETE_ATTEMPTS, num, err);
+    if (code == SOMA_OK)
+        code = job_uploads_forget(txn, num, err);
     if (code == SOMA_OK)
         code = counters_move(txn, removed.queue, removed.state, 0, -removed.bytes, &revision, err);
     return code == SOMA_OK ? note_removed(txn, revision, removed.id, now, err) : code;

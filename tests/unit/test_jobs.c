@@ -146,6 +146,11 @@ static const char *const words[] = {"-x", "", "two words\nand a line", "naïve"}
 static const struct job_label some_labels[] = {{"team", "a=b"}, {"k", ""}};
 static const struct job_variable some_variables[] = {{"A", "1=2\n3"}, {"B_2", ""}};
 
+static const struct job_file some_files[] = {
+    {"a/b", true, (const uint8_t *)"\0\n\xff", NULL, 3},
+    {"c", false, NULL, "some", 5000000000},
+};
+
 static struct job_spec full_spec(void)
 {
     return (struct job_spec){
@@ -167,6 +172,8 @@ static struct job_spec full_spec(void)
         .stdin_length = 2,
         .environment = some_variables,
         .environment_count = 2,
+        .files = some_files,
+        .file_count = 2,
     };
 }
 
@@ -208,6 +215,15 @@ static void a_specification_comes_back_whole(void **state)
     assert_string_equal(back.environment[0].name, "A");
     assert_string_equal(back.environment[0].value, "1=2\n3");
     assert_string_equal(back.environment[1].value, "");
+    assert_int_equal(back.file_count, 2);
+    assert_string_equal(back.files[0].path, "a/b");
+    assert_true(back.files[0].executable);
+    assert_int_equal(back.files[0].size_bytes, 3);
+    assert_memory_equal(back.files[0].content, "\0\n\xff", 3);
+    assert_null(back.files[0].upload_id);
+    assert_string_equal(back.files[1].upload_id, "some");
+    assert_int_equal(back.files[1].size_bytes, 5000000000);
+    assert_false(back.files[1].executable);
     arena_fini(&arena);
 }
 

@@ -46,6 +46,22 @@ struct soma_pair {
     const char *value;
 };
 
+// A file for the work directory, there before the program starts.
+struct soma_job_file {
+    // Relative: names separated by '/', none of them empty, "." or "..". At most 1 024 bytes. No
+    // file stands twice, or below another.
+    const char *path;
+    bool executable;
+    // Either the file itself, of all files together at most 1 MiB (NULL in what soma_job_get
+    // gives) …
+    const void *content;
+    size_t content_length;
+    // … or, where this is not NULL, what soma_job_upload said, which is the job's from then on.
+    const char *upload_id;
+    // Of an upload. From soma_job_get: of either.
+    int64_t size_bytes;
+};
+
 struct soma_job_spec {
     size_t struct_size;
     // Either source text for an interpreter that the server knows by name ("python", "sh", …) …
@@ -77,6 +93,9 @@ struct soma_job_spec {
     bool idempotent;
     // How long the finished job is kept. 0: 7 days.
     int64_t keep_ms;
+    // At most 2 000.
+    const struct soma_job_file *files;
+    size_t file_count;
 };
 #define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
 
@@ -96,7 +115,7 @@ struct soma_output_size {
 
 struct soma_job {
     const char *id;
-    // Whole only from soma_job_get; elsewhere without source, stdin and environment. Its
+    // Whole only from soma_job_get; elsewhere without source, stdin, environment and files. Its
     // struct_size is set.
     struct soma_job_spec spec;
     enum soma_job_state state;
@@ -130,6 +149,28 @@ SOMA_API int soma_job_exit_status(const struct soma_job *job);
 
 // On disk when it returns. The job is without spec.
 SOMA_METHOD(job_submit, soma_job_spec, soma_job);
+
+struct soma_job_upload_request {
+    size_t struct_size;
+    // NULL: a new upload, with its first piece. An upload that gets no piece for a day, and is no
+    // job's, is removed.
+    const char *upload_id;
+    // Where the piece belongs; a piece may be sent again.
+    int64_t offset;
+    // At most 1 MiB; a file may have 4 GiB.
+    const void *data;
+    size_t length;
+    // This is the last one: the file is on disk when the call returns, and may be given to
+    // soma_job_submit, once.
+    bool end;
+};
+#define SOMA_JOB_UPLOAD_REQUEST_INIT SOMA_INIT(struct soma_job_upload_request)
+
+struct soma_job_upload {
+    const char *upload_id;
+    int64_t size_bytes;
+};
+SOMA_METHOD(job_upload, soma_job_upload_request, soma_job_upload);
 
 struct soma_job_request {
     size_t struct_size;

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Files in and out of jobs, with the command line.
+# shellcheck disable=SC1091,SC2016,SC2154
+cd "$(dirname "$0")" || exit 1
+. ./harness.sh
+start_server || exit 1
+
+test_files_and_directories_go_with_a_job() {
+    mkdir -p "$scratch/tree/sub"
+    echo one >"$scratch/tree/one"
+    echo two >"$scratch/tree/sub/two"
+    printf '#!/bin/sh\necho tool\n' >"$scratch/tool"
+    chmod +x "$scratch/tool"
+    ln -s /etc/passwd "$scratch/tree/link"
+    expect 0 soma run -q -F "$scratch/tree" --file "$scratch/tool:bin/run" -- \
+        sh -c 'find . -type f | sort; cat tree/sub/two; bin/run; ls tree/link 2>/dev/null; true'
+    out_is "./bin/run
+./tree/one
+./tree/sub/two
+two
+tool"
+    expect 0 soma run -q --file "$scratch/tree/:." -- cat one sub/two
+    out_is "one
+two"
+    err_is ""
+}
+
+test_what_is_left_out_is_said() {
+    mkdir -p "$scratch/odd"
+    ln -s /etc/passwd "$scratch/odd/link"
+    echo x >"$scratch/odd/x"
+    expect 0 soma submit --file "$scratch/odd" -- true
+    err_has "odd/link is left out: it is no regular file"
+}
+
+test_a_large_file_arrives_as_it_was() {
+    head -c 3500000 /dev/urandom >"$scratch/large"
+    expect 0 soma run -q -F "$scratch/large" -- sha256sum large
+    is "$(cut -d' ' -f1 "$scratch/out")" "$(sha256sum "$scratch/large" | cut -d' ' -f1)"
+    local id
+    id=$(soma submit -q -F "$scratch/large:in/put" -- true)
+    is "$(soma -o json show "$id" | jq -c '.files')" '[{"path":"in/put","size_bytes":3500000,"executable":false}]'
+}
+
+test_many_files_arrive() {
+    mkdir -p "$scratch/many"
+    local i
+    for i in $(seq 300); do head -c 5000 /dev/zero >"$scratch/many/f$i"; done
+    expect 0 soma run -q -F "$scratch/many" -- sh -c 'cat many/* | wc -c'
+    out_is 1500000
+}
+
+test_bad_names_are_refused_before_anything_runs() {
+    echo x >"$scratch/plain"
+    expect 2 soma submit -F "$scratch/plain:../plain" -- true
+    err_has "plain path below the work directory"
+    expect 2 soma submit -F "$scratch/plain:a" -F "$scratch/plain:a/b" -- true
+    err_has "stands in the place of"
+    expect 1 soma submit -F "$scratch/nowhere" -- true
+    err_has "cannot read"
+    expect 2 soma submit -F ":x" -- true
+    err_has "PATH[:NAME]"
+}
+
+run_tests
