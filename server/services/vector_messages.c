@@ -293,7 +293,7 @@ enum soma_code message_from_collection(const struct collection_row *row, struct 
     message->sequence = row->sequence;
     message->record_count = row->record_count;
     message->memory_bytes = vectors_memory_bytes(vectors, row->uid);
-    message->index_kind = index_exact.name;
+    message->index_kind = "exact";
     *ret_message = message;
     return messages_from_metadata(row->metadata, arena, &message->n_metadata, &message->metadata,
                                   err);

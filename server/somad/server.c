@@ -16,7 +16,7 @@
 #include "somad/stats.h"
 #include "store/store.h"
 #include "store/writer.h"
-#include "vectors/kernels.h"
+#include "vectors/kernels/kernels.h"
 #include "wire/limits.h"
 
 enum {

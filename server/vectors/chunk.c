@@ -28,17 +28,13 @@ struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim)
     atomic_init(&chunk->count, 0);
     chunk->capacity = capacity;
     chunk->vectors = alloc_aligned((size_t)capacity * dim * sizeof *chunk->vectors);
-    chunk->nums = malloc(capacity * sizeof *chunk->nums);
-    chunk->born = malloc(capacity * sizeof *chunk->born);
-    chunk->dead = malloc(capacity * sizeof *chunk->dead);
-    chunk->ids = malloc(capacity * sizeof *chunk->ids);
-    if (!chunk->vectors || !chunk->nums || !chunk->born || !chunk->dead || !chunk->ids) {
+    chunk->rows = malloc(capacity * sizeof *chunk->rows);
+    if (!chunk->vectors || !chunk->rows) {
         chunk_release(chunk);
         return NULL;
     }
     chunk->bytes =
-        sizeof *chunk + capacity * ((size_t)dim * sizeof *chunk->vectors + sizeof *chunk->nums +
-                                    sizeof *chunk->born + sizeof *chunk->dead + sizeof *chunk->ids);
+        sizeof *chunk + capacity * ((size_t)dim * sizeof *chunk->vectors + sizeof *chunk->rows);
     return chunk;
 }
 
@@ -57,10 +53,7 @@ void chunk_release(struct row_chunk *chunk)
         chunk->texts = next;
     }
     free(chunk->vectors);
-    free(chunk->nums);
-    free(chunk->born);
-    free(chunk->dead);
-    free(chunk->ids);
+    free(chunk->rows);
     free(chunk);
 }
 
@@ -89,11 +82,14 @@ float *chunk_append(struct row_chunk *chunk, uint32_t dim, int64_t num, const ch
     char *text = add_text(chunk, id);
     if (!text)
         return NULL;
-    chunk->nums[row] = num;
-    chunk->born[row] = born;
-    atomic_init(&chunk->dead[row], INT64_MAX);
-    chunk->ids[row] = text;
-    return chunk->vectors + (size_t)row * dim;
+    float *vector = chunk->vectors + (size_t)row * dim;
+    chunk->rows[row] = (struct row){.num = num,
+                                    .born = born,
+                                    .dead = INT64_MAX,
+                                    .id = text,
+                                    .vector = vector,
+                                    .node = ROW_WAITING};
+    return vector;
 }
 
 void chunk_publish(struct row_chunk *chunk)
@@ -101,11 +97,33 @@ void chunk_publish(struct row_chunk *chunk)
     atomic_fetch_add_explicit(&chunk->count, 1, memory_order_release);
 }
 
+void chunk_settle(struct row_chunk *chunk, uint32_t row, uint32_t node)
+{
+    atomic_store_explicit(&chunk->rows[row].node, node, memory_order_release);
+    if (node == ROW_UNFIT)
+        atomic_fetch_add_explicit(&chunk->alone, 1, memory_order_relaxed);
+    if (node != ROW_WAITING)
+        atomic_fetch_add_explicit(&chunk->settled, 1, memory_order_release);
+}
+
+uint32_t chunk_claim(struct row_chunk *chunk, uint32_t max, uint32_t *ret_first)
+{
+    uint32_t first = atomic_load_explicit(&chunk->claimed, memory_order_relaxed);
+    uint32_t count;
+    do {
+        uint32_t there = atomic_load_explicit(&chunk->count, memory_order_acquire);
+        count = there > first ? there - first : 0;
+        count = count < max ? count : max;
+    } while (count && !atomic_compare_exchange_weak(&chunk->claimed, &first, first + count));
+    *ret_first = first;
+    return count;
+}
+
 void chunk_kill(struct row_chunk *chunk, uint32_t row, int64_t sequence)
 {
-    if (atomic_load_explicit(&chunk->dead[row], memory_order_relaxed) != INT64_MAX)
+    if (atomic_load_explicit(&chunk->rows[row].dead, memory_order_relaxed) != INT64_MAX)
         return;
-    atomic_store_explicit(&chunk->dead[row], sequence, memory_order_relaxed);
+    atomic_store_explicit(&chunk->rows[row].dead, sequence, memory_order_relaxed);
     chunk->dead_count++;
     if (sequence > chunk->last_dead)
         chunk->last_dead = sequence;

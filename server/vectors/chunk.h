@@ -15,6 +15,13 @@ float *chunk_append(struct row_chunk *chunk, uint32_t dim, int64_t num, const ch
                     int64_t born);
 void chunk_publish(struct row_chunk *chunk);
 
+// The row has got its place in the graph, or will have none (rows.h); from any one thread.
+void chunk_settle(struct row_chunk *chunk, uint32_t row, uint32_t node);
+
+// Takes up to max rows for the graph that nobody took before; from any thread. Returns how many,
+// from *ret_first on.
+uint32_t chunk_claim(struct row_chunk *chunk, uint32_t max, uint32_t *ret_first);
+
 void chunk_kill(struct row_chunk *chunk, uint32_t row, int64_t sequence);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "vectors/collection_private.h"
+#include "vectors/index/graph.h"
 
 // --- the table
 
@@ -257,7 +258,7 @@ enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequ
     if (!code && collection->state != COLLECTION_LOADED)
         code = error_set_no_memory(err);
     if (!code)
-        reader->rows = rows_take_set(collection->rows);
+        reader->view.rows = rows_take(collection->rows, &reader->view.graph);
     pthread_mutex_unlock(&vectors->lock);
     return code;
 }
@@ -265,7 +266,8 @@ enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequ
 void collection_read_end(struct collection_reader *reader)
 {
     struct vectors *vectors = reader->vectors;
-    row_set_release(reader->rows);
+    row_set_release(reader->view.rows);
+    graph_release(reader->view.graph);
     pthread_mutex_lock(&vectors->lock);
     struct collection_reader **at = &reader->collection->readers;
     while (*at != reader)

@@ -34,7 +34,7 @@ struct collection_reader {
     struct vectors *vectors;
     struct collection *collection;
     int64_t floor; // rows that died after it stay
-    struct row_set *rows;
+    struct index_view view;
     struct collection_reader *next; // of the same collection, under the lock
 };
 
@@ -43,7 +43,7 @@ struct collection_reader {
 enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
                                      struct mono_time deadline,
                                      struct collection_reader *ret_reader, struct soma_error *err);
-// Waits until memory has reached the sequence, then leaves the rows in reader->rows.
+// Waits until memory has reached the sequence, then leaves them in reader->view.
 enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequence,
                                   struct mono_time deadline, struct soma_error *err);
 void collection_read_end(struct collection_reader *reader);

@@ -134,15 +134,16 @@ static enum soma_code search(struct query_answer *answer, const struct query_req
                                         .sequence = answer->row.sequence,
                                         .only = request->filter ? &matches.set : NULL,
                                         .deadline = request->deadline};
+    struct index_report report = {.kind = "exact"};
     if (!request->filter || matches.set.count)
-        code = index_exact.search(answer->reader.rows, &search, answer->results, err);
+        code = index_search(&answer->reader.view, &search, answer->results, &report, err);
     for (size_t i = 0; i < answer->query_count && !code; i++)
         topk_sort(&answer->results[i]);
     if (request->filter)
-        snprintf(answer->plan, PLAN_SIZE, "%s, filtered %zu of %lld", index_exact.name,
+        snprintf(answer->plan, PLAN_SIZE, "%s, filtered %zu of %lld", report.kind,
                  matches.set.count, (long long)answer->row.record_count);
     else
-        snprintf(answer->plan, PLAN_SIZE, "%s", index_exact.name);
+        snprintf(answer->plan, PLAN_SIZE, "%s", report.kind);
     filter_matches_fini(&matches);
     return code;
 }

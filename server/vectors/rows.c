@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "vectors/chunk.h"
-#include "vectors/kernels.h"
+#include "vectors/index/graph.h"
+#include "vectors/kernels/kernels.h"
 
 enum {
     CHUNK_BYTES = 4 << 20, // of vectors in a full-grown chunk
@@ -42,20 +43,42 @@ static struct row_set *set_new(uint32_t count)
 
 void row_set_release(struct row_set *set)
 {
-    if (!set || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) > 1)
-        return;
-    for (uint32_t i = 0; i < set->count; i++)
-        chunk_release(set->chunks[i]);
-    free(set);
+    while (set && atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) == 1) {
+        struct row_set *newer = set->newer;
+        for (uint32_t i = 0; i < set->count; i++)
+            chunk_release(set->chunks[i]);
+        free(set);
+        set = newer;
+    }
 }
 
 struct row_set *rows_take_set(struct rows *rows)
 {
+    struct graph *graph;
+    struct row_set *set = rows_take(rows, &graph);
+    graph_release(graph);
+    return set;
+}
+
+struct row_set *rows_take(struct rows *rows, struct graph **ret_graph)
+{
     pthread_mutex_lock(&rows->lock);
     struct row_set *set = rows->set;
     atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+    if (rows->graph)
+        graph_hold(rows->graph);
+    *ret_graph = rows->graph;
     pthread_mutex_unlock(&rows->lock);
     return set;
+}
+
+void rows_set_graph(struct rows *rows, struct graph *graph)
+{
+    pthread_mutex_lock(&rows->lock);
+    struct graph *old = rows->graph;
+    rows->graph = graph;
+    pthread_mutex_unlock(&rows->lock);
+    graph_release(old);
 }
 
 // A copy of the set with room for one chunk more than it has, unless there is an empty place.
@@ -81,6 +104,8 @@ static void set_swap(struct rows *rows, struct row_set *set)
     pthread_mutex_lock(&rows->lock);
     struct row_set *old = rows->set;
     rows->set = set;
+    old->newer = set;
+    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
     pthread_mutex_unlock(&rows->lock);
     row_set_release(old);
 }
@@ -111,6 +136,7 @@ void rows_free(struct rows *rows)
     if (!rows)
         return;
     row_set_release(rows->set);
+    graph_release(rows->graph);
     pthread_mutex_destroy(&rows->lock);
     row_map_fini(&rows->map);
     free(rows);
@@ -216,16 +242,24 @@ static bool chunk_is_gone(const struct row_chunk *chunk, int64_t floor)
     return count_of(chunk) && chunk->dead_count == count_of(chunk) && chunk->last_dead <= floor;
 }
 
+// No row of it is about to get a place in the graph: then it may move.
+static bool chunk_is_settled(const struct rows *rows, const struct row_chunk *chunk)
+{
+    return !rows->graph ||
+           atomic_load_explicit(&chunk->settled, memory_order_acquire) == count_of(chunk);
+}
+
 // Full, and at least half of it dead.
 static bool chunk_is_sparse(const struct rows *rows, uint32_t place)
 {
     const struct row_chunk *chunk = rows->set->chunks[place];
-    return chunk && place != rows->tail && chunk->dead_count * 2 >= count_of(chunk);
+    return chunk && place != rows->tail && chunk->dead_count * 2 >= count_of(chunk) &&
+           chunk_is_settled(rows, chunk);
 }
 
 static bool row_is_needed(const struct row_chunk *chunk, uint32_t row, int64_t floor)
 {
-    return atomic_load_explicit(&chunk->dead[row], memory_order_relaxed) > floor;
+    return atomic_load_explicit(&chunk->rows[row].dead, memory_order_relaxed) > floor;
 }
 
 static uint32_t needed_count(const struct row_chunk *chunk, int64_t floor)
@@ -242,14 +276,19 @@ static bool copy_needed(struct row_chunk *to, const struct row_chunk *from, uint
     for (uint32_t row = 0; row < count_of(from); row++) {
         if (!row_is_needed(from, row, floor))
             continue;
-        float *vector = chunk_append(to, dim, from->nums[row], from->ids[row], from->born[row]);
+        const struct row *old = &from->rows[row];
+        float *vector = chunk_append(to, dim, old->num, old->id, old->born);
         if (!vector)
             return false;
-        memcpy(vector, from->vectors + (size_t)row * dim, dim * sizeof *vector);
-        int64_t dead = atomic_load_explicit(&from->dead[row], memory_order_relaxed);
+        memcpy(vector, old->vector, dim * sizeof *vector);
+        int64_t dead = atomic_load_explicit(&old->dead, memory_order_relaxed);
         if (dead != INT64_MAX)
             chunk_kill(to, count_of(to), dead);
+        uint32_t node = atomic_load_explicit(&old->node, memory_order_relaxed);
+        chunk_settle(to, count_of(to), node);
         chunk_publish(to);
+        if (node != ROW_WAITING)
+            atomic_store(&to->claimed, count_of(to));
     }
     return true;
 }
@@ -268,6 +307,20 @@ static struct row_chunk *merged_new(const struct rows *rows, const uint32_t *pla
     return merged;
 }
 
+// The graph's nodes follow the rows: to where copy_needed brought them, or to nothing.
+static void move_nodes(const struct rows *rows, const uint32_t *places, size_t place_count,
+                       struct row_chunk *merged, int64_t floor)
+{
+    uint32_t copied = 0;
+    for (size_t i = 0; rows->graph && i < place_count; i++) {
+        struct row_chunk *chunk = rows->set->chunks[places[i]];
+        for (uint32_t row = 0; row < count_of(chunk); row++) {
+            bool is_needed = row_is_needed(chunk, row, floor);
+            graph_move(rows->graph, &chunk->rows[row], is_needed ? &merged->rows[copied++] : NULL);
+        }
+    }
+}
+
 // Puts one chunk, or none where no row is needed, in the place of those listed.
 static bool merge(struct rows *rows, const uint32_t *places, size_t place_count, uint32_t needed,
                   int64_t floor)
@@ -279,6 +332,7 @@ static bool merge(struct rows *rows, const uint32_t *places, size_t place_count,
         chunk_release(merged);
         return false;
     }
+    move_nodes(rows, places, place_count, merged, floor);
     for (size_t i = 0; i < place_count; i++) {
         atomic_fetch_sub(&rows->bytes, set->chunks[places[i]]->bytes);
         chunk_release(set->chunks[places[i]]);
@@ -289,8 +343,8 @@ static bool merge(struct rows *rows, const uint32_t *places, size_t place_count,
     set->chunks[places[0]] = merged;
     set_swap(rows, set);
     for (uint32_t row = 0; row < needed; row++) {
-        if (atomic_load_explicit(&merged->dead[row], memory_order_relaxed) == INT64_MAX)
-            row_map_put(&rows->map, (struct row_place){merged->nums[row], places[0], row});
+        if (atomic_load_explicit(&merged->rows[row].dead, memory_order_relaxed) == INT64_MAX)
+            row_map_put(&rows->map, (struct row_place){merged->rows[row].num, places[0], row});
     }
     atomic_fetch_add(&rows->bytes, merged ? merged->bytes : 0);
     return true;
@@ -305,7 +359,7 @@ static size_t merge_candidates(const struct rows *rows, int64_t floor,
     uint32_t needed = 0;
     for (uint32_t place = 0; place < rows->set->count && count < CANDIDATES_MAX; place++) {
         const struct row_chunk *chunk = rows->set->chunks[place];
-        if (chunk && chunk_is_gone(chunk, floor)) {
+        if (chunk && chunk_is_gone(chunk, floor) && chunk_is_settled(rows, chunk)) {
             ret_places[0] = place;
             *ret_needed = 0;
             return 1;

@@ -19,30 +19,48 @@
 #include "vectors/row_map.h"
 
 struct text_block;
+struct graph;
 
 enum {
     ROW_ALIGNMENT = 64,
-    // What a row takes beside its vector: number, born, dead, id and its place in the map.
+    // What a row takes beside its vector: its head, a short id and its place in the map.
     ROW_OVERHEAD_BYTES = 112
+};
+
+// Values of row.node that are no node of the graph.
+#define ROW_WAITING UINT32_MAX       // not yet indexed: searched exactly
+#define ROW_UNFIT   (UINT32_MAX - 1) // never indexed, as its numbers are too large for codes: exactly
+#define ROW_PASSED  (UINT32_MAX - 2) // died before it was indexed
+
+struct row {
+    int64_t num; // the record's number
+    int64_t born;
+    _Atomic int64_t dead; // INT64_MAX: alive
+    const char *id;       // in the chunk's texts
+    const float *vector;  // float[dim], in the chunk
+    _Atomic uint32_t node;
 };
 
 struct row_chunk {
     atomic_uint refs;
     uint32_t capacity;
-    atomic_uint count;   // rows there are; those below never change but for `dead`
-    uint32_t dead_count; // the changer's
-    int64_t last_dead;   // the changer's: the latest `dead`
-    float *vectors;      // float[capacity][dim]
-    int64_t *nums;       // the records' numbers
-    int64_t *born;
-    _Atomic int64_t *dead;    // INT64_MAX: alive
-    const char **ids;         // in texts
+    atomic_uint count;        // rows there are; those below never change but for `dead` and `node`
+    atomic_uint claimed;      // rows that the graph's builders have taken, from the first on
+    atomic_uint settled;      // rows whose node is no longer ROW_WAITING
+    atomic_uint alone;        // of these, ROW_UNFIT
+    uint32_t dead_count;      // the changer's
+    int64_t last_dead;        // the changer's: the latest `dead`
+    float *vectors;           // float[capacity][dim]
+    struct row *rows;         // [capacity]
     struct text_block *texts; // newest first
     size_t bytes;             // of all of this
 };
 
+// A set holds the one that came after it, so that a row which the graph points to, and which may
+// have moved meanwhile, stays as long as the reader.
 struct row_set {
     atomic_uint refs;
+    struct row_set *newer; // owned reference; NULL: this is the latest
     uint32_t count;
     struct row_chunk *chunks[]; // owned references; NULL: an empty place
 };
@@ -51,8 +69,9 @@ struct rows {
     uint32_t dim;
     bool is_normalised;    // rows are kept with length 1
     size_t expected_count; // when it was made
-    pthread_mutex_t lock;  // guards `set` against readers that take it; the changer reads freely
+    pthread_mutex_t lock;  // guards `set` and `graph` for who takes them; the changer reads freely
     struct row_set *set;
+    struct graph *graph; // owned reference; NULL: there is none, and all is searched exactly
     uint32_t tail;       // place of the chunk that gets rows; UINT32_MAX: none
     struct row_map map;  // the changer's
     atomic_size_t bytes; // of memory; readable from any thread
@@ -79,11 +98,15 @@ size_t rows_living_count(const struct rows *rows);
 // A reference to the chunks of now; given back by row_set_release (which takes NULL).
 struct row_set *rows_take_set(struct rows *rows);
 void row_set_release(struct row_set *set);
+// The same with the graph over them, given back by graph_release.
+struct row_set *rows_take(struct rows *rows, struct graph **ret_graph);
+// The changer's; takes the reference. NULL: everything is searched exactly from now on.
+void rows_set_graph(struct rows *rows, struct graph *graph);
 
-static inline bool row_is_alive(const struct row_chunk *chunk, uint32_t row, int64_t sequence)
+static inline bool row_is_alive(const struct row *row, int64_t sequence)
 {
-    return chunk->born[row] <= sequence &&
-           sequence < atomic_load_explicit(&chunk->dead[row], memory_order_relaxed);
+    return row->born <= sequence &&
+           sequence < atomic_load_explicit(&row->dead, memory_order_relaxed);
 }
 
 #endif

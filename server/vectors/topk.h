@@ -38,6 +38,15 @@ static inline void topk_offer(struct topk *topk, double distance, int64_t num, c
     topk_put(topk, &(struct hit){distance, num, id});
 }
 
+static inline bool topk_has(const struct topk *topk, int64_t num)
+{
+    for (uint32_t i = 0; i < topk->count; i++) {
+        if (topk->hits[i].num == num)
+            return true;
+    }
+    return false;
+}
+
 // Nearest first; nothing can be offered afterwards.
 void topk_sort(struct topk *topk);
 

@@ -1,18 +1,17 @@
-#include "vectors/kernels.h"
+#include "vectors/kernels/kernels.h"
 
 #include <math.h>
 
-#include "vectors/kernels_tables.h"
+#include "vectors/kernels/tables.h"
 
 const struct kernels *const kernel_table[] = {
 #if defined(__x86_64__)
-    &kernels_avx512,
+    &kernels_avx512_vnni, &kernels_avx512,
     &kernels_avx2,
 #elif defined(__aarch64__)
     &kernels_neon,
 #endif
-    &kernels_portable,
-    NULL,
+    &kernels_portable,    NULL,
 };
 
 const struct kernels *kernels_best(void)

@@ -3,7 +3,8 @@
 //     vf_zero()     vf_load(p)     vf_load_tail(p, count), the lanes from count on are 0
 //     vf_sub(a, b)  vf_fma(a, b, c) = a × b + c     vf_sum(v), of all lanes
 //     TILE_QUERIES, TILE_ROWS: pairs that are worked on at once, as many as the registers hold
-// It then has tile_dot and tile_squared_distance, which are kernel_fn.
+// It then has tile_dot and tile_squared_distance, which are kernel_fn, and apart_dot and
+// apart_squared_distance, which are kernel_rows_fn.
 //
 // Every pair has one accumulator and sums in the same order whatever the shape of its tile.
 // No include guard: included once by each kernels_*.c.
@@ -98,4 +99,46 @@ static void tile_squared_distance(const float *queries, size_t query_count, cons
                                   size_t row_count, size_t dim, float *ret)
 {
     tile_all(queries, query_count, rows, row_count, dim, false, ret);
+}
+
+// Four rows that lie apart; a pair sums in the same order as above.
+TILE_INLINE void apart(const float *query, const float *const *rows, int row_count, size_t dim,
+                       bool is_dot, float *ret)
+{
+    VF sums[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
+    size_t at = 0;
+    for (; at + VF_LANES <= dim; at += VF_LANES) {
+        VF q = vf_load(query + at);
+#pragma GCC unroll 4
+        for (int r = 0; r < row_count; r++)
+            sums[r] = pair_step(q, vf_load(rows[r] + at), sums[r], is_dot);
+    }
+    for (int r = 0; at < dim && r < row_count; r++)
+        sums[r] = pair_step(vf_load_tail(query + at, dim - at),
+                            vf_load_tail(rows[r] + at, dim - at), sums[r], is_dot);
+#pragma GCC unroll 4
+    for (int r = 0; r < row_count; r++)
+        ret[r] = vf_sum(sums[r]);
+}
+
+TILE_INLINE void apart_all(const float *query, const float *const *rows, size_t row_count,
+                           size_t dim, bool is_dot, float *ret)
+{
+    size_t r = 0;
+    for (; r + 4 <= row_count; r += 4)
+        apart(query, rows + r, 4, dim, is_dot, ret + r);
+    for (; r < row_count; r++)
+        apart(query, rows + r, 1, dim, is_dot, ret + r);
+}
+
+static void apart_dot(const float *query, const float *const *rows, size_t row_count, size_t dim,
+                      float *ret)
+{
+    apart_all(query, rows, row_count, dim, true, ret);
+}
+
+static void apart_squared_distance(const float *query, const float *const *rows, size_t row_count,
+                                   size_t dim, float *ret)
+{
+    apart_all(query, rows, row_count, dim, false, ret);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // queries is float[query_count][dim], rows float[row_count][dim], both row-major, of any alignment;
 // ret is float[query_count][row_count]. Each row is read from memory once for all queries when the
@@ -16,11 +17,50 @@
 typedef void kernel_fn(const float *queries, size_t query_count, const float *rows,
                        size_t row_count, size_t dim, float *ret);
 
+// The same for one query and rows that lie apart, bit by bit: ret is float[row_count].
+typedef void kernel_rows_fn(const float *query, const float *const *rows, size_t row_count,
+                            size_t dim, float *ret);
+
+enum {
+    // Codes are padded with zeros to a multiple of it, so that kernels of codes know no tails.
+    CODE_BLOCK = 32,
+    CODE_STEPS_MAX = 8191
+};
+
+// What stands behind the components of an int8 or int4 code: x ≈ scale × c + offset.
+struct code_tail {
+    float scale;
+    float offset;
+    float norm; // Σ x² of what the code says
+};
+
+// A query as kernels of codes want it; who made it says where it lies. Components from the
+// dimension on are 0.
+struct code_query {
+    size_t padded;        // components, a multiple of CODE_BLOCK
+    const float *numbers; // float[padded]
+    const int16_t *steps; // int16_t[padded], at most CODE_STEPS_MAX: q ≈ step × steps
+    float step;
+    float sum;   // Σ q
+    float norm;  // Σ q²
+    bool is_dot; // distances are -q·x; otherwise Σ (q - x)²
+};
+
+// Distances from the query to the codes with the given numbers; the code of n starts at
+// codes + n × stride. The sums over int8 and int4 codes are of whole numbers, and exact.
+typedef void kernel_code_fn(const struct code_query *query, const uint8_t *codes, size_t stride,
+                            const uint32_t *numbers, size_t count, float *ret);
+
 struct kernels {
     const char *name;            // "avx512", for GetServerInfo
     bool (*is_usable)(void);     // on this CPU
     kernel_fn *dot;              // Σ q·x
     kernel_fn *squared_distance; // Σ (q - x)²
+    kernel_rows_fn *dot_rows;
+    kernel_rows_fn *squared_distance_rows;
+    kernel_code_fn *bf16; // uint16_t[padded], the upper half of a float each
+    kernel_code_fn *int8; // int8_t[padded], tail
+    kernel_code_fn *int4; // blocks of 16 bytes, tail: low halves are components 0 to 15 of 32
 };
 
 // The kernels compiled in, best first; the last is portable and always usable. Ends with NULL.

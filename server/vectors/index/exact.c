@@ -14,6 +14,7 @@ enum {
 
 struct scan {
     const struct index_search *search;
+    bool only_waiting;
     const struct kernels *kernels;
     struct topk *topks;
     uint32_t block_rows;
@@ -22,21 +23,31 @@ struct scan {
     float *results;   // float[QUERIES_AT_ONCE][block_rows]
 };
 
-static double distance_of(enum metric metric, double raw)
-{
-    if (metric == METRIC_L2)
-        return raw;
-    double distance = 1 - raw;
-    if (metric == METRIC_COSINE) // rounding may lead out of the range
-        return distance < 0 ? 0 : distance > 2 ? 2 : distance;
-    return distance;
-}
-
 // What a sum in float32 could not hold.
 static double exact_result(enum metric metric, const float *query, const float *row, uint32_t dim)
 {
     return metric == METRIC_L2 ? kernel_exact_squared_distance(query, row, dim)
                                : kernel_exact_dot(query, row, dim);
+}
+
+double index_distance(const struct index_search *search, const float *query, const float *row,
+                      float raw)
+{
+    double result = (double)raw;
+    if (!isfinite(raw))
+        result = exact_result(search->metric, query, row, search->dim);
+    if (search->metric == METRIC_L2)
+        return result;
+    double distance = 1 - result;
+    if (search->metric == METRIC_COSINE) // rounding may lead out of the range
+        return distance < 0 ? 0 : distance > 2 ? 2 : distance;
+    return distance;
+}
+
+static bool is_outside_the_graph(const struct row *row)
+{
+    uint32_t node = atomic_load_explicit(&row->node, memory_order_acquire);
+    return node == ROW_WAITING || node == ROW_UNFIT;
 }
 
 static uint32_t pick(const struct scan *scan, const struct row_chunk *chunk, uint32_t from,
@@ -45,8 +56,9 @@ static uint32_t pick(const struct scan *scan, const struct row_chunk *chunk, uin
     const struct num_set *only = scan->search->only;
     uint32_t count = 0;
     for (uint32_t row = from; row < to; row++) {
-        if (row_is_alive(chunk, row, scan->search->sequence) &&
-            (!only || num_set_has(only, chunk->nums[row])))
+        const struct row *at = &chunk->rows[row];
+        if (row_is_alive(at, scan->search->sequence) && (!only || num_set_has(only, at->num)) &&
+            (!scan->only_waiting || is_outside_the_graph(at)))
             scan->picked[count++] = row;
     }
     return count;
@@ -60,11 +72,11 @@ static void offer(const struct scan *scan, const struct row_chunk *chunk, size_t
     struct topk *topk = &scan->topks[query];
     for (uint32_t i = 0; i < picked_count; i++) {
         uint32_t row = scan->picked[i];
-        double raw = (double)results[is_gathered ? i : row - from];
-        if (!isfinite(raw))
-            raw = exact_result(search->metric, search->queries + query * search->dim,
-                               chunk->vectors + (size_t)row * search->dim, search->dim);
-        topk_offer(topk, distance_of(search->metric, raw), chunk->nums[row], chunk->ids[row]);
+        const struct row *found = &chunk->rows[row];
+        float raw = results[is_gathered ? i : row - from];
+        topk_offer(
+            topk, index_distance(search, search->queries + query * search->dim, found->vector, raw),
+            found->num, found->id);
     }
 }
 
@@ -100,12 +112,19 @@ static void scan_block(const struct scan *scan, const struct row_chunk *chunk, u
     }
 }
 
+static bool chunk_is_in_the_graph(const struct row_chunk *chunk)
+{
+    uint32_t settled = atomic_load_explicit(&chunk->settled, memory_order_acquire);
+    return settled == atomic_load_explicit(&chunk->count, memory_order_acquire) &&
+           !atomic_load_explicit(&chunk->alone, memory_order_relaxed);
+}
+
 static enum soma_code scan_chunks(const struct scan *scan, const struct row_set *rows,
                                   struct soma_error *err)
 {
     for (uint32_t i = 0; i < rows->count; i++) {
         const struct row_chunk *chunk = rows->chunks[i];
-        if (!chunk)
+        if (!chunk || (scan->only_waiting && chunk_is_in_the_graph(chunk)))
             continue;
         if (clock_left_ms(scan->search->deadline) == 0)
             return error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
@@ -120,10 +139,11 @@ static enum soma_code scan_chunks(const struct scan *scan, const struct row_set 
     return SOMA_OK;
 }
 
-static enum soma_code search_exactly(const struct row_set *rows, const struct index_search *search,
-                                     struct topk *topks, struct soma_error *err)
+enum soma_code exact_search(const struct row_set *rows, const struct index_search *search,
+                            bool only_waiting, struct topk *topks, struct soma_error *err)
 {
-    struct scan scan = {.search = search, .kernels = kernels_best(), .topks = topks};
+    struct scan scan = {
+        .search = search, .only_waiting = only_waiting, .kernels = kernels_best(), .topks = topks};
     uint32_t fitting = BLOCK_BYTES / (search->dim * (uint32_t)sizeof(float));
     scan.block_rows = fitting < BLOCK_ROWS_MIN   ? BLOCK_ROWS_MIN
                       : fitting > BLOCK_ROWS_MAX ? BLOCK_ROWS_MAX
@@ -141,5 +161,3 @@ static enum soma_code search_exactly(const struct row_set *rows, const struct in
     free(scan.results);
     return code;
 }
-
-const struct index_kind index_exact = {"exact", search_exactly};

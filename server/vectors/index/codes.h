@@ -1,0 +1,49 @@
+// Codes of vectors: fewer bits for each component, for the walk through the graph, which is bound
+// by the bytes that it reads. What is near by the codes is compared exactly afterwards.
+//
+// int8 and int4 are affine for each vector by itself: x ≈ scale × c + offset, with scale and offset
+// from the vector's own range (the "locally adaptive" idea of Aguerrebere et al., Similarity Search
+// in the Blink of an Eye with Compressed Indices, VLDB 2023, without its global mean). The query is
+// not coded as coarsely: it keeps 14 bits for each component.
+#ifndef VECTORS_INDEX_CODES_H
+#define VECTORS_INDEX_CODES_H
+
+#include "vectors/kernels/kernels.h"
+
+// The numbers of vectors.proto.
+enum quantisation {
+    QUANTISATION_NONE = 1, // float32
+    QUANTISATION_BF16 = 2,
+    QUANTISATION_INT8 = 3,
+    QUANTISATION_INT4 = 4
+};
+
+struct code_format {
+    enum quantisation quantisation;
+    bool is_dot; // distances are -q·x; otherwise Σ (q - x)²
+    uint32_t dim;
+    uint32_t padded; // dim, rounded up to CODE_BLOCK
+    size_t stride;   // bytes from code to code, a multiple of 64
+    const struct kernels *kernels;
+};
+
+void code_format_init(struct code_format *format, enum quantisation quantisation, bool is_dot,
+                      uint32_t dim);
+
+// What the codes take of a vector of that dimension in bytes.
+size_t code_bytes(enum quantisation quantisation, uint32_t dim);
+
+// Writes the vector's code, stride bytes.
+void code_encode(const struct code_format *format, const float *vector, uint8_t *ret_code);
+
+// Room for a query's numbers and steps.
+size_t code_query_bytes(const struct code_format *format);
+// memory is of code_query_bytes and aligned to 64; the query lives as long as it. False: the vector
+// is so long that sums overflow, and codes say nothing about it.
+bool code_query_init(const struct code_format *format, const float *vector, void *memory,
+                     struct code_query *ret_query);
+
+void code_score(const struct code_format *format, const struct code_query *query,
+                const uint8_t *codes, const uint32_t *numbers, size_t count, float *ret_distances);
+
+#endif

@@ -1,0 +1,67 @@
+#include "vectors/index/region.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    STEP_MIN = 64 << 10,
+    HUGE_BYTES = 2 << 20 // from here on in whole huge pages
+};
+
+static size_t rounded(size_t bytes, size_t step)
+{
+    return (bytes + step - 1) / step * step;
+}
+
+bool region_reserve(struct region *region, size_t item_bytes, size_t max_count)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(item_bytes, max_count, &bytes) || bytes > SIZE_MAX / 2)
+        return false;
+    bytes = rounded(bytes, HUGE_BYTES);
+    void *base = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return false;
+    *region = (struct region){.base = base, .item_bytes = item_bytes, .reserved = bytes};
+    return true;
+}
+
+// A quarter more than there is, so that growing stays rare.
+bool region_grow(struct region *region, size_t count)
+{
+    size_t needed = count * region->item_bytes;
+    if (needed <= region->committed)
+        return true;
+    if (needed > region->reserved)
+        return false;
+    size_t wanted = needed + region->committed / 4;
+    wanted = rounded(wanted, wanted < HUGE_BYTES ? STEP_MIN : HUGE_BYTES);
+    if (wanted > region->reserved)
+        wanted = region->reserved;
+    if (mprotect(region->base + region->committed, wanted - region->committed,
+                 PROT_READ | PROT_WRITE) != 0)
+        return false;
+    if (wanted >= HUGE_BYTES)
+        madvise(region->base, wanted, MADV_HUGEPAGE);
+    region->committed = wanted;
+    return true;
+}
+
+bool region_map(struct region *region, int fd, size_t offset, size_t bytes)
+{
+    size_t length = rounded(bytes, (size_t)sysconf(_SC_PAGESIZE));
+    if (length > region->reserved)
+        return false;
+    if (length && mmap(region->base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+                       (off_t)offset) == MAP_FAILED)
+        return false;
+    region->committed = length;
+    return true;
+}
+
+void region_release(struct region *region)
+{
+    if (region->base)
+        munmap(region->base, region->reserved);
+    *region = (struct region){0};
+}
