@@ -233,7 +233,7 @@ static void read_written(struct reading *reading, struct soma_records_written *r
         add_errors(reading, reply, &written, errors);
         if (written.error_count)
             errors += written.error_count;
-        if (!reply->asked.ids)
+        if (!reply->asked.ids || reply->asked.item_count == 0)
             continue;
         memcpy(ids, written.id_count ? written.ids : reply->asked.ids,
                reply->asked.item_count * sizeof *ids);
