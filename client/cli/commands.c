@@ -3,10 +3,15 @@
 #include <string.h>
 
 const struct command_group command_groups[] = {
-    {"Run code", job_run_commands},           {"See jobs", job_show_commands},
-    {"Direct jobs", job_control_commands},    {"Collections", collection_commands},
-    {"Write records", record_write_commands}, {"Read and delete records", record_read_commands},
-    {"The server", server_commands},          {NULL, NULL},
+    {"Run code", job_run_commands},
+    {"See jobs", job_show_commands},
+    {"Files of jobs", job_artifact_commands},
+    {"Direct jobs", job_control_commands},
+    {"Collections", collection_commands},
+    {"Write records", record_write_commands},
+    {"Read and delete records", record_read_commands},
+    {"The server", server_commands},
+    {NULL, NULL},
 };
 
 const struct command *command_find(const char *name)

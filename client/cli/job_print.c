@@ -32,6 +32,12 @@ static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
         out_end(out, '}');
     }
     out_end(out, ']');
+    out_key(out, "artifacts");
+    out_begin(out, '[');
+    for (size_t i = 0; i < spec->artifact_count; i++)
+        out_text(out, spec->artifacts[i]);
+    out_end(out, ']');
+    out_int_at(out, "artifact_bytes", spec->artifact_bytes);
     out_int_at(out, "wall_time_ms", spec->wall_time_ms);
     out_int_at(out, "output_bytes", spec->output_bytes);
     out_int_at(out, "kill_grace_ms", spec->kill_grace_ms);
@@ -134,6 +140,9 @@ void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spe
     time_at(out, "cancel_requested_unix_ms", job->cancel_requested_ms);
     size_to_json(out, "stdout", &job->stdout_size);
     size_to_json(out, "stderr", &job->stderr_size);
+    out_int_at(out, "artifact_count", job->artifact_count);
+    out_int_at(out, "artifact_bytes_kept", job->artifact_bytes);
+    out_int_at(out, "artifacts_left_out", job->artifacts_left_out);
     use_to_json(out, job);
     out_int_at(out, "runner_pid", job->runner_pid);
     if (with_spec)

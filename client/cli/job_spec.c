@@ -125,6 +125,10 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         status = value_pairs(cli, options, "label", pool, &spec.labels, &spec.label_count);
     if (status == STATUS_OK)
         status = value_pairs(cli, options, "env", pool, &spec.environment, &spec.environment_count);
+    if (status == STATUS_OK)
+        status = value_size(cli, options, "artifact-limit", &spec.artifact_bytes);
+    if (status == STATUS_OK)
+        status = value_texts(cli, options, "artifact", pool, &spec.artifacts, &spec.artifact_count);
     if (status == STATUS_OK && input) {
         if (strcmp(input, "-") == 0 && options->before_dashes &&
             strcmp(options->operands[0], "-") == 0)

@@ -20,6 +20,8 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         {"label", 'l', "KEY=VALUE", "label", true},                                               \
         {"env", 'e', "KEY=VALUE", "environment variable of the job", true},                       \
         {"file", 'F', "PATH[:NAME]", "file or directory for the work directory", true},           \
+        {"artifact", 'A', "PATTERN", "files of the work directory to keep at the end", true},     \
+        {"artifact-limit", 0, "SIZE", "of all artifacts (1G)", false},                            \
         {"stdin", 0, "FILE", "the job's standard input; - is this one", false},                   \
         {"time-limit", 0, "DURATION", "wall time of an attempt (24h)", false},                    \
         {"output-limit", 0, "SIZE", "kept of each output stream (64M)", false},                   \

@@ -172,6 +172,16 @@ static void print_use(const struct soma_job *job)
                    (double)job->system_used_ms / 1000, format_size(memory, job->peak_memory_bytes));
 }
 
+static void print_artifacts(const struct soma_job *job)
+{
+    char kept[UNITS_TEXT_SIZE], left_out[64] = "";
+    if (job->artifacts_left_out)
+        snprintf(left_out, sizeof left_out, ", %" PRId64 " left out", job->artifacts_left_out);
+    if (job->artifact_count || job->artifacts_left_out)
+        print_fact("artifacts", "%u, %s%s", job->artifact_count,
+                   format_size(kept, job->artifact_bytes), left_out);
+}
+
 static void print_job(const struct soma_job *job)
 {
     char outcome[600];
@@ -195,6 +205,7 @@ static void print_job(const struct soma_job *job)
     print_limits(spec);
     print_size("stdout", &job->stdout_size);
     print_size("stderr", &job->stderr_size);
+    print_artifacts(job);
     print_use(job);
 }
 

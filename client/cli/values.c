@@ -83,6 +83,20 @@ int value_pairs(const struct cli *cli, const struct options *options, const char
     return STATUS_OK;
 }
 
+int value_texts(const struct cli *cli, const struct options *options, const char *name,
+                struct pool *pool, const char *const **ret_texts, size_t *ret_count)
+{
+    size_t count = options_count(options, name), place = 0;
+    const char **texts = pool_array(pool, count, sizeof *texts);
+    if (!texts)
+        return report_out_of_memory(cli);
+    for (size_t i = 0; i < count; i++)
+        texts[i] = options_next(options, name, &place);
+    *ret_texts = texts;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
 // The states of all --state options, each a name or names with commas.
 static int value_states(const struct cli *cli, const struct options *options, struct pool *pool,
                         struct soma_job_filter *filter)

@@ -21,6 +21,10 @@ int value_time(const struct cli *cli, const struct options *options, const char 
 int value_pairs(const struct cli *cli, const struct options *options, const char *name,
                 struct pool *pool, const struct soma_pair **ret_pairs, size_t *ret_count);
 
+// Any number of times. Memory of the pool.
+int value_texts(const struct cli *cli, const struct options *options, const char *name,
+                struct pool *pool, const char *const **ret_texts, size_t *ret_count);
+
 // The options --state, --queue and --label as a filter. Memory of the pool.
 int value_filter(const struct cli *cli, const struct options *options, struct pool *pool,
                  struct soma_job_filter *ret_filter);

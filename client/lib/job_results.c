@@ -66,9 +66,12 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
         spec->wall_time_ms = message->limits->wall_time_ms;
         spec->output_bytes = message->limits->output_bytes;
         spec->kill_grace_ms = message->limits->kill_grace_ms;
+        spec->artifact_bytes = message->limits->artifact_bytes;
     }
     spec->idempotent = message->idempotent;
     spec->keep_ms = message->keep_ms;
+    spec->artifacts = message->artifacts;
+    spec->artifact_count = message->n_artifacts;
     spec->files = read_files(reading, message->files, message->n_files);
     spec->file_count = message->n_files;
 }
@@ -87,6 +90,11 @@ static void read_end(const Pb__JobStatus *status, struct soma_job *job)
     job->exit_code = exited || not_started ? status->exit_code : -1;
     job->signal_number = job->reason == SOMA_JOB_REASON_SIGNALED ? status->signal : 0;
     job->stdout_size = read_size(status->stdout_size);
+    if (status->artifacts) {
+        job->artifact_count = status->artifacts->file_count;
+        job->artifact_bytes = status->artifacts->total_bytes;
+        job->artifacts_left_out = status->artifacts->left_out_count;
+    }
     job->stderr_size = read_size(status->stderr_size);
     const Pb__ResourceUse *use = status->resource_use;
     if (!use)
@@ -239,11 +247,4 @@ void job_report_read(struct reading *reading, struct soma_job_reported *result)
 {
     const Pb__ReportProgressResponse *message = reading->replies->message;
     result->cancel_requested = message->cancel_requested;
-}
-
-void job_upload_read(struct reading *reading, struct soma_job_upload *upload)
-{
-    const Pb__UploadJobFileResponse *message = reading->replies->message;
-    upload->upload_id = message->upload_id;
-    upload->size_bytes = message->size_bytes;
 }

@@ -60,6 +60,7 @@ static void pack_limits(const struct soma_job_spec *spec, Pb__JobSpec *message,
     limits->wall_time_ms = spec->wall_time_ms;
     limits->output_bytes = spec->output_bytes;
     limits->kill_grace_ms = spec->kill_grace_ms;
+    limits->artifact_bytes = spec->artifact_bytes;
     message->limits = limits;
 }
 
@@ -106,6 +107,9 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     pack_limits(spec, message, packing);
     message->idempotent = spec->idempotent;
     message->keep_ms = spec->keep_ms;
+    message->artifacts =
+        pack_texts(packing, "spec.artifacts", spec->artifacts, spec->artifact_count);
+    message->n_artifacts = message->artifacts ? spec->artifact_count : 0;
     message->files = pack_files(spec, packing);
     message->n_files = message->files ? spec->file_count : 0;
 }
@@ -116,15 +120,6 @@ void job_submit_pack(const struct soma_job_spec *request, struct packing *packin
     message->spec = pack_message(packing, &pb__job_spec__descriptor);
     if (message->spec)
         pack_spec(request, message->spec, packing);
-}
-
-void job_upload_pack(const struct soma_job_upload_request *request, struct packing *packing)
-{
-    Pb__UploadJobFileRequest *message = packing->message;
-    message->upload_id = pack_text_or_none(request->upload_id);
-    message->offset = request->offset;
-    message->data = pack_bytes(packing, "data", request->data, request->length);
-    message->end = request->end;
 }
 
 void job_get_pack(const struct soma_job_request *request, struct packing *packing)

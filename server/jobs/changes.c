@@ -104,6 +104,7 @@ static void take_outcome(struct job_status *status, const struct job_outcome *ou
     status->resources = outcome->resources;
     status->stdout_size = outcome->stdout_size;
     status->stderr_size = outcome->stderr_size;
+    status->artifacts = outcome->artifacts;
     status->runner_pid = 0;
     if (outcome->has_progress) {
         status->has_progress = true;

@@ -171,7 +171,7 @@ static enum soma_code apply_retention(struct write_op *write_op, struct store_tx
         if (op->rule == RULE_TOO_MUCH && over <= 0)
             break;
         const struct job *job = &op->list.rows[i]->job;
-        over -= job->status.stdout_size.kept_bytes + job->status.stderr_size.kept_bytes;
+        over -= job_kept_bytes(&job->status);
         code = job_store_delete(txn, job->num, clock_wall_now(), err);
     }
     op->list.count = i;

@@ -83,6 +83,7 @@ struct job_limits {
     int64_t wall_time_ms;
     int64_t output_bytes; // of each stream
     int64_t kill_grace_ms;
+    int64_t artifact_bytes; // of all artifacts
 };
 
 // When a failed attempt is followed by another one. All 0: never, but for LOST ones of idempotent
@@ -110,6 +111,8 @@ struct job_spec {
     struct job_limits limits;
     bool idempotent;
     int64_t keep_ms;
+    const char *const *artifacts; // patterns
+    size_t artifact_count;
     struct wall_time start_by; // 0: whenever
     struct job_retry retry;
     const char *const *after; // ids of jobs that have to end first
@@ -130,6 +133,12 @@ struct job_spec {
 struct job_output_size {
     int64_t kept_bytes;
     int64_t dropped_bytes;
+};
+
+struct job_artifacts {
+    int64_t file_count;
+    int64_t total_bytes;
+    int64_t left_out_count;
 };
 
 struct job_resources {
@@ -163,6 +172,7 @@ struct job_status {
     struct job_resources resources;
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
+    struct job_artifacts artifacts;
     struct wall_time cancel_requested; // 0: nobody asked
     const char *cancel_note;
     bool cancel_force;  // KILL without the grace
@@ -204,6 +214,7 @@ struct job_outcome {
     struct job_resources resources;
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
+    struct job_artifacts artifacts;
     bool has_progress; // the program's last report
     double progress_percent;
     char progress_message[JOB_NOTE_BYTES + 1];
@@ -218,6 +229,13 @@ struct job_filter {
 };
 
 bool job_state_is_final(enum job_state state);
+
+// What the latest attempt keeps: output and artifacts. Here, as the store counts by it too.
+static inline int64_t job_kept_bytes(const struct job_status *status)
+{
+    return status->stdout_size.kept_bytes + status->stderr_size.kept_bytes +
+           status->artifacts.total_bytes;
+}
 
 // False, and nothing written, for a number without a name.
 bool job_state_from_number(int64_t number, enum job_state *ret_state);

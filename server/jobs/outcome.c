@@ -31,6 +31,10 @@ static const struct {
     {"stdout_dropped", VALUE_INT64, false, offsetof(struct job_outcome, stdout_size.dropped_bytes)},
     {"stderr_kept", VALUE_INT64, false, offsetof(struct job_outcome, stderr_size.kept_bytes)},
     {"stderr_dropped", VALUE_INT64, false, offsetof(struct job_outcome, stderr_size.dropped_bytes)},
+    {"artifact_count", VALUE_INT64, false, offsetof(struct job_outcome, artifacts.file_count)},
+    {"artifact_bytes", VALUE_INT64, false, offsetof(struct job_outcome, artifacts.total_bytes)},
+    {"artifact_left_out", VALUE_INT64, false,
+     offsetof(struct job_outcome, artifacts.left_out_count)},
 };
 
 static const struct {

@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 
-static enum soma_code read_piece(int fd, int64_t offset, int64_t max, struct arena *arena,
+enum soma_code output_read_piece(int fd, int64_t offset, int64_t max, struct arena *arena,
                                  struct output_piece *ret_piece, struct soma_error *err)
 {
     struct stat info;
@@ -53,5 +53,5 @@ enum soma_code output_read(const struct attempt_root *root, const char *id, uint
         return SOMA_OK;
     if (fd < 0)
         return error_set_errno(err, errno, "cannot open the output");
-    return read_piece(fd, offset, max, arena, ret_piece, err);
+    return output_read_piece(fd, offset, max, arena, ret_piece, err);
 }

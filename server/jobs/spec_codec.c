@@ -31,6 +31,7 @@ static const struct head_field {
     {"wall_time_ms", KIND_INT64, offsetof(struct job_spec, limits.wall_time_ms)},
     {"output_bytes", KIND_INT64, offsetof(struct job_spec, limits.output_bytes)},
     {"kill_grace_ms", KIND_INT64, offsetof(struct job_spec, limits.kill_grace_ms)},
+    {"artifact_bytes", KIND_INT64, offsetof(struct job_spec, limits.artifact_bytes)},
     {"idempotent", KIND_BOOL, offsetof(struct job_spec, idempotent)},
     {"keep_ms", KIND_INT64, offsetof(struct job_spec, keep_ms)},
 };
@@ -85,6 +86,8 @@ static void put_head(struct fields_writer *writer, const struct job_spec *spec, 
         put_head_field(writer, spec, &head_fields[i]);
     for (size_t i = 0; i < spec->argc; i++)
         fields_put_text(writer, "arg", spec->argv[i]);
+    for (size_t i = 0; i < spec->artifact_count; i++)
+        fields_put_text(writer, "artifact", spec->artifacts[i]);
     for (size_t i = 0; i < spec->label_count; i++)
         put_pair(writer, "label", spec->labels[i].key, spec->labels[i].value, arena);
 }
@@ -161,6 +164,7 @@ struct decoding {
     struct job_label *labels;
     struct job_variable *environment;
     struct job_file *files;
+    const char **artifacts;
 };
 
 static bool read_head_field(const struct decoding *decoding, const struct head_field *row,
@@ -265,6 +269,11 @@ static bool read_list_field(struct decoding *decoding, const struct field *field
         return read_bytes(decoding, field, &spec->source, &spec->source_length);
     if (field_is(field, "stdin"))
         return read_bytes(decoding, field, &spec->stdin_bytes, &spec->stdin_length);
+    if (field_is(field, "artifact")) {
+        const char *pattern = arena_copy(decoding->arena, field->bytes, field->length);
+        decoding->artifacts[spec->artifact_count++] = pattern;
+        return pattern != NULL;
+    }
     if (strncmp(field->key, "file", 4) == 0)
         return read_file_field(decoding, field);
     return true; // of a newer version
@@ -281,13 +290,14 @@ static bool read_one(struct decoding *decoding, const struct field *field)
 
 static bool make_lists(struct decoding *decoding, struct fields_reader reader)
 {
-    size_t words = 0, labels = 0, variables = 0, files = 0;
+    size_t words = 0, labels = 0, variables = 0, files = 0, artifacts = 0;
     struct field field;
     while (fields_next(&reader, &field)) {
         words += field_is(&field, "arg");
         labels += field_is(&field, "label");
         variables += field_is(&field, "env");
         files += field_is(&field, "file");
+        artifacts += field_is(&field, "artifact");
     }
     struct job_spec *spec = decoding->spec;
     struct arena *arena = decoding->arena;
@@ -300,8 +310,12 @@ static bool make_lists(struct decoding *decoding, struct fields_reader reader)
             arena_calloc(arena, variables, sizeof *decoding->environment);
     if (files > 0)
         spec->files = decoding->files = arena_calloc(arena, files, sizeof *decoding->files);
+    if (artifacts > 0)
+        spec->artifacts = decoding->artifacts =
+            arena_calloc(arena, artifacts, sizeof *decoding->artifacts);
     return (!words || spec->argv) && (!labels || spec->labels) &&
-           (!variables || spec->environment) && (!files || spec->files);
+           (!variables || spec->environment) && (!files || spec->files) &&
+           (!artifacts || spec->artifacts);
 }
 
 static enum soma_code decode(struct decoding *decoding, const void *bytes, size_t length,

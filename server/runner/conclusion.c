@@ -102,6 +102,17 @@ static void say_unwritten(const struct capture *capture, const char *name, struc
             strerror(capture->write_errnum));
 }
 
+static void say_left_out(const struct artifacts *artifacts, struct status *status)
+{
+    long long count = artifacts->left_out_count;
+    if (count == 0 && !artifacts->errnum)
+        return;
+    say(status, "%s%lld artifact%s left out", status->message[0] ? "; " : "", count,
+        count == 1 ? " was" : "s were");
+    if (artifacts->errnum)
+        say(status, ": %s", strerror(artifacts->errnum));
+}
+
 static int64_t milliseconds(struct timeval time)
 {
     return (int64_t)time.tv_sec * 1000 + time.tv_usec / 1000;
@@ -123,6 +134,9 @@ static void measure(const struct supervision *self, struct status *status)
     status->stdout_dropped = self->out.dropped_bytes;
     status->stderr_kept = self->err.kept_bytes;
     status->stderr_dropped = self->err.dropped_bytes;
+    status->artifact_count = self->artifacts.count;
+    status->artifact_bytes = self->artifacts.bytes;
+    status->artifact_left_out = self->artifacts.left_out_count;
     status->asked_count = self->tree.asked_count;
     status->killed_count = self->tree.killed_count;
 }
@@ -144,6 +158,7 @@ void conclusion_make(struct supervision *self, char progress[PROGRESS_FORMAT_SIZ
     say_killed(self, status);
     say_unwritten(&self->out, "stdout", status);
     say_unwritten(&self->err, "stderr", status);
+    say_left_out(&self->artifacts, status);
     if (self->progress.is_known) {
         progress_format(&self->progress, progress);
         status->progress = progress;

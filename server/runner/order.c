@@ -19,6 +19,7 @@ enum number {
     NUMBER_WALL_TIME,
     NUMBER_OUTPUT,
     NUMBER_GRACE,
+    NUMBER_ARTIFACTS,
     NUMBER_UID,
     NUMBER_GID,
     NUMBER_REQUIRED,
@@ -39,6 +40,7 @@ static const struct number_row {
     [NUMBER_WALL_TIME] = {"wall_time_ms", 1, LIMIT_JOB_WALL_TIME_MS},
     [NUMBER_OUTPUT] = {"output_bytes", 0, LIMIT_JOB_OUTPUT_BYTES},
     [NUMBER_GRACE] = {"kill_grace_ms", 0, LIMIT_JOB_KILL_GRACE_MS},
+    [NUMBER_ARTIFACTS] = {"artifact_bytes", 0, LIMIT_JOB_ARTIFACT_BYTES},
     [NUMBER_UID] = {"uid", 0, UINT32_MAX - 1},
     [NUMBER_GID] = {"gid", 0, UINT32_MAX - 1},
     [NUMBER_REQUIRED] = {"sandbox_required", 0, 1},
@@ -95,6 +97,7 @@ static enum soma_code take_number(struct order *order, const struct field *field
         [NUMBER_WALL_TIME] = &order->wall_time_ms,
         [NUMBER_OUTPUT] = &order->output_bytes,
         [NUMBER_GRACE] = &order->kill_grace_ms,
+        [NUMBER_ARTIFACTS] = &order->artifact_bytes,
         [NUMBER_UID] = &order->uid,
         [NUMBER_GID] = &order->gid,
         [NUMBER_REQUIRED] = &order->sandbox_required,
@@ -166,6 +169,8 @@ static enum soma_code take_text(struct order *order, const struct field *field,
         if (!is_variable(field))
             return refuse(err, "env", "is no NAME=VALUE");
         order->env[order->envc++] = text_of(order, field);
+    } else if (field_is(field, "artifact")) {
+        order->artifacts[order->artifact_count++] = text_of(order, field);
     } else if (field_is(field, "job_id")) {
         order->job_id = text_of(order, field);
     } else if (field_is(field, "file_name")) {
@@ -229,7 +234,7 @@ static enum soma_code take_field(struct order *order, const struct field *field,
 }
 
 struct counts {
-    size_t argv, env, inputs, version;
+    size_t argv, env, inputs, artifacts, version;
 };
 
 static struct counts count_fields(struct fields_reader reader)
@@ -239,6 +244,7 @@ static struct counts count_fields(struct fields_reader reader)
     while (fields_next(&reader, &field)) {
         counts.argv += field_is(&field, "argv");
         counts.env += field_is(&field, "env");
+        counts.artifacts += field_is(&field, "artifact");
         counts.inputs += field_is(&field, "in_path");
         counts.version += field_is(&field, "version");
     }
@@ -272,7 +278,8 @@ static enum soma_code parse(struct order *order, size_t length, struct soma_erro
     order->argv = calloc(counts.argv + 1, sizeof *order->argv);
     order->env = calloc(counts.env + 2, sizeof *order->env);
     order->inputs = calloc(counts.inputs + 1, sizeof *order->inputs);
-    if (!order->argv || !order->env || !order->inputs)
+    order->artifacts = calloc(counts.artifacts + 1, sizeof *order->artifacts);
+    if (!order->argv || !order->env || !order->inputs || !order->artifacts)
         return error_set_no_memory(err);
     struct field field;
     while (!code && fields_next(&reader, &field))
@@ -340,6 +347,7 @@ void order_fini(struct order *order)
     free(order->argv);
     free(order->env);
     free(order->inputs);
+    free(order->artifacts);
     free(order->bytes);
     *order = (struct order){0};
 }

@@ -6,7 +6,7 @@
 // or none). Unknown fields are skipped. Required: version, argv, wall_time_ms, output_bytes.
 //
 // Of files for the work directory, once for each: in_path, and behind it in_executable, in_bytes or
-// in_upload.
+// in_upload. Of files to keep at the end: artifact (a pattern, once for each), artifact_bytes.
 //
 // Of the sandbox: sandbox (off, confined, namespaces; off where missing), sandbox_required (1: a
 // layer that this machine refuses fails the start), bwrap (bubblewrap's path, for namespaces),
@@ -62,6 +62,9 @@ struct order {
     const char *file_name; // NULL: no file
     const char *file_bytes;
     size_t file_length;
+    const char **artifacts; // owned array of patterns
+    size_t artifact_count;
+    int64_t artifact_bytes;     // kept at most
     struct order_input *inputs; // owned array
     size_t input_count;
     const char *stdin_bytes;

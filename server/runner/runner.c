@@ -91,6 +91,8 @@ static bool prepare(struct supervision *self, int64_t *ret_wall_time_ms)
         code = program_start(&order, &self->dir, &self->program, err);
     if (!code)
         take_over(self, &order);
+    if (!code && !artifact_wish_take(&self->artifact_wish, &order))
+        code = error_set_no_memory(err);
     *ret_wall_time_ms = order.wall_time_ms;
     order_fini(&order);
     if (!code && chdir("/"))
@@ -121,6 +123,9 @@ static enum runner_exit conclude(struct supervision *self)
     char progress[PROGRESS_FORMAT_SIZE];
     struct status status;
     struct soma_error error;
+    if (!self->start_failed)
+        artifacts_collect(&self->dir, &self->artifact_wish, &self->artifacts);
+    artifact_wish_fini(&self->artifact_wish);
     conclusion_make(self, progress, &status);
     enum soma_code code = conclusion_write(self, &status, &error);
     attempt_dir_remove_sockets(&self->dir);

@@ -34,6 +34,9 @@ enum soma_code status_write(int directory_fd, const struct status *status, struc
         {"stdout_dropped", status->stdout_dropped},
         {"stderr_kept", status->stderr_kept},
         {"stderr_dropped", status->stderr_dropped},
+        {"artifact_count", status->artifact_count},
+        {"artifact_bytes", status->artifact_bytes},
+        {"artifact_left_out", status->artifact_left_out},
         {"asked_count", status->asked_count},
         {"killed_count", status->killed_count},
     };

@@ -2,8 +2,8 @@
 //
 // Fields: version (1), reason, exit_code, signal, message, started_unix_ms, finished_unix_ms,
 // wall_ms, user_ms, system_ms, peak_bytes, stdout_kept, stdout_dropped, stderr_kept,
-// stderr_dropped, asked_count, killed_count, and progress ("PERCENT TEXT", the last report) where
-// there was one.
+// stderr_dropped, artifact_count, artifact_bytes, artifact_left_out, asked_count, killed_count, and
+// progress ("PERCENT TEXT", the last report) where there was one.
 #ifndef RUNNER_STATUS_H
 #define RUNNER_STATUS_H
 
@@ -36,6 +36,7 @@ struct status {
     int64_t peak_bytes;         // of the largest process
     int64_t stdout_kept, stdout_dropped;
     int64_t stderr_kept, stderr_dropped;
+    int64_t artifact_count, artifact_bytes, artifact_left_out;
     int64_t asked_count;  // processes that got TERM
     int64_t killed_count; // processes that got KILL
     const char *progress; // NULL: nothing reported

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "runner/artifacts.h"
 #include "runner/attempt_dir.h"
 #include "runner/capture.h"
 #include "runner/ending.h"
@@ -25,6 +26,8 @@ struct supervision {
     struct capture err;
     struct progress progress;
     struct links links;
+    struct artifact_wish artifact_wish; // owned
+    struct artifacts artifacts;
     int signal_fd;
     int timer_fd;                   // CLOCK_BOOTTIME
     struct mono_time timer_armed;   // what timer_fd is set to

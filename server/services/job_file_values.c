@@ -125,3 +125,23 @@ enum soma_code job_files_from(const Pb__JobSpec *message, const struct languages
     spec->file_count = count;
     return code;
 }
+
+enum soma_code job_artifacts_from(const Pb__JobSpec *message, struct job_spec *spec,
+                                  struct soma_error *err)
+{
+    enum soma_code code =
+        check_length(message->n_artifacts, LIMIT_JOB_ARTIFACT_PATTERNS, "spec.artifacts", err);
+    for (size_t i = 0; i < message->n_artifacts && code == SOMA_OK; i++) {
+        char field[FIELD_SIZE];
+        snprintf(field, sizeof field, "spec.artifacts[%zu]", i);
+        code = check_given(message->artifacts[i], field, err);
+        if (code == SOMA_OK)
+            code = check_length(strlen(message->artifacts[i]), PATH_BYTES_MAX, field, err);
+        if (code == SOMA_OK && !path_is_inside(message->artifacts[i]))
+            code = error_set(err, REASON_FIELD_INVALID, field,
+                             "%s is no plain path below the work directory", field);
+    }
+    spec->artifacts = (const char *const *)message->artifacts;
+    spec->artifact_count = message->n_artifacts;
+    return code;
+}

@@ -4,6 +4,10 @@
 
 #include "services/job_values.h"
 
+// Fills spec->artifacts.
+enum soma_code job_artifacts_from(const Pb__JobSpec *message, struct job_spec *spec,
+                                  struct soma_error *err);
+
 // Fills spec->files; the rest of the program is in spec already.
 enum soma_code job_files_from(const Pb__JobSpec *message, const struct languages *languages,
                               struct arena *arena, struct job_spec *spec, struct soma_error *err);

@@ -29,6 +29,16 @@ static Pb__JobProgress *progress_message(const struct job_progress *progress, st
     return message;
 }
 
+static Pb__ArtifactSize *artifacts_message(const struct job_artifacts *artifacts,
+                                           struct arena *arena)
+{
+    NEW_MESSAGE(arena, Pb__ArtifactSize, pb__artifact_size__init, message);
+    message->file_count = (uint32_t)artifacts->file_count;
+    message->total_bytes = artifacts->total_bytes;
+    message->left_out_count = artifacts->left_out_count;
+    return message;
+}
+
 static Pb__ResourceUse *resource_message(const struct job_resources *resources, struct arena *arena)
 {
     NEW_MESSAGE(arena, Pb__ResourceUse, pb__resource_use__init, message);
@@ -69,6 +79,11 @@ static Pb__JobStatus *status_message(const struct job_status *status, const stru
     if (status->has_progress) {
         message->progress = progress_message(&status->progress, arena);
         if (!message->progress)
+            return NULL;
+    }
+    if (status->artifacts.file_count > 0 || status->artifacts.left_out_count > 0) {
+        message->artifacts = artifacts_message(&status->artifacts, arena);
+        if (!message->artifacts)
             return NULL;
     }
     if (status->has_resources) {
@@ -168,6 +183,7 @@ static Pb__JobLimits *limits_message(const struct job_limits *limits, struct are
     message->wall_time_ms = limits->wall_time_ms;
     message->output_bytes = limits->output_bytes;
     message->kill_grace_ms = limits->kill_grace_ms;
+    message->artifact_bytes = limits->artifact_bytes;
     return message;
 }
 
@@ -180,6 +196,8 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
     message->not_before_unix_ms = spec->not_before.ms;
     message->idempotent = spec->idempotent;
     message->keep_ms = spec->keep_ms;
+    message->artifacts = (const char **)(uintptr_t)spec->artifacts;
+    message->n_artifacts = spec->artifact_count;
     message->limits = limits_message(&spec->limits, arena);
     if (!message->limits || !put_program(message, spec, arena) || !put_labels(message, spec, arena))
         return NULL;

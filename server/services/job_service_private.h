@@ -31,6 +31,8 @@ JOB_HANDLER(get_job, GetJob);
 JOB_HANDLER(list_jobs, ListJobs);
 JOB_HANDLER(wait_job, WaitJob);
 JOB_HANDLER(read_job_output, ReadJobOutput);
+JOB_HANDLER(list_job_artifacts, ListJobArtifacts);
+JOB_HANDLER(read_job_artifact, ReadJobArtifact);
 JOB_HANDLER(watch_jobs, WatchJobs);
 JOB_HANDLER(cancel_job, CancelJob);
 JOB_HANDLER(retry_job, RetryJob);

@@ -201,6 +201,10 @@ static enum soma_code take_limits(const Pb__JobLimits *message, struct job_limit
         code = check_or_default(limits->kill_grace_ms, LIMIT_JOB_KILL_GRACE_MS,
                                 LIMIT_JOB_DEFAULT_KILL_GRACE_MS, "spec.limits.kill_grace_ms",
                                 &ret_limits->kill_grace_ms, err);
+    if (code == SOMA_OK)
+        code = check_or_default(limits->artifact_bytes, LIMIT_JOB_ARTIFACT_BYTES,
+                                LIMIT_JOB_DEFAULT_ARTIFACT_BYTES, "spec.limits.artifact_bytes",
+                                &ret_limits->artifact_bytes, err);
     return code;
 }
 
@@ -248,6 +252,8 @@ enum soma_code job_spec_from(const Pb__JobSpec *message, const struct languages 
     spec.label_count = message->n_labels;
     if (code == SOMA_OK)
         code = job_files_from(message, languages, arena, &spec, err);
+    if (code == SOMA_OK)
+        code = job_artifacts_from(message, &spec, err);
     if (code == SOMA_OK)
         code = take_limits(message->limits, &spec.limits, err);
     if (code == SOMA_OK)

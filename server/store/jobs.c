@@ -27,8 +27,9 @@ static const char SQL_INSERT_LABEL[] =
 static const char SQL_BY_ID[] = "SELECT " JOB_COLUMNS " FROM job WHERE id = ?1";
 static const char SQL_BY_NUM[] = "SELECT " JOB_COLUMNS " FROM job WHERE num = ?1";
 static const char SQL_BODY[] = "SELECT body FROM job_body WHERE num = ?1";
-static const char SQL_DELETE[] = "DELETE FROM job WHERE num = ?1 AND state > 2 "
-                                 "RETURNING id, state, stdout_kept + stderr_kept, queue, attempt";
+static const char SQL_DELETE[] =
+    "DELETE FROM job WHERE num = ?1 AND state > 2 "
+    "RETURNING id, state, stdout_kept + stderr_kept + artifact_bytes, queue, attempt";
 static const char SQL_DELETE_BODY[] = "DELETE FROM job_body WHERE num = ?1";
 static const char SQL_DELETE_LABELS[] = "DELETE FROM job_label WHERE num = ?1";
 static const char SQL_DELETE_ATTEMPTS[] = "DELETE FROM job_attempt WHERE num = ?1";
@@ -42,7 +43,8 @@ static const char SQL_REMOVED[] =
     "message = ?8, started_unix_ms = ?9, progress_percent = ?10, progress_message = ?11, "      \
     "progress_unix_ms = ?12, wall_ms = ?13, user_ms = ?14, system_ms = ?15, peak_bytes = ?16, " \
     "stdout_kept = ?17, stdout_dropped = ?18, stderr_kept = ?19, stderr_dropped = ?20, "        \
-    "cancel_unix_ms = ?21, cancel_note = ?22, cancel_force = ?23, runner_pid = ?24"
+    "cancel_unix_ms = ?21, cancel_note = ?22, cancel_force = ?23, runner_pid = ?24, "           \
+    "artifact_count = ?32, artifact_bytes = ?33, artifact_left_out = ?34"
 #define UPDATE_TAIL " WHERE num = ?1 AND revision = ?2"
 
 static const char SQL_UPDATE[] = UPDATE_HEAD UPDATE_TAIL;
@@ -61,8 +63,7 @@ static bool is_final(enum job_state state)
 
 static int64_t final_bytes(const struct job_status *status)
 {
-    return is_final(status->state) ? status->stdout_size.kept_bytes + status->stderr_size.kept_bytes
-                                   : 0;
+    return is_final(status->state) ? job_kept_bytes(status) : 0;
 }
 
 static enum soma_code totals_of_writer(struct store_txn *txn, struct job_totals *ret_totals,
@@ -310,6 +311,9 @@ static void bind_status(struct query *query, const struct job_status *status)
     query_bind_text(query, 22, status->cancel_note);
     query_bind_int(query, 23, status->cancel_force);
     query_bind_int(query, 24, status->runner_pid);
+    query_bind_int(query, 32, status->artifacts.file_count);
+    query_bind_int(query, 33, status->artifacts.total_bytes);
+    query_bind_int(query, 34, status->artifacts.left_out_count);
 }
 
 static enum soma_code write_status(struct store_txn *txn, const struct job_row *row,

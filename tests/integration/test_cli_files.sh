@@ -62,4 +62,56 @@ test_bad_names_are_refused_before_anything_runs() {
     err_has "PATH[:NAME]"
 }
 
+test_artifacts_are_listed_and_fetched() {
+    local id
+    mkdir -p "$scratch/results"
+    id=$(soma submit -q -A out -A '*.log' -- sh -c 'mkdir -p out/d; echo one >out/d/one; echo two >out/two; chmod +x out/two; echo log >x.log')
+    expect 0 soma wait "$id"
+    expect 0 soma artifacts --list -q "$id"
+    out_is "out/d/one
+out/two
+x.log"
+    expect 0 soma artifacts -C "$scratch/results" "$id"
+    out_has "4 B  out/two"
+    is "$(cat "$scratch/results/out/d/one" "$scratch/results/x.log")" "one
+log"
+    [ -x "$scratch/results/out/two" ] || fail "out/two is not executable"
+    is "$(soma -o json artifacts --list "$id" out/two | jq -c .)" '[{"path":"out/two","size_bytes":4,"executable":true}]'
+    is "$(soma -o json show "$id" | jq -c '[.artifact_count,.artifact_bytes_kept,.artifacts]')" '[3,12,["out","*.log"]]'
+}
+
+test_one_artifact_can_be_fetched_alone() {
+    local id
+    mkdir -p "$scratch/alone"
+    expect 2 soma submit -A . -- true
+    id=$(soma submit -q -A 'f*' -- sh -c 'echo 1 >f1; echo 2 >f2')
+    expect 0 soma wait "$id"
+    expect 0 soma artifacts -C "$scratch/alone" "$id" f2
+    is "$(ls "$scratch/alone")" f2
+    expect 3 soma artifacts -C "$scratch/alone" "$id" f3
+    err_has "kept no artifact f3"
+}
+
+test_fetched_artifacts_follow_no_links() {
+    local id
+    mkdir -p "$scratch/trap/away" "$scratch/target"
+    ln -s "$scratch/target" "$scratch/trap/out"
+    ln -s "$scratch/target/file" "$scratch/trap/plain"
+    id=$(soma submit -q -A out -A plain -- sh -c 'mkdir out; echo x >out/x; echo x >plain')
+    expect 0 soma wait "$id"
+    expect 1 soma artifacts -C "$scratch/trap" "$id" out/x
+    expect 1 soma artifacts -C "$scratch/trap" "$id" plain
+    is "$(ls -A "$scratch/target")" ""
+}
+
+test_artifacts_of_a_running_job_are_not_there_yet() {
+    local id
+    id=$(soma submit -q -A f -- sh -c 'echo x >f; sleep 100')
+    until_true state_is "$id" running
+    expect 8 soma artifacts "$id"
+    err_has "has not ended"
+    expect 0 soma cancel --wait --force "$id"
+    expect 0 soma artifacts --list -q "$id"
+}
+
 run_tests

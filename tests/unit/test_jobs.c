@@ -174,6 +174,8 @@ static struct job_spec full_spec(void)
         .environment_count = 2,
         .files = some_files,
         .file_count = 2,
+        .artifacts = words + 2,
+        .artifact_count = 2,
     };
 }
 
@@ -195,6 +197,9 @@ static void assert_head_equal(const struct job_spec *a, const struct job_spec *b
     assert_memory_equal(&a->limits, &b->limits, sizeof a->limits);
     assert_int_equal(a->idempotent, b->idempotent);
     assert_int_equal(a->keep_ms, b->keep_ms);
+    assert_int_equal(a->artifact_count, b->artifact_count);
+    for (size_t i = 0; i < a->artifact_count; i++)
+        assert_string_equal(a->artifacts[i], b->artifacts[i]);
 }
 
 static void a_specification_comes_back_whole(void **state)

@@ -96,6 +96,12 @@ struct soma_job_spec {
     // At most 2 000.
     const struct soma_job_file *files;
     size_t file_count;
+    // Files to keep at the end, as patterns: '*', '?', and "**" for any number of directories; a
+    // directory stands for all that is below it. At most 64.
+    const char *const *artifacts;
+    size_t artifact_count;
+    // Of all of them. 0: 1 GiB. At most 100 GiB.
+    int64_t artifact_bytes;
 };
 #define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
 
@@ -140,6 +146,11 @@ struct soma_job {
     int64_t peak_memory_bytes;
     struct soma_output_size stdout_size;
     struct soma_output_size stderr_size;
+    // Of the latest attempt.
+    uint32_t artifact_count;
+    int64_t artifact_bytes;
+    // Matched, but over a limit or no regular file.
+    int64_t artifacts_left_out;
 };
 
 // What a process that ran the job itself would exit with: the exit code; 128 + n after signal n,
@@ -264,6 +275,52 @@ struct soma_job_output {
     uint32_t attempt;
 };
 SOMA_METHOD(job_read, soma_job_read_request, soma_job_output);
+
+struct soma_job_artifacts_request {
+    size_t struct_size;
+    const char *job_id;
+    // 0: the latest.
+    uint32_t attempt;
+};
+#define SOMA_JOB_ARTIFACTS_REQUEST_INIT SOMA_INIT(struct soma_job_artifacts_request)
+
+struct soma_job_artifact {
+    // Relative, and harmless: as soma_job_file.path, whatever the server says.
+    const char *path;
+    int64_t size_bytes;
+    bool executable;
+};
+
+struct soma_job_artifacts {
+    const struct soma_job_artifact *artifacts;
+    size_t artifact_count;
+    // Which one it is; 0: none was started yet.
+    uint32_t attempt;
+    // The attempt is over: nothing comes later.
+    bool end;
+};
+// The files that an attempt left (soma_job_spec.artifacts).
+SOMA_METHOD(job_artifacts, soma_job_artifacts_request, soma_job_artifacts);
+
+struct soma_job_artifact_read_request {
+    size_t struct_size;
+    const char *job_id;
+    // 0: the latest.
+    uint32_t attempt;
+    const char *path;
+    int64_t offset;
+    // 0: 262 144. At most 1 048 576.
+    uint32_t max_bytes;
+};
+#define SOMA_JOB_ARTIFACT_READ_REQUEST_INIT SOMA_INIT(struct soma_job_artifact_read_request)
+
+struct soma_job_artifact_piece {
+    const void *data;
+    size_t length;
+    // Of the whole file.
+    int64_t size_bytes;
+};
+SOMA_METHOD(job_artifact_read, soma_job_artifact_read_request, soma_job_artifact_piece);
 
 struct soma_job_watch_request {
     size_t struct_size;
