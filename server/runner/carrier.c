@@ -87,6 +87,9 @@ _Noreturn void carrier_run(const struct carrier *carrier)
     signals_reset();
     if (setsid() < 0)
         report_failure(carrier->report_fd, STEP_SESSION, errno);
+    int errnum = cgroups_enter(carrier->cgroups);
+    if (errnum)
+        report_failure(carrier->report_fd, STEP_CGROUP, errnum);
     if (fchdir(carrier->work_fd))
         report_failure(carrier->report_fd, STEP_DIRECTORY, errno);
     if (carrier->order->sandbox == SANDBOX_NAMESPACES)

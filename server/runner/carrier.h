@@ -5,12 +5,14 @@
 
 #include <sys/types.h>
 
+#include "runner/cgroup.h"
 #include "runner/order.h"
 
 // All descriptors are the runner's and close with an exec.
 struct carrier {
     struct order *order;
     const char *attempt_path;
+    const struct cgroups *cgroups;
     pid_t runner_pid;
     int work_fd;
     int stdin_fd;

@@ -41,6 +41,21 @@ static void take_wait_status(const struct supervision *self, struct status *stat
 static void conclude_main(const struct supervision *self, struct status *status)
 {
     char room[24];
+    int64_t kernel_kills = cgroups_count_kills(&self->cgroups);
+    if (kernel_kills > 0 && status->signal == SIGKILL) {
+        status->reason = END_MEMORY_LIMIT;
+        say(status, "the memory limit was passed: the kernel killed the program");
+        return;
+    }
+    // The kernel's own count of one process may come before ours of the tree.
+    if (status->signal == SIGXCPU && self->order.cpu_time_ms) {
+        status->reason = END_CPU_LIMIT;
+        say(status, "the CPU time limit was reached");
+        return;
+    }
+    if (kernel_kills > 0)
+        say(status, "the memory limit was passed: the kernel killed %lld of its processes; ",
+            (long long)kernel_kills);
     if (status->signal) {
         status->reason = END_SIGNALED;
         say(status, "the program was ended by %s%s", signal_name(status->signal, room),
@@ -69,6 +84,22 @@ static void conclude_cause(const struct supervision *self, struct status *status
     case CAUSE_WALL_TIME:
         status->reason = END_WALL_TIMEOUT;
         say(status, "the wall time limit was reached");
+        return;
+    case CAUSE_CPU_TIME:
+        status->reason = END_CPU_LIMIT;
+        say(status, "the CPU time limit was reached");
+        return;
+    case CAUSE_MEMORY:
+        status->reason = END_MEMORY_LIMIT;
+        say(status, "the memory limit was passed");
+        return;
+    case CAUSE_DISK:
+        status->reason = END_DISK_LIMIT;
+        say(status, "the work directory's disk limit was passed");
+        return;
+    case CAUSE_OUTPUT:
+        status->reason = END_OUTPUT_LIMIT;
+        say(status, "the output limit was passed");
         return;
     case CAUSE_SHUTDOWN:
         status->reason = END_SIGNALED;
@@ -126,6 +157,13 @@ static void measure(const struct supervision *self, struct status *status)
         status->system_ms = milliseconds(usage.ru_stime);
         status->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
     }
+    int64_t peaks[] = {self->meter.use.peak_memory_bytes, cgroups_peak_bytes(&self->cgroups)};
+    for (size_t i = 0; i < sizeof peaks / sizeof peaks[0]; i++) {
+        if (peaks[i] > status->peak_bytes)
+            status->peak_bytes = peaks[i];
+    }
+    if (self->started.ms)
+        status->disk_bytes = meter_walk(self->dir.work_fd);
     status->started_unix_ms = self->started.ms;
     status->finished_unix_ms = clock_wall_now().ms;
     if (self->started.ms)
@@ -145,7 +183,7 @@ void conclusion_make(struct supervision *self, char progress[PROGRESS_FORMAT_SIZ
                      struct status *ret_status)
 {
     struct status *status = ret_status;
-    *status = (struct status){0};
+    *status = (struct status){.isolation = self->isolation};
     measure(self, status);
     if (self->start_failed) {
         status->reason = END_START_FAILED;

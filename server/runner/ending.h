@@ -1,7 +1,7 @@
 // Why and how an attempt ends: the first cause, and the ladder of signals that follows it. Says
 // what is to be done and when; does nothing itself.
 //
-//     RUNS ──► cancel, wall time, shutdown: TERM to the tree ─► TERMINATING ──grace──► KILLING
+//     RUNS ──► cancel, a limit, shutdown: TERM to the tree ─► TERMINATING ──grace──► KILLING
 //       └────► the main process ended, others are left ─► LEFT_BEHIND ──0.5 s──► KILLING
 //     any ──► no process is left ─► OVER        KILLING ──60 s──► OVER, with what cannot be killed
 //
@@ -20,7 +20,11 @@ enum end_cause {
     CAUSE_MAIN_ENDED,
     CAUSE_CANCEL,
     CAUSE_WALL_TIME,
-    CAUSE_SHUTDOWN // the runner itself got a signal
+    CAUSE_SHUTDOWN, // the runner itself got a signal
+    CAUSE_CPU_TIME,
+    CAUSE_MEMORY,
+    CAUSE_DISK,
+    CAUSE_OUTPUT
 };
 
 enum end_phase {

@@ -13,10 +13,11 @@
 #include "wire/limits.h"
 
 enum {
-    MESSAGE_SIZE = PROGRESS_FORMAT_SIZE + 128
+    MESSAGE_SIZE = ISOLATION_TEXT_SIZE + 128
 };
 
-static const enum link_news all_news[] = {NEWS_STARTED, NEWS_OUTPUT, NEWS_PROGRESS};
+static const enum link_news all_news[] = {NEWS_STARTED, NEWS_ISOLATION, NEWS_OUTPUT, NEWS_PROGRESS,
+                                          NEWS_USE};
 
 static void close_link(struct link *link)
 {
@@ -24,10 +25,9 @@ static void close_link(struct link *link)
     *link = (struct link){.fd = -1};
 }
 
-void links_init(struct links *links, int first_fd, const struct capture *out,
-                const struct capture *err, const struct progress *progress)
+void links_init(struct links *links, int first_fd)
 {
-    *links = (struct links){.out = out, .err = err, .progress = progress};
+    *links = (struct links){0};
     for (int i = 0; i < LINK_COUNT_MAX; i++)
         links->at[i].fd = -1;
     links->at[0].fd = first_fd;
@@ -82,6 +82,14 @@ static int format_message(const struct links *links, enum link_news news, char t
     case NEWS_PROGRESS:
         progress_format(links->progress, progress);
         return snprintf(text, MESSAGE_SIZE, "progress %s", progress);
+    case NEWS_ISOLATION:
+        return snprintf(text, MESSAGE_SIZE, "isolation %s", links->isolation);
+    case NEWS_USE:
+        return snprintf(text, MESSAGE_SIZE,
+                        "use %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+                        links->use->user_ms, links->use->system_ms, links->use->memory_bytes,
+                        links->use->peak_memory_bytes, links->use->processes,
+                        links->use->disk_bytes);
     }
     return 0;
 }

@@ -13,6 +13,8 @@
 #include <sys/types.h>
 
 #include "runner/capture.h"
+#include "runner/isolation.h"
+#include "runner/meter.h"
 #include "runner/progress.h"
 
 enum {
@@ -23,7 +25,9 @@ enum {
 enum link_news {
     NEWS_STARTED = 1,
     NEWS_OUTPUT = 2,
-    NEWS_PROGRESS = 4
+    NEWS_PROGRESS = 4,
+    NEWS_ISOLATION = 8,
+    NEWS_USE = 16
 };
 
 struct link {
@@ -38,6 +42,8 @@ struct links {
     const struct capture *out;
     const struct capture *err;
     const struct progress *progress;
+    const char *isolation;
+    const struct meter_use *use;
 };
 
 struct link_cancel {
@@ -45,9 +51,8 @@ struct link_cancel {
     char note[LINK_NOTE_MAX + 1]; // one line of UTF-8
 };
 
-// first_fd: -1 for none; taken over.
-void links_init(struct links *links, int first_fd, const struct capture *out,
-                const struct capture *err, const struct progress *progress);
+// first_fd: -1 for none; taken over. What is borrowed is the caller's to fill in.
+void links_init(struct links *links, int first_fd);
 
 // Takes a waiting connection of the listening socket; closes it at once where all places are taken.
 void links_accept(struct links *links, int control_fd);

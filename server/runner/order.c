@@ -28,7 +28,10 @@ enum number {
     NUMBER_FILE,
     NUMBER_PROCESSES,
     NUMBER_CPU_TIME,
+    NUMBER_MEMORY,
+    NUMBER_DISK,
     NUMBER_TMP,
+    NUMBER_OUTPUT_END,
     NUMBER_COUNT
 };
 
@@ -49,11 +52,20 @@ static const struct number_row {
     [NUMBER_FILE] = {"max_file_bytes", 0, INT64_MAX},
     [NUMBER_PROCESSES] = {"processes", 0, INT32_MAX},
     [NUMBER_CPU_TIME] = {"cpu_time_ms", 0, INT64_MAX / 1000},
+    [NUMBER_MEMORY] = {"memory_bytes", 0, INT64_MAX},
+    [NUMBER_DISK] = {"disk_bytes", 0, INT64_MAX},
     [NUMBER_TMP] = {"tmp_bytes", 0, INT64_MAX},
+    [NUMBER_OUTPUT_END] = {"output_end", 0, 1},
 };
 
 static const char *const sandbox_words[] = {
     [SANDBOX_OFF] = "off", [SANDBOX_CONFINED] = "confined", [SANDBOX_NAMESPACES] = "namespaces"};
+
+static const char *const cgroup_words[CGROUP_KIND_COUNT] = {
+    [CGROUP_UNIFIED] = "cgroup2",
+    [CGROUP_1_MEMORY] = "cgroup1_memory",
+    [CGROUP_1_PIDS] = "cgroup1_pids",
+};
 
 static enum soma_code refuse(struct soma_error *err, const char *key, const char *why)
 {
@@ -106,7 +118,10 @@ static enum soma_code take_number(struct order *order, const struct field *field
         [NUMBER_FILE] = &order->max_file_bytes,
         [NUMBER_PROCESSES] = &order->processes,
         [NUMBER_CPU_TIME] = &order->cpu_time_ms,
+        [NUMBER_MEMORY] = &order->memory_bytes,
+        [NUMBER_DISK] = &order->disk_bytes,
         [NUMBER_TMP] = &order->tmp_bytes,
+        [NUMBER_OUTPUT_END] = &order->output_end,
     };
     const struct number_row *row = &number_rows[number];
     int64_t value;
@@ -149,10 +164,16 @@ static enum soma_code take_surroundings(struct order *order, const struct field 
         return take_sandbox(order, field, err);
     if (field_is(field, "bwrap"))
         order->bwrap = text_of(order, field);
+    else if (field_is(field, "sandbox_why"))
+        snprintf(order->sandbox_why, sizeof order->sandbox_why, "%s", text_of(order, field));
     else if (field_is(field, "read_path"))
         return take_path(order, field, &order->read_paths, err);
     else if (field_is(field, "bind"))
         return take_path(order, field, &order->binds, err);
+    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
+        if (field_is(field, cgroup_words[kind]))
+            order->cgroups[kind] = text_of(order, field);
+    }
     return SOMA_OK;
 }
 
@@ -350,4 +371,18 @@ void order_fini(struct order *order)
     free(order->artifacts);
     free(order->bytes);
     *order = (struct order){0};
+}
+
+struct order order_numbers(const struct order *order)
+{
+    struct order numbers = *order;
+    numbers.bytes = NULL;
+    numbers.argv = numbers.env = NULL;
+    numbers.argc = numbers.envc = 0;
+    numbers.job_id = "";
+    numbers.file_name = numbers.file_bytes = numbers.stdin_bytes = numbers.bwrap = NULL;
+    numbers.file_length = numbers.stdin_length = 0;
+    memset(numbers.cgroups, 0, sizeof numbers.cgroups);
+    numbers.read_paths.count = numbers.binds.count = 0;
+    return numbers;
 }

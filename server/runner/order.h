@@ -14,7 +14,10 @@
 // bind (once for each path that it may also write to, a server's socket say).
 //
 // Further limits, 0 or missing for none: open_files, max_file_bytes (of each), processes (and
-// threads), cpu_time_ms, tmp_bytes (of /tmp in namespaces).
+// threads), cpu_time_ms, memory_bytes and disk_bytes (of the tree, of the work directory),
+// tmp_bytes (of /tmp in namespaces), output_end (1: more output than output_bytes ends the job).
+// cgroup2, cgroup1_memory and cgroup1_pids name folders where the runner may make a cgroup,
+// sandbox_why is a line for people: why the sandbox is not a better one.
 #ifndef RUNNER_ORDER_H
 #define RUNNER_ORDER_H
 
@@ -28,7 +31,15 @@
 enum {
     ORDER_BYTES_MAX = 16777216, // source, stdin and a full environment fit, at their limits
     ORDER_WORDS_MAX = 2048,     // argv and env, each
-    ORDER_PATHS_MAX = 64        // read_path and bind, each
+    ORDER_PATHS_MAX = 64,       // read_path and bind, each
+    ORDER_WHY_SIZE = 160
+};
+
+enum cgroup_kind {
+    CGROUP_UNIFIED,  // version 2: memory and processes in one
+    CGROUP_1_MEMORY, // version 1
+    CGROUP_1_PIDS,
+    CGROUP_KIND_COUNT
 };
 
 enum order_sandbox {
@@ -76,7 +87,9 @@ struct order {
     int64_t uid; // -1: the runner's own user
     int64_t gid;
     enum order_sandbox sandbox;
-    const char *bwrap; // NULL: not given
+    const char *bwrap;                // NULL: not given
+    char sandbox_why[ORDER_WHY_SIZE]; // why the sandbox is not a better one; "": as configured
+    const char *cgroups[CGROUP_KIND_COUNT]; // folders where cgroups may be made; NULL: not there
     struct order_paths read_paths;
     struct order_paths binds;
     int64_t sandbox_required;
@@ -85,7 +98,10 @@ struct order {
     int64_t max_file_bytes;
     int64_t processes;
     int64_t cpu_time_ms;
+    int64_t memory_bytes;
+    int64_t disk_bytes;
     int64_t tmp_bytes;
+    int64_t output_end;
 };
 
 // DATA_DAMAGED where the file is missing, torn, or says what cannot be. On failure there is nothing
@@ -100,5 +116,8 @@ enum soma_code order_read_open(int fd, struct order *ret_order, struct soma_erro
 void order_add_progress(struct order *order, const char *attempt_path, char *room, size_t size);
 
 void order_fini(struct order *order);
+
+// Its numbers and sandbox_why, without anything that points into its bytes.
+struct order order_numbers(const struct order *order);
 
 #endif

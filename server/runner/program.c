@@ -107,8 +107,8 @@ static bool open_all(const struct order *order, const struct attempt_dir *dir,
 }
 
 static enum soma_code fork_carrier(struct order *order, const struct attempt_dir *dir,
-                                   struct plumbing *plumbing, struct program *ret_program,
-                                   struct soma_error *err)
+                                   const struct cgroups *cgroups, struct plumbing *plumbing,
+                                   struct program *ret_program, struct soma_error *err)
 {
     pid_t runner_pid = getpid();
     pid_t pid = fork();
@@ -117,6 +117,7 @@ static enum soma_code fork_carrier(struct order *order, const struct attempt_dir
     if (pid == 0)
         carrier_run(&(struct carrier){.order = order,
                                       .attempt_path = dir->path,
+                                      .cgroups = cgroups,
                                       .runner_pid = runner_pid,
                                       .work_fd = dir->work_fd,
                                       .stdin_fd = plumbing->in,
@@ -137,13 +138,14 @@ static enum soma_code fork_carrier(struct order *order, const struct attempt_dir
 }
 
 enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
-                             struct program *ret_program, struct soma_error *err)
+                             const struct cgroups *cgroups, struct program *ret_program,
+                             struct soma_error *err)
 {
     char variable[PATH_MAX + 32];
     order_add_progress(order, dir->path, variable, sizeof variable);
     struct plumbing plumbing;
     enum soma_code code = open_all(order, dir, &plumbing)
-                              ? fork_carrier(order, dir, &plumbing, ret_program, err)
+                              ? fork_carrier(order, dir, cgroups, &plumbing, ret_program, err)
                               : error_set_errno(err, errno, "cannot connect the program's streams");
     close_all(&plumbing);
     order->env[order->envc] = NULL; // the child has its own copy of variable

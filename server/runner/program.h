@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "runner/attempt_dir.h"
+#include "runner/cgroup.h"
 #include "runner/order.h"
 #include "runner/report.h"
 
@@ -46,7 +47,8 @@ enum soma_code program_settle_user(struct order *order, struct soma_error *err);
 
 // Forks the child, which then waits; the order, its user settled, is not needed any longer.
 enum soma_code program_start(struct order *order, const struct attempt_dir *dir,
-                             struct program *ret_program, struct soma_error *err);
+                             const struct cgroups *cgroups, struct program *ret_program,
+                             struct soma_error *err);
 
 // Lets the child go.
 void program_release(struct program *program);

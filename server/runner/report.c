@@ -15,6 +15,7 @@ static const char *const step_texts[STEP_COUNT] = {
     [STEP_STREAMS] = "connect the program's streams",
     [STEP_DIRECTORY] = "enter the work directory",
     [STEP_ORDER] = "read the order in the sandbox",
+    [STEP_CGROUP] = "enter the cgroup",
     [STEP_LIMITS] = "set limits",
     [STEP_GROUPS] = "leave the runner's groups",
     [STEP_USER] = "become the job's user",

@@ -12,6 +12,7 @@ enum start_step {
     STEP_STREAMS,
     STEP_DIRECTORY,
     STEP_ORDER,
+    STEP_CGROUP,
     STEP_LIMITS,
     STEP_GROUPS,
     STEP_USER,

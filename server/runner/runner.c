@@ -65,7 +65,7 @@ static bool fail_start(struct supervision *self)
 
 static void take_over(struct supervision *self, const struct order *order)
 {
-    self->kill_grace_ms = order->kill_grace_ms;
+    self->order = order_numbers(order);
     self->tree.carrier_pid = self->program.pid;
     self->tree.is_nested = self->program.is_nested;
     self->tree.is_empty = false;
@@ -78,7 +78,7 @@ static void take_over(struct supervision *self, const struct order *order)
 }
 
 // Everything up to a child that waits, set up, to be let go.
-static bool prepare(struct supervision *self, int64_t *ret_wall_time_ms)
+static bool prepare(struct supervision *self)
 {
     struct soma_error *err = &self->start_error;
     struct order order;
@@ -88,22 +88,24 @@ static bool prepare(struct supervision *self, int64_t *ret_wall_time_ms)
     if (!code)
         code = attempt_dir_make_files(&self->dir, &order, err);
     if (!code)
-        code = program_start(&order, &self->dir, &self->program, err);
+        cgroups_make(&self->cgroups, &order);
+    if (!code)
+        code = program_start(&order, &self->dir, &self->cgroups, &self->program, err);
     if (!code)
         take_over(self, &order);
     if (!code && !artifact_wish_take(&self->artifact_wish, &order))
         code = error_set_no_memory(err);
-    *ret_wall_time_ms = order.wall_time_ms;
     order_fini(&order);
     if (!code && chdir("/"))
         code = error_set_errno(err, errno, "cannot leave the directory");
     return code ? fail_start(self) : true;
 }
 
-static void let_go_and_supervise(struct supervision *self, int64_t wall_time_ms)
+static void let_go_and_supervise(struct supervision *self)
 {
     self->started_mono = clock_mono_now();
-    ending_init(&self->ending, clock_deadline_after(wall_time_ms));
+    ending_init(&self->ending, clock_deadline_after(self->order.wall_time_ms));
+    meter_start(&self->meter, &self->order, self->dir.work_fd, self->cgroups.holds_memory);
     program_release(&self->program);
     supervise(self);
 }
@@ -127,6 +129,7 @@ static enum runner_exit conclude(struct supervision *self)
         artifacts_collect(&self->dir, &self->artifact_wish, &self->artifacts);
     artifact_wish_fini(&self->artifact_wish);
     conclusion_make(self, progress, &status);
+    cgroups_remove(&self->cgroups);
     enum soma_code code = conclusion_write(self, &status, &error);
     attempt_dir_remove_sockets(&self->dir);
     return code ? RUNNER_ERROR : RUNNER_DONE;
@@ -134,8 +137,7 @@ static enum runner_exit conclude(struct supervision *self)
 
 static enum runner_exit run_attempt(struct supervision *self)
 {
-    int64_t wall_time_ms = 0;
-    bool is_ready = prepare(self, &wall_time_ms);
+    bool is_ready = prepare(self);
     int64_t now_ms = clock_wall_now().ms;
     // Also before a status without a start: who has a status has a record.
     struct soma_error error;
@@ -146,7 +148,7 @@ static enum runner_exit run_attempt(struct supervision *self)
     }
     if (is_ready) {
         self->started.ms = now_ms;
-        let_go_and_supervise(self, wall_time_ms);
+        let_go_and_supervise(self);
     } else {
         abandon_program(self);
     }
@@ -169,7 +171,13 @@ enum runner_exit runner_run(const char *attempt_dir, int link_fd)
     *self = (struct supervision){.signal_fd = signal_fd, .program.report_fd = -1};
     self->out.pipe_fd = self->err.pipe_fd = -1;
     ending_init(&self->ending, MONO_NEVER);
-    links_init(&self->links, link_fd, &self->out, &self->err, &self->progress);
+    links_init(&self->links, link_fd);
+    self->links.out = &self->out;
+    self->links.err = &self->err;
+    self->links.progress = &self->progress;
+    self->links.isolation = self->isolation;
+    self->links.use = &self->meter.use;
+    self->meter.next = MONO_NEVER;
     enum attempt_claim claim = attempt_dir_claim(attempt_dir, &self->dir, &error);
     if (claim != ATTEMPT_CLAIMED) {
         log_line(claim == ATTEMPT_TAKEN ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "RUNNER-CLAIM",

@@ -4,7 +4,7 @@
 #include "base/file.h"
 
 enum {
-    STATUS_BYTES_MAX = 4096,
+    STATUS_BYTES_MAX = 8192,
     STATUS_MODE = 0600
 };
 
@@ -14,6 +14,10 @@ static const char *const reason_words[] = {
     [END_WALL_TIMEOUT] = "wall_timeout",
     [END_CANCELLED] = "cancelled",
     [END_START_FAILED] = "start_failed",
+    [END_CPU_LIMIT] = "cpu_limit",
+    [END_MEMORY_LIMIT] = "memory_limit",
+    [END_DISK_LIMIT] = "disk_limit",
+    [END_OUTPUT_LIMIT] = "output_limit",
 };
 
 enum soma_code status_write(int directory_fd, const struct status *status, struct soma_error *err)
@@ -30,6 +34,7 @@ enum soma_code status_write(int directory_fd, const struct status *status, struc
         {"user_ms", status->user_ms},
         {"system_ms", status->system_ms},
         {"peak_bytes", status->peak_bytes},
+        {"disk_bytes", status->disk_bytes},
         {"stdout_kept", status->stdout_kept},
         {"stdout_dropped", status->stdout_dropped},
         {"stderr_kept", status->stderr_kept},
@@ -49,6 +54,8 @@ enum soma_code status_write(int directory_fd, const struct status *status, struc
         fields_put_int(&writer, numbers[i].key, numbers[i].value);
     if (status->progress)
         fields_put_text(&writer, "progress", status->progress);
+    if (status->isolation[0])
+        fields_put_text(&writer, "isolation", status->isolation);
     enum soma_code code = fields_finish(&writer, err);
     if (!code)
         code = file_write_atomic(directory_fd, "status", writer.bytes, writer.length, STATUS_MODE,

@@ -56,7 +56,7 @@ static struct mono_time sooner(struct mono_time a, struct mono_time b)
 // One timer for all deadlines, on the clock that counts while the machine sleeps.
 static void arm_timer(struct supervision *self)
 {
-    struct mono_time next = self->ending.deadline;
+    struct mono_time next = sooner(self->ending.deadline, self->meter.next);
     // Servers hear of a start first, and then of what came of it.
     if (self->output_changed && self->program.runs)
         next = sooner(next, after(self->output_since, OUTPUT_EVERY_MS));
@@ -100,7 +100,7 @@ static void on_signals(struct supervision *self)
             continue;
         if (!self->shutdown_signal)
             self->shutdown_signal = number;
-        act(self, ending_ask(&self->ending, CAUSE_SHUTDOWN, self->kill_grace_ms));
+        act(self, ending_ask(&self->ending, CAUSE_SHUTDOWN, self->order.kill_grace_ms));
     }
 }
 
@@ -110,7 +110,7 @@ static void on_timer(struct supervision *self)
     if (read(self->timer_fd, &expirations, sizeof expirations) < 0)
         return;
     self->timer_armed = (struct mono_time){0};
-    act(self, ending_check_deadline(&self->ending, self->kill_grace_ms));
+    act(self, ending_check_deadline(&self->ending, self->order.kill_grace_ms));
 }
 
 static void on_report(struct supervision *self)
@@ -122,8 +122,9 @@ static void on_report(struct supervision *self)
         case PROGRAM_NO_NEWS:
             return;
         case PROGRAM_RUNS:
-            self->layers = event.layers;
+            isolation_describe(&self->order, &event.layers, &self->cgroups, self->isolation);
             links_announce(&self->links, NEWS_STARTED);
+            links_announce(&self->links, NEWS_ISOLATION);
             break;
         case PROGRAM_ENDED:
             self->tree.main_ended = true;
@@ -182,6 +183,24 @@ static void dispatch(struct supervision *self, const struct pollfd set[AT_COUNT]
         links_accept(&self->links, self->dir.control_fd);
 }
 
+// Limits that are looked after here.
+static void check_limits(struct supervision *self)
+{
+    static const enum end_cause causes[] = {
+        [METER_CPU] = CAUSE_CPU_TIME, [METER_MEMORY] = CAUSE_MEMORY, [METER_DISK] = CAUSE_DISK};
+    bool sampled = false;
+    enum meter_verdict verdict = meter_check(&self->meter, &self->tree, &sampled);
+    if (sampled)
+        links_announce(&self->links, NEWS_USE);
+    // Whoever takes too much room cannot be given time.
+    int64_t grace_ms = verdict == METER_CPU ? self->order.kill_grace_ms : 0;
+    if (verdict != METER_FINE)
+        act(self, ending_ask(&self->ending, causes[verdict], grace_ms));
+    if (self->order.output_end && self->out.dropped_bytes + self->err.dropped_bytes > 0 &&
+        self->ending.cause == CAUSE_NONE)
+        act(self, ending_ask(&self->ending, CAUSE_OUTPUT, self->order.kill_grace_ms));
+}
+
 // The newest of each, but not more often than a server wants to hear it.
 static void announce(struct supervision *self)
 {
@@ -221,6 +240,7 @@ void supervise(struct supervision *self)
         // Cannot fail but by a signal, and none is delivered: then nothing is ready.
         poll(set, AT_COUNT, -1);
         dispatch(self, set);
+        check_limits(self);
         // After every round: a child whose end came together with another's raises one signal only.
         tree_reap(&self->tree);
         ending_note_tree(&self->ending, self->tree.main_ended, self->tree.is_empty);

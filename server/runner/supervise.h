@@ -17,9 +17,11 @@
 // Everything that one attempt is, in its runner.
 struct supervision {
     struct attempt_dir dir;
-    int64_t kill_grace_ms; // from the order
+    struct order order; // its numbers
+    struct cgroups cgroups;
+    struct meter meter;
+    char isolation[ISOLATION_TEXT_SIZE]; // "" until the program runs
     struct program program;
-    struct start_layers layers; // what the program put upon itself
     struct tree tree;
     struct ending ending;
     struct capture out;

@@ -31,7 +31,7 @@ void tree_reap(struct tree *tree)
 }
 
 // The init in namespaces is bubblewrap's child, until bubblewrap is gone.
-static bool is_carrier(struct tree *tree, const struct descendant *descendant)
+bool tree_is_carrier(struct tree *tree, const struct descendant *descendant)
 {
     if (!tree->carrier_pid)
         return false;
@@ -46,7 +46,7 @@ static void find(struct tree *tree, struct descendants *descendants)
     descendants_find(descendants);
     size_t kept = 0;
     for (size_t i = 0; i < descendants->count; i++) {
-        if (!is_carrier(tree, &descendants->list[i]))
+        if (!tree_is_carrier(tree, &descendants->list[i]))
             descendants->list[kept++] = descendants->list[i];
     }
     descendants->count = kept;
@@ -78,7 +78,7 @@ static void kill_carriers(struct tree *tree)
     struct descendants all = {0};
     descendants_find(&all);
     for (size_t i = 0; i < all.count; i++) {
-        if (is_carrier(tree, &all.list[i]))
+        if (tree_is_carrier(tree, &all.list[i]))
             descendants_signal_one(&all.list[i], SIGKILL);
     }
     descendants_fini(&all);

@@ -29,6 +29,9 @@ struct tree {
 
 void tree_fini(struct tree *tree);
 
+// Whether a descendant carries the job rather than being part of it.
+bool tree_is_carrier(struct tree *tree, const struct descendant *descendant);
+
 // Reaps whoever has ended. The only place that does, so that no status is lost.
 void tree_reap(struct tree *tree);
 

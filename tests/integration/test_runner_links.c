@@ -94,9 +94,12 @@ static void a_new_server_is_told_how_things_are(void **state)
     link_expect(attempt->link_fd, "progress 7.25");
     close(attempt->link_fd); // the server is gone
     int link_fd = attempt->link_fd = attempt_connect(attempt);
-    char text[600];
+    char text[4096];
     assert_true(link_next(link_fd, text, sizeof text));
     assert_string_equal(text, started);
+    assert_true(link_next(link_fd, text, sizeof text));
+    assert_memory_equal(text, "isolation ", 10);
+    assert_non_null(strstr(text, "\n+tree_kill "));
     assert_true(link_next(link_fd, text, sizeof text));
     assert_string_equal(text, "output 5 0 0 0");
     assert_true(link_next(link_fd, text, sizeof text));

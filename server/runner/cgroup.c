@@ -1,0 +1,138 @@
+#include "runner/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static const struct kind_row {
+    const char *memory_limit; // NULL: the kind holds none
+    const char *memory_swap;  // what keeps the program from going on in swap; may be missing
+    const char *processes_limit;
+    const char *kills; // the file with a line "oom_kill N"
+    const char *peak;
+} rows[CGROUP_KIND_COUNT] = {
+    [CGROUP_UNIFIED] = {"memory.max", "memory.swap.max", "pids.max", "memory.events",
+                        "memory.peak"},
+    [CGROUP_1_MEMORY] = {"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", NULL,
+                         "memory.oom_control", "memory.max_usage_in_bytes"},
+    [CGROUP_1_PIDS] = {.processes_limit = "pids.max"},
+};
+
+static int write_number(const char *directory, const char *name, int64_t number)
+{
+    char path[PATH_MAX + 64], text[24];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int length = snprintf(text, sizeof text, "%" PRId64, number);
+    FD_CLEANUP int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? errno : fd_write_all(fd, text, (size_t)length);
+}
+
+// The number behind the word, or the whole file's where word is "".
+static int64_t read_number(const char *directory, const char *name, const char *word)
+{
+    char path[PATH_MAX + 64], text[1024];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FD_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return 0;
+    text[length] = '\0';
+    const char *at = strstr(text, word);
+    return at ? strtoll(at + strlen(word), NULL, 10) : 0;
+}
+
+static int set_limits(const struct cgroups *cgroups, enum cgroup_kind kind,
+                      const struct order *order)
+{
+    const struct kind_row *row = &rows[kind];
+    const char *path = cgroups->paths[kind];
+    int errnum = 0;
+    if (row->memory_limit && order->memory_bytes) {
+        errnum = write_number(path, row->memory_limit, order->memory_bytes);
+        // Version 2 counts swap apart, version 1 together with memory.
+        int64_t swap = kind == CGROUP_UNIFIED ? 0 : order->memory_bytes;
+        if (!errnum)
+            write_number(path, row->memory_swap, swap);
+    }
+    // The init is one of them.
+    if (!errnum && row->processes_limit && order->processes)
+        errnum = write_number(path, row->processes_limit, order->processes + 1);
+    return errnum;
+}
+
+static bool is_wanted(enum cgroup_kind kind, const struct order *order)
+{
+    // A user namespace counts processes well enough by itself.
+    bool processes = order->processes && order->sandbox != SANDBOX_NAMESPACES;
+    return (rows[kind].memory_limit && order->memory_bytes) ||
+           (rows[kind].processes_limit && processes);
+}
+
+void cgroups_make(struct cgroups *cgroups, const struct order *order)
+{
+    *cgroups = (struct cgroups){0};
+    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
+        if (!order->cgroups[kind] || !is_wanted((enum cgroup_kind)kind, order))
+            continue;
+        char *path = cgroups->paths[kind];
+        snprintf(path, PATH_MAX, "%s/%s.%" PRId64, order->cgroups[kind], order->job_id,
+                 order->attempt);
+        // One that is there was left by a runner that never came to its program.
+        int errnum = mkdir(path, 0755) && errno != EEXIST ? errno : 0;
+        if (!errnum)
+            errnum = set_limits(cgroups, (enum cgroup_kind)kind, order);
+        if (errnum) {
+            rmdir(path);
+            path[0] = '\0';
+            cgroups->errnum = errnum;
+            continue;
+        }
+        cgroups->holds_memory |= rows[kind].memory_limit && order->memory_bytes;
+        cgroups->holds_processes |= rows[kind].processes_limit && order->processes;
+    }
+}
+
+int cgroups_enter(const struct cgroups *cgroups)
+{
+    int errnum = 0;
+    for (int kind = 0; kind < CGROUP_KIND_COUNT && !errnum; kind++) {
+        if (cgroups->paths[kind][0])
+            errnum = write_number(cgroups->paths[kind], "cgroup.procs", 0);
+    }
+    return errnum;
+}
+
+int64_t cgroups_count_kills(const struct cgroups *cgroups)
+{
+    int64_t count = 0;
+    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
+        if (cgroups->paths[kind][0] && rows[kind].kills)
+            count += read_number(cgroups->paths[kind], rows[kind].kills, "oom_kill ");
+    }
+    return count;
+}
+
+int64_t cgroups_peak_bytes(const struct cgroups *cgroups)
+{
+    int64_t peak = 0;
+    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
+        if (cgroups->paths[kind][0] && rows[kind].peak)
+            peak = read_number(cgroups->paths[kind], rows[kind].peak, "");
+    }
+    return peak;
+}
+
+void cgroups_remove(struct cgroups *cgroups)
+{
+    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
+        if (cgroups->paths[kind][0])
+            rmdir(cgroups->paths[kind]);
+    }
+}

@@ -1,0 +1,35 @@
+// The cgroups of one attempt, where the server found that it may make some: the kernel then holds
+// the limits of memory and processes, and says when it had to kill. One for each attempt, never
+// used again, removed at the end.
+#ifndef RUNNER_CGROUP_H
+#define RUNNER_CGROUP_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "runner/order.h"
+
+struct cgroups {
+    char paths[CGROUP_KIND_COUNT][PATH_MAX]; // "": not made
+    bool holds_memory;
+    bool holds_processes;
+    int errnum; // why one that was asked for could not be made; 0: all could
+};
+
+// Makes those that the order's limits need and its cgroup fields allow.
+void cgroups_make(struct cgroups *cgroups, const struct order *order);
+
+// Puts this process into them. 0, or an errno.
+int cgroups_enter(const struct cgroups *cgroups);
+
+// How many processes the kernel killed for want of memory.
+int64_t cgroups_count_kills(const struct cgroups *cgroups);
+
+// The most memory that was in use; 0 where the kernel does not say.
+int64_t cgroups_peak_bytes(const struct cgroups *cgroups);
+
+// Removes them; they must be empty.
+void cgroups_remove(struct cgroups *cgroups);
+
+#endif
