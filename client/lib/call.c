@@ -242,7 +242,7 @@ static int64_t timeout_of(const struct soma_client *client, const struct soma_ca
 
 enum soma_code call_terms_init(struct call_terms *ret_terms, const struct soma_client *client,
                                const struct soma_call_options *options,
-                               const struct mono_time *deadline, uint32_t lengthen_ms,
+                               const struct mono_time *deadline, uint32_t lengthen_ms, bool mutates,
                                struct soma_error *err)
 {
     bool none;
@@ -266,7 +266,7 @@ enum soma_code call_terms_init(struct call_terms *ret_terms, const struct soma_c
     }
     if (options && options->request_id)
         memcpy(terms.request_id, options->request_id, sizeof terms.request_id);
-    else
+    else if (mutates)
         random_bytes(terms.request_id, sizeof terms.request_id);
     *ret_terms = terms;
     return SOMA_OK;
@@ -344,7 +344,7 @@ static enum soma_code fill_call(struct soma_call *call, const struct call_order 
         return code;
     uint32_t wait_ms = call->piece ? call->piece->asked.wait_ms : 0;
     return call_terms_init(&call->terms, order->client, order->options, order->deadline, wait_ms,
-                           err);
+                           call->method->flags & METHOD_MUTATES, err);
 }
 
 // Among the client's calls, unless that is closing.

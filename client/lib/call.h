@@ -88,9 +88,10 @@ enum soma_code call_wait(struct soma_client *client, const struct method *method
                          void **ret_result, struct soma_error *err);
 
 // What options say, or the client; DEADLINE_PAST where no time is left. lengthen_ms: a long poll.
+// What mutates gets a request id.
 enum soma_code call_terms_init(struct call_terms *ret_terms, const struct soma_client *client,
                                const struct soma_call_options *options,
-                               const struct mono_time *deadline, uint32_t lengthen_ms,
+                               const struct mono_time *deadline, uint32_t lengthen_ms, bool mutates,
                                struct soma_error *err);
 
 // Takes a place in the lane, or waits for one. Not with the lock held, as all up to call_due.

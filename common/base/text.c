@@ -36,15 +36,25 @@ static bool follows(const unsigned char *at, const struct utf8_form *form)
     return true;
 }
 
+// The first byte from at on that is not ASCII, or end. Eight at a time.
+static const unsigned char *skip_ascii(const unsigned char *at, const unsigned char *end)
+{
+    uint64_t eight;
+    for (; (size_t)(end - at) >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, at, sizeof eight);
+        if (eight & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (at < end && *at < 0x80)
+        at++;
+    return at;
+}
+
 bool text_is_utf8(const void *bytes, size_t length)
 {
     const unsigned char *at = bytes;
     const unsigned char *end = at + length;
-    while (at < end) {
-        if (*at < 0x80) {
-            at++;
-            continue;
-        }
+    while ((at = skip_ascii(at, end)) < end) {
         const struct utf8_form *form = form_of(*at++);
         if (!form || (size_t)(end - at) < form->follow_count || !follows(at, form))
             return false;

@@ -107,6 +107,16 @@ static void utf8_is_checked_as_rfc_3629_says(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(text_is_utf8(rows[i].bytes, strlen(rows[i].bytes)), rows[i].valid);
+    char text[24];
+    for (size_t i = 0; i + 2 <= sizeof text; i++) {
+        memset(text, 'a', sizeof text);
+        assert_true(text_is_utf8(text, i));
+        memcpy(text + i, "\xc3\xa4", 2);
+        assert_true(text_is_utf8(text, sizeof text));
+        assert_false(text_is_utf8(text, i + 1));
+        text[i] = '\x80';
+        assert_false(text_is_utf8(text, sizeof text));
+    }
 }
 
 static void numbers_are_whole_and_in_range(void **state)
