@@ -77,13 +77,14 @@ static void must(int result, const char *what)
 static nng_msg *frame(const ProtobufCMessage *message)
 {
     uint8_t id[16];
-    random_bytes(id, sizeof id);
     Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
     header.method = kind->method;
     header.timeout_ms = 30000;
     header.client = "bench";
-    if (kind->reply == &pb__submit_job_response__descriptor)
+    if (kind->reply == &pb__submit_job_response__descriptor) {
+        random_bytes(id, sizeof id);
         header.request_id = (ProtobufCBinaryData){sizeof id, id};
+    }
     nng_msg *result;
     must(nng_msg_alloc(&result, frame_length(&header.base, message)), "message");
     frame_write(nng_msg_body(result), &header.base, message);
