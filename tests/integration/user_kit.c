@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -46,4 +47,6 @@ void user_become(const char *directory)
     assert_int_equal(setgroups(1, &gid), 0);
     assert_int_equal(setresgid(gid, gid, gid), 0);
     assert_int_equal(setresuid(KIT_UID, KIT_UID, KIT_UID), 0);
+    // As if it had always been that user: its files in /proc are its own.
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
 }
