@@ -33,6 +33,7 @@ static struct {
     char base[KIT_PATH_SIZE]; // where copies of the programs lie; "": they are run where they are
     char somad[PATH_MAX];
     char runner[PATH_MAX];
+    const char *other_runner; // in its place; NULL
 } programs = {.somad = SOMAD, .runner = SOMA_RUNNER};
 
 static void remove_copies(void)
@@ -52,6 +53,11 @@ void somad_kit_open(int argc, char **argv)
     user_copy_program(SOMAD, programs.somad);
     user_copy_program(SOMA_RUNNER, programs.runner);
     user_become(programs.base);
+}
+
+void somad_kit_use_runner(const char *path)
+{
+    programs.other_runner = path;
 }
 
 static void pause_a_moment(void)
@@ -137,9 +143,10 @@ void somad_start(struct somad *somad)
     char data[KIT_PATH_SIZE + 16], ipc[KIT_PATH_SIZE + 32];
     snprintf(data, sizeof data, "%s/data", somad->directory);
     snprintf(ipc, sizeof ipc, "ipc://%s/socket", somad->directory);
+    const char *runner = programs.other_runner ? programs.other_runner : programs.runner;
     const char *const arguments[] = {
-        "--data", data,       "--runner",          programs.runner, "--listen",
-        ipc,      "--listen", "tcp://127.0.0.1:0", "--listen",      "ws://127.0.0.1:0/rpc",
+        "--data", data,       "--runner",          runner,     "--listen",
+        ipc,      "--listen", "tcp://127.0.0.1:0", "--listen", "ws://127.0.0.1:0/rpc",
         NULL};
     somad->pid = run(somad, "stderr", arguments);
     struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);

@@ -30,6 +30,9 @@ struct somad {
 // that it starts become an ordinary user.
 void somad_kit_open(int argc, char **argv);
 
+// Servers that are started from now on run jobs with this program; NULL: with SOMA_RUNNER again.
+void somad_kit_use_runner(const char *path);
+
 // A fresh scratch directory, no server yet.
 void somad_prepare(struct somad *somad);
 // Starts a server on the directory and waits until it says that it is ready.
