@@ -411,6 +411,35 @@ static void a_bad_record_is_named_by_its_place_in_the_whole(void **state)
     free(batch);
 }
 
+// A reply that was lost is asked for again, and meanwhile others have removed all that it was
+// about.
+static void a_repeated_write_is_answered_from_its_first_reply(void **state)
+{
+    struct scene *scene = *state;
+    static const uint8_t request_id[SOMA_REQUEST_ID_BYTES] = "the first upsert";
+    struct soma_call_options options = SOMA_CALL_OPTIONS_INIT;
+    struct soma_collection_request collection = SOMA_COLLECTION_REQUEST_INIT;
+    struct soma_records_written *written;
+    struct batch *batch = calloc(1, sizeof *batch);
+    assert_non_null(batch);
+    struct soma_records_write_request request = make_batch(batch);
+    request.record_count = 2;
+    options.request_id = request_id;
+    collection.collection = "docs";
+    make_collection(scene);
+    for (int i = 0; i < 2; i++) {
+        struct soma_error err = {0};
+        if (soma_records_upsert(scene->client, &request, &options, &written, &err) != SOMA_OK)
+            fail_msg("%s: %s", err.reason, err.text);
+        assert_int_equal(written->inserted, 2);
+        soma_free(written);
+        soma_collection_delete(scene->client, &collection, NULL, NULL, NULL);
+    }
+    assert_int_equal(soma_records_upsert(scene->client, &request, NULL, NULL, NULL),
+                     SOMA_NOT_FOUND);
+    free(batch);
+}
+
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -423,6 +452,7 @@ int main(void)
         SCENE(a_follow_goes_on_over_restarts_without_a_gap),
         SCENE(a_large_batch_is_kept_whole_and_unchanged_the_second_time),
         SCENE(a_bad_record_is_named_by_its_place_in_the_whole),
+        SCENE(a_repeated_write_is_answered_from_its_first_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

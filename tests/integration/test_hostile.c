@@ -20,13 +20,17 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "soma/v1/server.pb-c.h"
 #include "somad_kit.h"
+#include "wire/decode.h"
 #include "wire/limits.h"
 
 #define BYTES(text) text, sizeof text - 1
 
 enum {
-    VANISHING_PEERS = 200
+    VANISHING_PEERS = 200,
+    PING_BYTES = 65000,
+    UNREAD_REPLIES = 100
 };
 
 static struct somad somad;
@@ -233,6 +237,69 @@ static void a_message_that_claims_exabytes_is_not_waited_for(void **state)
     peer_close(&peer);
 }
 
+// The server's counter of that name.
+static int64_t stat_of(struct peer *peer, const char *name)
+{
+    struct answer answer;
+    int64_t value = -1;
+    assert_true(peer_call(peer, "soma.v1.ServerService/GetStats", 0, "", 0, &answer));
+    const Pb__GetStatsResponse *response = (const Pb__GetStatsResponse *)wire_decode(
+        &pb__get_stats_response__descriptor, answer.message, answer.message_length, &answer.arena,
+        NULL);
+    assert_non_null(response);
+    for (size_t i = 0; i < response->n_stats; i++) {
+        if (strcmp(response->stats[i]->name, name) == 0)
+            value = response->stats[i]->value;
+    }
+    answer_free(&answer);
+    assert_true(value >= 0);
+    return value;
+}
+
+// A ping of nearly 64 KiB as the ipc transport carries it, made once.
+static const char *large_ping(size_t *ret_length)
+{
+    static char bytes[PING_BYTES + 256];
+    static const char method[] = "\x0a\x1asoma.v1.ServerService/Ping";
+    size_t frame = 5 + sizeof method - 1 + 4 + PING_BYTES;
+    char *at = bytes;
+    *at++ = 1;
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *at++ = (char)((uint64_t)(frame + 4) >> shift);
+    memcpy(at, "\x80\0\0\1\1\x1c\0\0\0", 9); // request id; version, header length
+    memcpy(at + 9, method, sizeof method - 1);
+    at += 9 + sizeof method - 1;
+    *at++ = 0x0a;
+    *at++ = (char)(0x80 | (PING_BYTES & 0x7f));
+    *at++ = (char)(0x80 | (PING_BYTES >> 7 & 0x7f));
+    *at++ = PING_BYTES >> 14;
+    *ret_length = (size_t)(at - bytes) + PING_BYTES;
+    return bytes;
+}
+
+static void replies_that_nobody_reads_are_dropped(void **state)
+{
+    (void)state;
+    struct peer bystander;
+    peer_open(&bystander, somad.ipc);
+    FD_CLEANUP int fd = connect_ipc();
+    assert_int_equal(send(fd, BYTES("\0SP\0\0\x30\0\0"), MSG_NOSIGNAL), 8);
+    size_t length;
+    const char *ping = large_ping(&length);
+    for (int i = 0; i < UNREAD_REPLIES; i++)
+        assert_int_equal(send(fd, ping, length, MSG_NOSIGNAL), length);
+    struct mono_time deadline = clock_deadline_after(2 * KIT_PATIENCE_MS);
+    while (stat_of(&bystander, "rpc_calls_in_hand") < UNREAD_REPLIES / 2)
+        assert_true(clock_left_ms(deadline) > 0);
+    // Then the one in hand is the one that asks.
+    while (stat_of(&bystander, "rpc_calls_in_hand") > 1) {
+        assert_true(clock_left_ms(deadline) > 0);
+        poll(NULL, 0, 50);
+    }
+    assert_true(peer_pings(&bystander));
+    peer_close(&bystander);
+}
+
 static void say_hello_by_http(int fd, const char *more_headers)
 {
     char request[512];
@@ -292,6 +359,7 @@ int main(void)
         cmocka_unit_test(peers_that_vanish_at_any_byte_harm_nobody),
         cmocka_unit_test(a_message_that_claims_exabytes_is_not_waited_for),
         cmocka_unit_test(a_web_page_is_not_let_in),
+        cmocka_unit_test(replies_that_nobody_reads_are_dropped),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -47,7 +47,8 @@ static void a_program_gets_what_was_asked_for_and_its_words_are_kept(void **stat
 {
     (void)state;
     char id[JOB_ID_SIZE];
-    Pb__JobSpec *spec = job_script("cat; echo \"$A-$SOMA_JOB_ID\"; echo bad >&2; exit 7");
+    Pb__JobSpec *spec =
+        job_script("cat; echo \"$A-$SOMA_JOB_ID-$SOMA_ATTEMPT\"; echo bad >&2; exit 7");
     Pb__EnvironmentVariable variable = PB__ENVIRONMENT_VARIABLE__INIT, *variables[] = {&variable};
     variable.name = "A";
     variable.value = "b";
@@ -66,7 +67,7 @@ static void a_program_gets_what_was_asked_for_and_its_words_are_kept(void **stat
     assert_non_null(status->resource_use);
     assert_int_equal(status->stderr_size->kept_bytes, 4);
     char expected[64];
-    snprintf(expected, sizeof expected, "in\nb-%s\n", id);
+    snprintf(expected, sizeof expected, "in\nb-%s-1\n", id);
     assert_output(id, 0, STDOUT, expected);
     assert_output(id, 1, STDERR, "bad\n");
 }

@@ -1,4 +1,5 @@
 // common/base: errors, arena, clocks, text, files, ids.
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +20,10 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/text.h"
+
+enum {
+    ORDINARY_UID = 12345
+};
 
 static void a_reason_brings_its_code(void **state)
 {
@@ -190,6 +196,83 @@ static void a_file_is_replaced_whole_and_a_tree_removed(void **state)
     close(directory);
 }
 
+static void error_texts_are_utf8_whatever_they_quote(void **state)
+{
+    (void)state;
+    struct soma_error err;
+    error_set(&err, REASON_FIELD_INVALID, "a\xff", "no '%s'", "caf\xc3");
+    assert_string_equal(err.field, "a?");
+    assert_string_equal(err.text, "no 'caf?'");
+    error_set_errno(&err, ENOENT, "cannot open \x80");
+    assert_true(text_is_utf8(err.text, strlen(err.text)));
+    // Cut in the middle of a character, at whichever of its bytes.
+    char text[4 * SOMA_TEXT_SIZE];
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 3 < sizeof text; i += 3)
+            memcpy(text + i, "\xe2\x82\xac", 4);
+        error_set(&err, REASON_FIELD_INVALID, NULL, "%s", text);
+        assert_true(text_is_utf8(err.text, strlen(err.text)));
+        assert_true(strlen(err.text) > SOMA_TEXT_SIZE - 8);
+    }
+}
+
+// As an ordinary user: to root nothing is closed.
+static int remove_what_is_closed(const char *path)
+{
+    struct soma_error err;
+    char inner[128];
+    snprintf(inner, sizeof inner, "%s/closed/inner", path);
+    if (geteuid() == 0 && setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID))
+        return 1;
+    if (directory_make_all(inner, 0700, &err))
+        return 2;
+    if (chmod(inner, 0500) || (inner[strlen(path) + 7] = '\0', chmod(inner, 0)))
+        return 3;
+    return directory_remove_all(AT_FDCWD, inner, NULL, &err) ? 4 : access(inner, F_OK) ? 0 : 5;
+}
+
+static int exit_status_of(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_directory_that_its_owner_closed_is_removed(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/soma-base-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    assert_int_equal(chmod(path, 0777), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(remove_what_is_closed(path));
+    assert_int_equal(exit_status_of(pid), 0);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void no_file_of_ours_becomes_a_standard_descriptor(void **state)
+{
+    (void)state;
+    for (unsigned closed = 1; closed < 8; closed++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            for (int fd = 0; fd < 3; fd++) {
+                if (closed & 1u << fd)
+                    close(fd);
+            }
+            fd_fill_standard();
+            int fd = open("/dev/null", O_RDONLY);
+            _exit(fd > 2 && fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 &&
+                          fcntl(2, F_GETFD) >= 0
+                      ? 0
+                      : 1);
+        }
+        assert_int_equal(exit_status_of(pid), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +286,9 @@ int main(void)
         cmocka_unit_test(ids_have_their_form_and_sort_by_time),
         cmocka_unit_test(deadlines_saturate),
         cmocka_unit_test(a_file_is_replaced_whole_and_a_tree_removed),
+        cmocka_unit_test(error_texts_are_utf8_whatever_they_quote),
+        cmocka_unit_test(a_directory_that_its_owner_closed_is_removed),
+        cmocka_unit_test(no_file_of_ours_becomes_a_standard_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,37 @@ static void bad_headers_are_refused_before_any_handler(void **state)
     }
 }
 
+static void header_fields_have_their_limits(void **state)
+{
+    static const struct {
+        size_t token, client, trace_id;
+        const char *reason, *field;
+    } rows[] = {
+        {512, 64, 16, "", ""},
+        {513, 64, 16, "FIELD_TOO_LONG", "token"},
+        {512, 65, 16, "FIELD_TOO_LONG", "client"},
+        {512, 64, 17, "FIELD_TOO_LONG", "trace_id"},
+        {512, 64, 15, "FIELD_INVALID", "trace_id"},
+        {0, 0, 0, "", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char token[600] = "", client[100] = "";
+        uint8_t trace_id[32] = {0};
+        memset(token, 't', rows[i].token);
+        memset(client, 'c', rows[i].client);
+        Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+        header.method = "soma.v1.ServerService/Ping";
+        header.token = token;
+        header.client = client;
+        header.trace_id = (ProtobufCBinaryData){rows[i].trace_id, trace_id};
+        handled = NULL;
+        const Pb__ResponseHeader *answer = ask(*state, &header, "", 0);
+        assert_string_equal(answer->reason, rows[i].reason);
+        assert_string_equal(answer->field, rows[i].field);
+        assert_int_equal(handled != NULL, rows[i].reason[0] == '\0');
+    }
+}
+
 static void a_deadline_of_the_caller_is_not_extended(void **state)
 {
     Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
@@ -296,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_good_frame_reaches_its_handler),
         TEST(bad_headers_are_refused_before_any_handler),
+        TEST(header_fields_have_their_limits),
         TEST(a_deadline_of_the_caller_is_not_extended),
         TEST(a_method_path_has_an_end),
         TEST(what_is_no_frame_or_message_is_answered_too),
