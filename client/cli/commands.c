@@ -7,6 +7,7 @@ const struct command_group command_groups[] = {
     {"See jobs", job_show_commands},
     {"Files of jobs", job_artifact_commands},
     {"Direct jobs", job_control_commands},
+    {"Queues", queue_commands},
     {"Collections", collection_commands},
     {"Write records", record_write_commands},
     {"Read and delete records", record_read_commands},

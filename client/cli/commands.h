@@ -13,6 +13,8 @@ extern const struct command job_show_commands[];
 extern const struct command job_artifact_commands[];
 // jobs_control.c: wait, cancel, retry, rm, prune, progress
 extern const struct command job_control_commands[];
+// queues.c: queue …
+extern const struct command queue_commands[];
 // collections.c: collection …
 extern const struct command collection_commands[];
 // records_write.c: upsert, insert, update

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "cli/job_schedule.h"
+
 static void pairs_to_json(struct json_out *out, const char *key, const struct soma_pair *pairs,
                           size_t count)
 {
@@ -43,6 +45,7 @@ static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
     out_int_at(out, "kill_grace_ms", spec->kill_grace_ms);
     out_int_at(out, "keep_ms", spec->keep_ms);
     out_bool_at(out, "idempotent", spec->idempotent);
+    job_schedule_to_json(out, spec);
 }
 
 static void time_at(struct json_out *out, const char *key, int64_t unix_ms)
@@ -132,6 +135,7 @@ void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spe
     pairs_to_json(out, "labels", spec->labels, spec->label_count);
     progress_to_json(out, &job->progress);
     out_int_at(out, "attempt", job->attempt);
+    job_waits_to_json(out, job, with_spec);
     out_int_at(out, "revision", job->revision);
     time_at(out, "created_unix_ms", job->created_ms);
     time_at(out, "not_before_unix_ms", spec->not_before_ms);

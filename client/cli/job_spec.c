@@ -91,7 +91,7 @@ static int read_program(const struct cli *cli, const struct options *options, st
 static int read_limits(const struct cli *cli, const struct options *options,
                        struct soma_job_spec *spec)
 {
-    int64_t priority = 0, delay_ms = -1;
+    int64_t priority = 0;
     int status = value_integer(cli, options, "priority", -1000, 1000, &priority);
     if (status == STATUS_OK)
         status = value_duration(cli, options, "time-limit", &spec->wall_time_ms);
@@ -101,14 +101,6 @@ static int read_limits(const struct cli *cli, const struct options *options,
         status = value_duration(cli, options, "grace", &spec->kill_grace_ms);
     if (status == STATUS_OK)
         status = value_duration(cli, options, "keep", &spec->keep_ms);
-    if (status == STATUS_OK)
-        status = value_time(cli, options, "not-before", &spec->not_before_ms);
-    if (status == STATUS_OK)
-        status = value_duration(cli, options, "delay", &delay_ms);
-    if (status == STATUS_OK && delay_ms >= 0 && spec->not_before_ms)
-        return report_usage(cli, NULL, "--delay and --not-before exclude each other");
-    if (delay_ms >= 0)
-        spec->not_before_ms = wall_ms() + delay_ms;
     spec->priority = (int32_t)priority;
     return status;
 }
@@ -121,6 +113,8 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
     int status = read_program(cli, options, pool, &spec);
     if (status == STATUS_OK)
         status = read_limits(cli, options, &spec);
+    if (status == STATUS_OK)
+        status = job_schedule_read(cli, options, pool, &spec);
     if (status == STATUS_OK)
         status = value_pairs(cli, options, "label", pool, &spec.labels, &spec.label_count);
     if (status == STATUS_OK)

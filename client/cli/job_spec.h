@@ -3,6 +3,7 @@
 #define CLI_JOB_SPEC_H
 
 #include "cli/cli.h"
+#include "cli/job_schedule.h"
 #include "cli/pool.h"
 
 // Fills ret_spec from the options and operands of run and submit. Its memory is the pool's and
@@ -25,9 +26,7 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         {"stdin", 0, "FILE", "the job's standard input; - is this one", false},                   \
         {"time-limit", 0, "DURATION", "wall time of an attempt (24h)", false},                    \
         {"output-limit", 0, "SIZE", "kept of each output stream (64M)", false},                   \
-        {"grace", 0, "DURATION", "between TERM and KILL (5s)", false},                            \
-        {"not-before", 0, "TIME", "start no earlier", false},                                     \
-        {"delay", 0, "DURATION", "start no earlier than this from now", false},                   \
+        {"grace", 0, "DURATION", "between TERM and KILL (5s)", false}, JOB_SCHEDULE_OPTIONS,      \
         {"keep", 0, "DURATION", "how long the finished job is kept (7d)", false},                 \
     {                                                                                             \
         "idempotent", 0, NULL, "running it twice does no harm: a lost attempt is repeated", false \

@@ -33,11 +33,21 @@ static int submit(struct cli *cli, const struct options *options, struct soma_jo
     return status;
 }
 
+// What a dedupe key led to.
+static void say_existing(const struct cli *cli, const struct soma_job *job)
+{
+    if (job->is_existing)
+        notice(cli, "job %s is queued or running under this key already%s", job->id,
+               job->differs ? ", submitted with other options" : "");
+}
+
 static int print_submitted(const struct cli *cli, const struct soma_job *job)
 {
     struct json_out out;
+    say_existing(cli, job);
     if (cli->format == FORMAT_TABLE) {
-        printf("%s%s\n", cli->quiet ? "" : "submitted job ", job->id);
+        bool is_bare = cli->quiet || job->is_existing;
+        printf("%s%s\n", is_bare ? "" : "submitted job ", job->id);
         return STATUS_OK;
     }
     value_begin(&out, cli);
@@ -125,6 +135,7 @@ static int run_attached(struct cli *cli, const struct options *options)
         // The third one leaves in good order, if it still can.
         interrupts_end_at(4);
         notice(cli, "job %s", job->id);
+        say_existing(cli, job);
         status = follow_submitted(cli, job->id, interrupt_fd, on_interrupt);
     }
     soma_free(job);
@@ -191,7 +202,9 @@ const struct command job_run_commands[] = {
         .summary = "Submit a program as a job and print its id",
         .examples = "id=$(soma submit -q --language python job.py)\n"
                     "soma submit --name nightly --queue batch --priority 5 -l team=a job.py\n"
-                    "soma submit --delay 10m --keep 30d -- tar czf backup.tgz /srv/data\n",
+                    "soma submit --delay 10m --keep 30d -- tar czf backup.tgz /srv/data\n"
+                    "soma submit --retries 3 --backoff 10s,2,5m --dedupe sync -- ./sync.sh\n"
+                    "soma submit --after $id --after-policy run -- ./report.sh\n",
         .details = submit_details,
         .options = submit_options,
         .operands_max = ANY_NUMBER,

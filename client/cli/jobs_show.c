@@ -8,6 +8,7 @@
 #include "cli/error.h"
 #include "cli/follow.h"
 #include "cli/job_print.h"
+#include "cli/job_schedule.h"
 #include "cli/list_out.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -23,12 +24,13 @@ enum {
 
 static const struct table_column ps_columns[] = {
     {"ID", 0, false},    {"STATE", 0, false}, {"QUEUE", 10, false},
-    {"NAME", 20, false}, {"AGE", 0, true},    {"PROGRESS", 0, false},
+    {"NAME", 20, false}, {"AGE", 0, true},    {"PROGRESS OR WAIT", 0, false},
 };
 
 static bool add_job(struct table *table, const struct soma_job *job)
 {
-    char age[UNITS_TEXT_SIZE], progress[300] = "";
+    char age[UNITS_TEXT_SIZE], wait[WAIT_TEXT_SIZE], progress[300];
+    snprintf(progress, sizeof progress, "%s", job_wait_text(job, wait));
     format_age(age, wall_ms() - job->created_ms);
     if (job->progress.percent >= 0)
         snprintf(progress, sizeof progress, "%d%% %s", (int)job->progress.percent,
@@ -195,12 +197,12 @@ static void print_job(const struct soma_job *job)
                    job->progress.message ? job->progress.message : "");
     print_fact("queue", "%s, priority %d", spec->queue ? spec->queue : "default",
                (int)spec->priority);
-    print_fact("attempt", "%u", job->attempt);
     print_time("created", job->created_ms);
     print_time("not before", spec->not_before_ms);
     print_time("started", job->started_ms);
     print_time("cancelled", job->cancel_requested_ms);
     print_time("finished", job->finished_ms);
+    job_schedule_print(job);
     print_program(spec);
     print_limits(spec);
     print_size("stdout", &job->stdout_size);

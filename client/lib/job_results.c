@@ -1,7 +1,7 @@
 // JobService: results.
 #include <soma/v1/jobs.pb-c.h>
 
-#include "lib/reading.h"
+#include "lib/job_schedule.h"
 
 static const struct soma_pair *read_labels(struct reading *reading, Pb__Label *const *labels,
                                            size_t count)
@@ -59,7 +59,6 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
     spec->name = message->name;
     spec->queue = message->queue;
     spec->priority = message->priority;
-    spec->not_before_ms = message->not_before_unix_ms;
     spec->labels = read_labels(reading, message->labels, message->n_labels);
     spec->label_count = message->n_labels;
     if (message->limits) {
@@ -74,6 +73,7 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
     spec->artifact_count = message->n_artifacts;
     spec->files = read_files(reading, message->files, message->n_files);
     spec->file_count = message->n_files;
+    read_schedule(reading, message, spec);
 }
 
 static struct soma_output_size read_size(const Pb__OutputSize *size)
@@ -85,10 +85,8 @@ static struct soma_output_size read_size(const Pb__OutputSize *size)
 
 static void read_end(const Pb__JobStatus *status, struct soma_job *job)
 {
-    bool exited = job->reason == SOMA_JOB_REASON_EXITED;
-    bool not_started = job->reason == SOMA_JOB_REASON_START_FAILED;
-    job->exit_code = exited || not_started ? status->exit_code : -1;
-    job->signal_number = job->reason == SOMA_JOB_REASON_SIGNALED ? status->signal : 0;
+    job->exit_code = read_exit_code(job->reason, status->exit_code);
+    job->signal_number = read_signal(job->reason, status->signal);
     job->stdout_size = read_size(status->stdout_size);
     if (status->artifacts) {
         job->artifact_count = status->artifacts->file_count;
@@ -135,6 +133,7 @@ static void read_job(struct reading *reading, const Pb__Job *message, struct som
     job->spec = (struct soma_job_spec)SOMA_JOB_SPEC_INIT;
     job->progress = (struct soma_job_progress){-1, "", 0};
     read_status(message->status, job);
+    read_waits(reading, message->status, job);
     if (message->spec)
         read_spec(reading, message->spec, &job->spec);
 }
@@ -151,6 +150,8 @@ void job_submit_read(struct reading *reading, struct soma_job *result)
 {
     const Pb__SubmitJobResponse *message = reading->replies->message;
     read_job(reading, message->job, result);
+    result->is_existing = message->existing;
+    result->differs = message->differs;
 }
 
 void job_get_read(struct reading *reading, struct soma_job *result)

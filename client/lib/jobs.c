@@ -3,7 +3,7 @@
 
 #include <soma/v1/jobs.pb-c.h>
 
-#include "lib/packing.h"
+#include "lib/job_schedule.h"
 
 // Key and value of each pair, none NULL; type is Label or EnvironmentVariable, which look alike.
 static void *pack_pairs(struct packing *packing, const ProtobufCMessageDescriptor *type,
@@ -100,7 +100,6 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     message->name = pack_text_or_none(spec->name);
     message->queue = pack_text_or_none(spec->queue);
     message->priority = spec->priority;
-    message->not_before_unix_ms = spec->not_before_ms;
     message->labels =
         pack_pairs(packing, &pb__label__descriptor, "spec.labels", spec->labels, spec->label_count);
     message->n_labels = message->labels ? spec->label_count : 0;
@@ -112,6 +111,7 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     message->n_artifacts = message->artifacts ? spec->artifact_count : 0;
     message->files = pack_files(spec, packing);
     message->n_files = message->files ? spec->file_count : 0;
+    pack_schedule(spec, message, packing);
 }
 
 void job_submit_pack(const struct soma_job_spec *request, struct packing *packing)

@@ -25,6 +25,24 @@ static const char *const reason_names[] = {
     [SOMA_JOB_REASON_CANCELLED] = "cancelled",
     [SOMA_JOB_REASON_LOST] = "lost",
     [SOMA_JOB_REASON_START_FAILED] = "start_failed",
+    [SOMA_JOB_REASON_EXPIRED] = "expired",
+    [SOMA_JOB_REASON_DEPENDENCY] = "dependency",
+};
+
+static const char *const wait_names[] = {
+    [SOMA_JOB_WAIT_NONE] = "none",
+    [SOMA_JOB_WAIT_PLACE] = "place",
+    [SOMA_JOB_WAIT_TIME] = "time",
+    [SOMA_JOB_WAIT_BACKOFF] = "backoff",
+    [SOMA_JOB_WAIT_AFTER] = "after",
+    [SOMA_JOB_WAIT_QUEUE_PAUSED] = "queue_paused",
+    [SOMA_JOB_WAIT_QUEUE_LIMIT] = "queue_limit",
+};
+
+static const char *const policy_names[] = {
+    [SOMA_AFTER_CANCEL] = "cancel",
+    [SOMA_AFTER_FAIL] = "fail",
+    [SOMA_AFTER_RUN] = "run",
 };
 
 static const char *const metric_names[] = {
@@ -44,7 +62,7 @@ static const char *name_of(const char *const *names, size_t count, unsigned numb
 static unsigned number_of(const char *const *names, size_t count, const char *name)
 {
     for (unsigned i = 1; name && i < count; i++) {
-        if (strcmp(names[i], name) == 0)
+        if (names[i] && strcmp(names[i], name) == 0)
             return i;
     }
     return 0;
@@ -71,6 +89,32 @@ bool soma_job_state_is_final(enum soma_job_state state)
 const char *soma_job_reason_name(enum soma_job_reason reason)
 {
     return name_of(reason_names, COUNT(reason_names), (unsigned)reason);
+}
+
+bool soma_job_reason_from_name(const char *name, enum soma_job_reason *ret_reason)
+{
+    unsigned number = number_of(reason_names, COUNT(reason_names), name);
+    if (number)
+        *ret_reason = (enum soma_job_reason)number;
+    return number != 0;
+}
+
+const char *soma_job_wait_name(enum soma_job_wait wait)
+{
+    return name_of(wait_names, COUNT(wait_names), (unsigned)wait);
+}
+
+const char *soma_after_policy_name(enum soma_after_policy policy)
+{
+    return name_of(policy_names, COUNT(policy_names), (unsigned)policy);
+}
+
+bool soma_after_policy_from_name(const char *name, enum soma_after_policy *ret_policy)
+{
+    unsigned number = number_of(policy_names, COUNT(policy_names), name);
+    if (number)
+        *ret_policy = (enum soma_after_policy)number;
+    return number != 0;
 }
 
 const char *soma_metric_name(enum soma_metric metric)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,13 +12,15 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "jobs/retention.h"
 #include "jobs/uploads.h"
 #include "store/jobs.h"
+#include "store/queues.h"
 #include "store/requests.h"
 
 enum {
     QUEUE_MAX = 65536,
-    STEP_JOBS = 64,
+    QUEUE_PAGE = 500,
     STEP_BYTES = 16 << 20,
     SWEEP_STEP = 256,
     REMOVED_STEP = 1000,
@@ -35,6 +38,7 @@ struct janitor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping;         // lock
+    bool wants_look;       // lock: what is kept has changed
     struct garbage *first; // lock
     struct garbage *last;  // lock
     size_t count;          // lock
@@ -61,6 +65,14 @@ void janitor_remove(struct janitor *janitor, const char *id)
     pthread_mutex_unlock(&janitor->lock);
     if (!fits)
         free(garbage);
+}
+
+void janitor_look(struct janitor *janitor)
+{
+    pthread_mutex_lock(&janitor->lock);
+    janitor->wants_look = true;
+    pthread_cond_signal(&janitor->changed);
+    pthread_mutex_unlock(&janitor->lock);
 }
 
 static bool is_stopping(struct janitor *janitor)
@@ -127,79 +139,80 @@ static void sweep(struct janitor *janitor)
 
 // --- retention
 
-enum retention_rule {
-    RULE_EXPIRED,  // the keep time is over
-    RULE_TOO_MUCH, // over the total size: what ended first goes
-};
-
-struct retention_op {
-    struct write_op op;
-    struct janitor *janitor;
-    enum retention_rule rule;
-    struct arena arena;
-    struct job_list list;
-};
-
-static enum soma_code choose(struct retention_op *op, struct store_txn *txn, struct soma_error *err)
+static void say_removed(struct janitor *janitor, const struct retention_step *step)
 {
-    struct wall_time now = clock_wall_now();
-    op->list = (struct job_list){0};
-    if (op->rule == RULE_EXPIRED)
-        return job_store_expired(txn, now, STEP_JOBS, &op->arena, &op->list, err);
-    struct job_totals totals;
-    enum soma_code code = job_store_totals(txn, &totals, err);
-    int64_t max = op->janitor->config.output_bytes_max;
-    if (code != SOMA_OK || max == 0 || totals.output_bytes <= max)
-        return code;
-    return job_store_ended(txn, &(struct job_filter){0}, now, STEP_JOBS, &op->arena, &op->list,
-                           err);
-}
-
-static enum soma_code apply_retention(struct write_op *write_op, struct store_txn *txn,
-                                      struct soma_error *err)
-{
-    struct retention_op *op = (struct retention_op *)write_op;
-    enum soma_code code = choose(op, txn, err);
-    int64_t over = 0;
-    struct job_totals totals;
-    if (code == SOMA_OK && op->rule == RULE_TOO_MUCH) {
-        code = job_store_totals(txn, &totals, err);
-        over = totals.output_bytes - op->janitor->config.output_bytes_max;
-    }
-    size_t i = 0;
-    for (; code == SOMA_OK && i < op->list.count; i++) {
-        if (op->rule == RULE_TOO_MUCH && over <= 0)
-            break;
-        const struct job *job = &op->list.rows[i]->job;
-        over -= job_kept_bytes(&job->status);
-        code = job_store_delete(txn, job->num, clock_wall_now(), err);
-    }
-    op->list.count = i;
-    return code;
-}
-
-// How many jobs went; 0 also after a failure, which is logged.
-static size_t retain(struct janitor *janitor, enum retention_rule rule)
-{
-    struct retention_op op = {.op = {.apply = apply_retention}, .janitor = janitor, .rule = rule};
-    arena_init(&op.arena, STEP_BYTES);
-    struct soma_error err;
-    size_t count = 0;
-    if (writer_run(janitor->config.writer, &op.op, &err) == SOMA_OK)
-        count = op.list.count;
-    else
-        log_warning("JOB-RETENTION-FAILED", "cannot remove old jobs: %s", err.text);
-    for (size_t i = 0; i < count; i++) {
-        const struct job *job = &op.list.rows[i]->job;
-        log_info("JOB-REMOVED", "job %s: %s", job->id,
-                 rule == RULE_EXPIRED ? "its keep time is over"
-                                      : "the output of all finished jobs is over its bound");
+    for (size_t i = 0; i < step->list.count; i++) {
+        const struct job *job = &step->list.rows[i]->job;
+        log_info("JOB-REMOVED", "job %s of queue %s: %s", job->id, job->spec.queue,
+                 retention_rule_text(step->rule));
         if (janitor->config.on_change)
             janitor->config.on_change(janitor->config.user, job->num);
         janitor_remove(janitor, job->id);
     }
-    arena_fini(&op.arena);
-    return count;
+}
+
+// Until the rule lets all stay that is left. A failure is logged, and tried again at the next look.
+static void retain(struct janitor *janitor, enum retention_rule rule, const char *queue)
+{
+    bool more = true;
+    while (more && !is_stopping(janitor)) {
+        struct retention_step step = {
+            .rule = rule,
+            .queue = queue,
+            .output_bytes_max = janitor->config.output_bytes_max,
+        };
+        struct soma_error err;
+        more = retention_step_run(&step, janitor->config.writer, &err) == SOMA_OK;
+        if (more)
+            say_removed(janitor, &step);
+        else
+            log_warning("JOB-RETENTION-FAILED", "cannot remove old jobs: %s", err.text);
+        more = more && step.list.count > 0;
+        retention_step_fini(&step);
+    }
+}
+
+static enum soma_code list_queues(struct janitor *janitor, const char *after, struct arena *arena,
+                                  struct queue_list *ret_list, struct soma_error *err)
+{
+    struct store_txn *txn;
+    enum soma_code code = store_read_begin(janitor->config.store, &txn, err);
+    if (code != SOMA_OK)
+        return code;
+    code = queue_store_list(txn, after, QUEUE_PAGE, arena, ret_list, err);
+    store_read_end(txn);
+    return code;
+}
+
+static void retain_queue(struct janitor *janitor, const struct queue *queue)
+{
+    if (queue->settings.keep_ms > 0)
+        retain(janitor, RETENTION_QUEUE_AGE, queue->name);
+    if (queue->settings.keep_jobs > 0)
+        retain(janitor, RETENTION_QUEUE_JOBS, queue->name);
+    if (queue->settings.keep_bytes > 0)
+        retain(janitor, RETENTION_QUEUE_SIZE, queue->name);
+}
+
+static void retain_queues(struct janitor *janitor)
+{
+    struct arena arena;
+    struct queue_list list = {.more = true};
+    struct soma_error err;
+    char after[QUEUE_NAME_BYTES + 1] = "";
+    arena_init(&arena, STEP_BYTES);
+    while (list.more && !is_stopping(janitor)) {
+        arena_reset(&arena, STEP_BYTES);
+        if (list_queues(janitor, after, &arena, &list, &err) != SOMA_OK) {
+            log_warning("JOB-RETENTION-FAILED", "cannot list queues: %s", err.text);
+            break;
+        }
+        for (size_t i = 0; i < list.count && !is_stopping(janitor); i++)
+            retain_queue(janitor, &list.rows[i]);
+        if (list.count > 0)
+            snprintf(after, sizeof after, "%s", list.rows[list.count - 1].name);
+    }
+    arena_fini(&arena);
 }
 
 static enum soma_code apply_forget(struct write_op *op, struct store_txn *txn,
@@ -234,11 +247,9 @@ static void forget_requests(struct janitor *janitor)
 
 static void look(struct janitor *janitor)
 {
-    static const enum retention_rule rules[] = {RULE_EXPIRED, RULE_TOO_MUCH};
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        while (!is_stopping(janitor) && retain(janitor, rules[i]) > 0)
-            continue;
-    }
+    retain(janitor, RETENTION_EXPIRED, NULL);
+    retain_queues(janitor);
+    retain(janitor, RETENTION_TOTAL_SIZE, NULL);
     uploads_sweep(janitor->config.root, janitor->config.writer);
     struct write_op forget = {.apply = apply_forget};
     writer_run(janitor->config.writer, &forget, NULL);
@@ -247,14 +258,16 @@ static void look(struct janitor *janitor)
 
 // --- the thread
 
-// The next directory to remove, or NULL at the deadline or the stop.
+// The next directory to remove, or NULL when it is time to look, or to stop.
 static struct garbage *take_garbage(struct janitor *janitor, const struct timespec *deadline)
 {
     pthread_mutex_lock(&janitor->lock);
     int errnum = 0;
-    while (!janitor->first && !janitor->stopping && errnum != ETIMEDOUT)
+    while (!janitor->first && !janitor->stopping && !janitor->wants_look && errnum != ETIMEDOUT)
         errnum = pthread_cond_timedwait(&janitor->changed, &janitor->lock, deadline);
-    struct garbage *garbage = janitor->stopping ? NULL : janitor->first;
+    bool is_over = janitor->stopping || janitor->wants_look;
+    struct garbage *garbage = is_over ? NULL : janitor->first;
+    janitor->wants_look = false;
     if (garbage) {
         janitor->first = garbage->next;
         janitor->count--;

@@ -29,6 +29,9 @@ void janitor_stop(struct janitor *janitor);
 // After writer_stop, whose last operations may still name garbage. Takes NULL.
 void janitor_free(struct janitor *janitor);
 
+// What is to be kept has changed: look soon. Any thread, never blocks.
+void janitor_look(struct janitor *janitor);
+
 // The job's row is gone: its directory may go. Any thread, never blocks; what does not fit is left
 // to the next sweep.
 void janitor_remove(struct janitor *janitor, const char *id);

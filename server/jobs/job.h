@@ -55,6 +55,7 @@ enum job_after_policy {
 
 enum {
     JOB_STATE_COUNT = 8,     // with the unused 0
+    JOB_REASON_COUNT = 31,   // bits of a set of reasons
     JOB_STATES_FINAL = 0xF8, // bits 1 << state of all final states
     JOB_MESSAGE_BYTES = 511, // JobStatus.message; longer ones are cut at a character
     JOB_NOTE_BYTES = 255,    // a cancel's note, a progress message

@@ -34,6 +34,14 @@ static const struct head_field {
     {"artifact_bytes", KIND_INT64, offsetof(struct job_spec, limits.artifact_bytes)},
     {"idempotent", KIND_BOOL, offsetof(struct job_spec, idempotent)},
     {"keep_ms", KIND_INT64, offsetof(struct job_spec, keep_ms)},
+    {"start_by_ms", KIND_INT64, offsetof(struct job_spec, start_by)},
+    {"retry_attempts", KIND_INT64, offsetof(struct job_spec, retry.max_attempts)},
+    {"backoff_ms", KIND_INT64, offsetof(struct job_spec, retry.backoff_ms)},
+    {"backoff_milli", KIND_INT64, offsetof(struct job_spec, retry.factor_milli)},
+    {"backoff_max_ms", KIND_INT64, offsetof(struct job_spec, retry.backoff_max_ms)},
+    {"retry_reasons", KIND_INT64, offsetof(struct job_spec, retry.reasons)},
+    {"after_policy", KIND_INT32, offsetof(struct job_spec, after_policy)},
+    {"dedupe_key", KIND_TEXT, offsetof(struct job_spec, dedupe_key)},
 };
 
 enum {
@@ -90,6 +98,8 @@ static void put_head(struct fields_writer *writer, const struct job_spec *spec, 
         fields_put_text(writer, "artifact", spec->artifacts[i]);
     for (size_t i = 0; i < spec->label_count; i++)
         put_pair(writer, "label", spec->labels[i].key, spec->labels[i].value, arena);
+    for (size_t i = 0; i < spec->after_count; i++)
+        fields_put_text(writer, "after", spec->after[i]);
 }
 
 // A file's fields stand behind its path.
@@ -161,6 +171,7 @@ struct decoding {
     struct job_spec *spec;
     // The spec's lists while they grow; sized by a first pass.
     const char **argv;
+    const char **after;
     struct job_label *labels;
     struct job_variable *environment;
     struct job_file *files;
@@ -257,6 +268,11 @@ static bool read_list_field(struct decoding *decoding, const struct field *field
         decoding->argv[spec->argc++] = word;
         return word != NULL;
     }
+    if (field_is(field, "after")) {
+        const char *id = arena_copy(decoding->arena, field->bytes, field->length);
+        decoding->after[spec->after_count++] = id;
+        return id != NULL;
+    }
     if (field_is(field, "label")) {
         struct job_label *label = &decoding->labels[spec->label_count++];
         return read_pair(decoding, field, &label->key, &label->value);
@@ -290,10 +306,11 @@ static bool read_one(struct decoding *decoding, const struct field *field)
 
 static bool make_lists(struct decoding *decoding, struct fields_reader reader)
 {
-    size_t words = 0, labels = 0, variables = 0, files = 0, artifacts = 0;
+    size_t words = 0, labels = 0, variables = 0, after = 0, files = 0, artifacts = 0;
     struct field field;
     while (fields_next(&reader, &field)) {
         words += field_is(&field, "arg");
+        after += field_is(&field, "after");
         labels += field_is(&field, "label");
         variables += field_is(&field, "env");
         files += field_is(&field, "file");
@@ -303,6 +320,8 @@ static bool make_lists(struct decoding *decoding, struct fields_reader reader)
     struct arena *arena = decoding->arena;
     if (words > 0)
         spec->argv = decoding->argv = arena_calloc(arena, words, sizeof *decoding->argv);
+    if (after > 0)
+        spec->after = decoding->after = arena_calloc(arena, after, sizeof *decoding->after);
     if (labels > 0)
         spec->labels = decoding->labels = arena_calloc(arena, labels, sizeof *decoding->labels);
     if (variables > 0)
@@ -313,7 +332,7 @@ static bool make_lists(struct decoding *decoding, struct fields_reader reader)
     if (artifacts > 0)
         spec->artifacts = decoding->artifacts =
             arena_calloc(arena, artifacts, sizeof *decoding->artifacts);
-    return (!words || spec->argv) && (!labels || spec->labels) &&
+    return (!words || spec->argv) && (!after || spec->after) && (!labels || spec->labels) &&
            (!variables || spec->environment) && (!files || spec->files) &&
            (!artifacts || spec->artifacts);
 }

@@ -63,6 +63,8 @@ static void put_plain(Pb__JobStatus *message, const struct job_status *status)
     message->attempt = status->attempt;
     message->cancel_requested_unix_ms = status->cancel_requested.ms;
     message->runner_pid = status->runner_pid;
+    message->wait = (Pb__JobWait)status->wait;
+    message->next_attempt_unix_ms = status->state == JOB_QUEUED ? status->due.ms : 0;
 }
 
 static Pb__JobStatus *status_message(const struct job_status *status, const struct job_live *live,
@@ -199,7 +201,8 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
     message->artifacts = (const char **)(uintptr_t)spec->artifacts;
     message->n_artifacts = spec->artifact_count;
     message->limits = limits_message(&spec->limits, arena);
-    if (!message->limits || !put_program(message, spec, arena) || !put_labels(message, spec, arena))
+    if (!message->limits || !put_program(message, spec, arena) ||
+        !put_labels(message, spec, arena) || !job_message_put_schedule(message, spec, arena))
         return NULL;
     if (!whole)
         return message;

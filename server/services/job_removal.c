@@ -1,5 +1,6 @@
 // JobService: DeleteJob and PruneJobs. What is freed is measured on a worker, the rows go on the
 // writer, the files after the commit.
+#include "base/log.h"
 #include "services/job_service_private.h"
 #include "services/validate.h"
 #include "wire/limits.h"
@@ -54,6 +55,7 @@ static void removal_committed(struct mutation *mutation)
     for (size_t i = 0; i < removal->count; i++) {
         if (!removal->candidates[i].was_removed)
             continue;
+        log_info("JOB-REMOVED", "job %s: somebody asked for it", removal->candidates[i].id);
         janitor_remove(service->config.janitor, removal->candidates[i].id);
         parking_publish(service->config.parking, removal->candidates[i].num);
     }

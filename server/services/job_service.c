@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "services/job_service_private.h"
+#include "store/job_after.h"
+#include "wire/limits.h"
 
 enum soma_code job_service_new(const struct job_service_config *config,
                                struct job_service **ret_service, struct soma_error *err)
@@ -55,6 +57,41 @@ enum soma_code job_service_read(const struct job_service *service, const char *i
 
 // --- GetJob
 
+struct whole_job {
+    struct job_row row;
+    struct job_history history;
+};
+
+static enum soma_code read_history(struct store_txn *txn, const struct job *job,
+                                   struct arena *arena, struct job_history *history,
+                                   struct soma_error *err)
+{
+    enum soma_code code = SOMA_OK;
+    if (job->status.wait == JOB_WAIT_AFTER)
+        code = job_after_ids(txn, job->num, LIMIT_JOB_AFTER, arena, &history->waiting_for,
+                             &history->waiting_count, err);
+    if (code == SOMA_OK && job->status.attempt > 0)
+        code = job_store_attempts(txn, job->num, LIMIT_JOB_RETRY_ATTEMPTS, arena,
+                                  &history->attempts, &history->attempt_count, err);
+    return code;
+}
+
+static enum soma_code read_whole(const struct job_service *service, const char *id,
+                                 struct arena *arena, struct whole_job *ret_whole,
+                                 struct soma_error *err)
+{
+    struct store_txn *txn;
+    enum soma_code code = store_read_begin(service->config.store, &txn, err);
+    if (code != SOMA_OK)
+        return code;
+    *ret_whole = (struct whole_job){0};
+    code = job_store_get(txn, id, true, arena, &ret_whole->row, err);
+    if (code == SOMA_OK)
+        code = read_history(txn, &ret_whole->row.job, arena, &ret_whole->history, err);
+    store_read_end(txn);
+    return code == SOMA_OK ? job_row_complete(&ret_whole->row, arena, err) : code;
+}
+
 static void get_job(struct rpc_call *call, const ProtobufCMessage *message, void *user)
 {
     const Pb__GetJobRequest *request = (const Pb__GetJobRequest *)message;
@@ -62,12 +99,13 @@ static void get_job(struct rpc_call *call, const ProtobufCMessage *message, void
     struct arena arena;
     arena_init(&arena, ROW_BYTES);
     struct soma_error err = {0};
-    struct job_row row;
-    enum soma_code code = job_service_read(service, request->job_id, true, &arena, &row, &err);
+    struct whole_job whole;
+    enum soma_code code = read_whole(service, request->job_id, &arena, &whole, &err);
     if (!job_call_failed(call, code, &err)) {
+        const struct job *job = &whole.row.job;
         Pb__GetJobResponse response = PB__GET_JOB_RESPONSE__INIT;
-        response.job = job_message(&row.job, JOB_WHOLE, service->config.engine, &arena);
-        if (response.job)
+        response.job = job_message(job, JOB_WHOLE, service->config.engine, &arena);
+        if (response.job && job_message_put_history(response.job, job, &whole.history, &arena))
             rpc_call_reply(call, &response.base);
         else
             job_call_no_memory(call);

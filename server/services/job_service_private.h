@@ -39,6 +39,9 @@ JOB_HANDLER(retry_job, RetryJob);
 JOB_HANDLER(delete_job, DeleteJob);
 JOB_HANDLER(prune_jobs, PruneJobs);
 JOB_HANDLER(report_progress, ReportProgress);
+JOB_HANDLER(list_queues, ListQueues);
+JOB_HANDLER(get_queue, GetQueue);
+JOB_HANDLER(update_queue, UpdateQueue);
 
 // Fails the call unless code is SOMA_OK; true: it failed.
 bool job_call_failed(struct rpc_call *call, enum soma_code code, const struct soma_error *err);

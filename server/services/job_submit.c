@@ -10,8 +10,13 @@ struct submit {
     char id[ID_SIZE];
     struct job_spec spec;
     struct spec_bytes bytes;
+    uint8_t print[DEDUPE_PRINT_BYTES];
     int64_t num;
+    bool is_new;
+    bool has_times; // the engine's next look may be due earlier
 };
+
+_Static_assert((int)DEDUPE_PRINT_BYTES == (int)FINGERPRINT_BYTES, "fingerprints of requests");
 
 static enum soma_code not_found(size_t i, const char *why, struct soma_error *err)
 {
@@ -64,15 +69,23 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
         .bytes = submit->bytes,
         .now = clock_wall_now(),
         .unfinished_max = service->config.unfinished_max,
+        .dedupe_print = submit->print,
     };
+    if (submit->spec.dedupe_key)
+        rpc_call_fingerprint(mutation->call, submit->print);
     enum soma_code code = job_submit(txn, &new, arena, result, err);
     if (code == SOMA_OK && !result->is_existing)
         code = take_uploads(service->config.root, txn, &submit->spec, result->row.job.num, err);
     if (code != SOMA_OK)
         return code;
     submit->num = result->row.job.num;
+    submit->is_new = !result->is_existing;
+    submit->has_times =
+        result->row.job.status.wait != JOB_WAIT_PLACE || result->row.job.status.start_by.ms > 0;
     pb__submit_job_response__init(response);
     response->job = job_message(&result->row.job, JOB_STATUS_ONLY, NULL, arena);
+    response->existing = result->is_existing;
+    response->differs = result->is_existing && !result->is_same;
     *ret_reply = &response->base;
     return response->job ? SOMA_OK : error_set_no_memory(err);
 }
@@ -81,8 +94,13 @@ static void submit_committed(struct mutation *mutation)
 {
     struct job_service *service = mutation->service;
     const struct submit *submit = mutation->value;
+    if (!submit->is_new)
+        return;
     parking_publish(service->config.parking, submit->num);
-    engine_wake(service->config.engine);
+    if (submit->has_times)
+        engine_settle(service->config.engine);
+    else
+        engine_wake(service->config.engine);
 }
 
 static enum soma_code take_request(const struct job_service *service,

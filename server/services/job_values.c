@@ -220,9 +220,6 @@ static enum soma_code take_simple(const Pb__JobSpec *message, struct job_spec *s
     if (code == SOMA_OK)
         code = check_range(message->priority, -PRIORITY_MAX, PRIORITY_MAX, "spec.priority", err);
     if (code == SOMA_OK)
-        code =
-            check_range(message->not_before_unix_ms, 0, INT64_MAX, "spec.not_before_unix_ms", err);
-    if (code == SOMA_OK)
         code = check_or_default(message->keep_ms, LIMIT_JOB_KEEP_MS, LIMIT_JOB_DEFAULT_KEEP_MS,
                                 "spec.keep_ms", &spec->keep_ms, err);
     spec->stdin_bytes = message->stdin.data;
@@ -230,7 +227,6 @@ static enum soma_code take_simple(const Pb__JobSpec *message, struct job_spec *s
     spec->name = message->name;
     spec->queue = message->queue[0] ? message->queue : "default";
     spec->priority = message->priority;
-    spec->not_before.ms = message->not_before_unix_ms;
     spec->idempotent = message->idempotent;
     return code;
 }
@@ -256,6 +252,8 @@ enum soma_code job_spec_from(const Pb__JobSpec *message, const struct languages 
         code = job_artifacts_from(message, &spec, err);
     if (code == SOMA_OK)
         code = take_limits(message->limits, &spec.limits, err);
+    if (code == SOMA_OK)
+        code = job_schedule_from(message, &spec, err);
     if (code == SOMA_OK)
         *ret_spec = spec;
     return code;
@@ -293,6 +291,12 @@ enum soma_code job_id_from(const char *job_id, struct soma_error *err)
 {
     enum soma_code code = check_given(job_id, "job_id", err);
     return code == SOMA_OK ? check_length(strlen(job_id), ID_LENGTH, "job_id", err) : code;
+}
+
+enum soma_code job_queue_from(const char *queue, struct soma_error *err)
+{
+    enum soma_code code = check_given(queue, "queue", err);
+    return code == SOMA_OK ? check_word(queue, WORD_BYTES, "A-Za-z0-9._-", "queue", err) : code;
 }
 
 enum soma_code job_text_from(const char *text, const char *field, struct soma_error *err)

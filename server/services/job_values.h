@@ -14,6 +14,17 @@ enum soma_code job_spec_from(const Pb__JobSpec *spec, const struct languages *la
                              struct arena *arena, struct job_spec *ret_spec,
                              struct soma_error *err);
 
+// The parts of spec that say when the job is started, and started again; delays become times by the
+// clock as it is now.
+enum soma_code job_schedule_from(const Pb__JobSpec *spec, struct job_spec *ret_spec,
+                                 struct soma_error *err);
+
+// The name of a queue that is asked about: required.
+enum soma_code job_queue_from(const char *queue, struct soma_error *err);
+
+// What RetryPolicy.on_reasons means where it names none; bits 1 << reason.
+int64_t job_retry_default_reasons(void);
+
 // filter may be NULL: everything.
 enum soma_code job_filter_from(const Pb__JobFilter *filter, struct arena *arena,
                                struct job_filter *ret_filter, struct soma_error *err);

@@ -19,7 +19,7 @@ hint: did you mean 'soma submit'?"
     expect 2 soma submit
     expect 2 soma submit --priority 5000 -- true
     expect 2 soma submit --time-limit soon -- true
-    expect 2 soma submit --delay 1m --not-before 2031-01-01T00:00:00Z -- true
+    expect 2 soma submit --delay 1m --at 2031-01-01T00:00:00Z -- true
     expect 2 soma submit --env NOVALUE -- true
     expect 2 soma submit file-without-ending
     expect 2 soma logs --offset 5 x

@@ -166,6 +166,13 @@ static struct job_spec full_spec(void)
         .limits = {.wall_time_ms = 5, .output_bytes = 10737418240, .kill_grace_ms = 7},
         .idempotent = true,
         .keep_ms = 31536000000,
+        .start_by.ms = 7654321,
+        .retry = {100, 1500, 2500, 604800000,
+                  1 << JOB_REASON_EXITED | 1 << JOB_REASON_WALL_TIMEOUT},
+        .after = &words[2],
+        .after_count = 2,
+        .after_policy = JOB_AFTER_RUN,
+        .dedupe_key = "once a night",
         .source = (const uint8_t *)"a\0b",
         .source_length = 3,
         .stdin_bytes = (const uint8_t *)"\0\n",
@@ -200,6 +207,13 @@ static void assert_head_equal(const struct job_spec *a, const struct job_spec *b
     assert_int_equal(a->artifact_count, b->artifact_count);
     for (size_t i = 0; i < a->artifact_count; i++)
         assert_string_equal(a->artifacts[i], b->artifacts[i]);
+    assert_int_equal(a->start_by.ms, b->start_by.ms);
+    assert_memory_equal(&a->retry, &b->retry, sizeof a->retry);
+    assert_int_equal(a->after_count, b->after_count);
+    for (size_t i = 0; i < a->after_count; i++)
+        assert_string_equal(a->after[i], b->after[i]);
+    assert_int_equal(a->after_policy, b->after_policy);
+    assert_string_equal(a->dedupe_key, b->dedupe_key);
 }
 
 static void a_specification_comes_back_whole(void **state)

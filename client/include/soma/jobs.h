@@ -32,8 +32,44 @@ enum soma_job_reason {
     SOMA_JOB_REASON_CANCELLED = 4,
     SOMA_JOB_REASON_LOST = 5,
     SOMA_JOB_REASON_START_FAILED = 6,
+    // Never started: its deadline for starting passed first.
+    SOMA_JOB_REASON_EXPIRED = 11,
+    // Not started: a job that it waited for did not succeed.
+    SOMA_JOB_REASON_DEPENDENCY = 12,
 };
 SOMA_API const char *soma_job_reason_name(enum soma_job_reason reason);
+// False where no reason has the name.
+SOMA_API bool soma_job_reason_from_name(const char *name, enum soma_job_reason *ret_reason);
+
+// Why a queued job does not run.
+enum soma_job_wait {
+    SOMA_JOB_WAIT_NONE = 0,
+    SOMA_JOB_WAIT_PLACE = 1,
+    // Until next_attempt_ms, as not_before_ms said.
+    SOMA_JOB_WAIT_TIME = 2,
+    // Until next_attempt_ms: the last attempt failed.
+    SOMA_JOB_WAIT_BACKOFF = 3,
+    // For other jobs.
+    SOMA_JOB_WAIT_AFTER = 4,
+    SOMA_JOB_WAIT_QUEUE_PAUSED = 5,
+    // Its queue runs as many as it may.
+    SOMA_JOB_WAIT_QUEUE_LIMIT = 6,
+};
+// "place", "time", "backoff", "after", "queue_paused", "queue_limit"; "none".
+SOMA_API const char *soma_job_wait_name(enum soma_job_wait wait);
+
+// What becomes of a job when one that it waits for does not succeed.
+enum soma_after_policy {
+    // As CANCEL.
+    SOMA_AFTER_DEFAULT = 0,
+    SOMA_AFTER_CANCEL = 1,
+    SOMA_AFTER_FAIL = 2,
+    // It is started all the same, when all of them have ended.
+    SOMA_AFTER_RUN = 3,
+};
+// "cancel", "fail", "run".
+SOMA_API const char *soma_after_policy_name(enum soma_after_policy policy);
+SOMA_API bool soma_after_policy_from_name(const char *name, enum soma_after_policy *ret_policy);
 
 enum soma_stream {
     SOMA_STDOUT = 1,
@@ -102,6 +138,31 @@ struct soma_job_spec {
     size_t artifact_count;
     // Of all of them. 0: 1 GiB. At most 100 GiB.
     int64_t artifact_bytes;
+    // In place of not_before_ms: from the submit, by the server's clock.
+    int64_t delay_ms;
+    // A job that has not been started by then never is. 0: no deadline.
+    int64_t start_deadline_ms;
+    // In place of it: from the submit, by the server's clock.
+    int64_t start_within_ms;
+    // Attempts in all, at most 100. 0 and 1: a failed one is not followed by another.
+    uint32_t retry_attempts;
+    // Before the second attempt. 0: 1 000. At most 7 days. Up to a quarter is taken off by chance.
+    int64_t backoff_ms;
+    // Each wait is this many times the one before, 1 to 10. 0: 2.
+    double backoff_factor;
+    // No wait is longer. 0: 1 h. At most 7 days.
+    int64_t backoff_max_ms;
+    // Ends that are followed by another attempt; none: every one but success and cancel. LOST
+    // cannot stand here: a lost attempt is followed by another one only where the job is
+    // idempotent.
+    const enum soma_job_reason *retry_reasons;
+    size_t retry_reason_count;
+    // Ids of jobs that have to end first, at most 64.
+    const char *const *after;
+    size_t after_count;
+    enum soma_after_policy after_policy;
+    // While a job with the same key is queued or running a submit returns that one. NULL: none.
+    const char *dedupe_key;
 };
 #define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
 
@@ -117,6 +178,19 @@ struct soma_output_size {
     int64_t kept_bytes;
     // Written by the program past the cap.
     int64_t dropped_bytes;
+};
+
+// How one attempt ended.
+struct soma_job_attempt {
+    uint32_t attempt;
+    // NONE: it runs.
+    enum soma_job_reason reason;
+    // As in soma_job.
+    int exit_code;
+    int signal_number;
+    const char *message;
+    int64_t started_ms;
+    int64_t finished_ms;
 };
 
 struct soma_job {
@@ -151,6 +225,19 @@ struct soma_job {
     int64_t artifact_bytes;
     // Matched, but over a limit or no regular file.
     int64_t artifacts_left_out;
+    // Where it is queued: why it does not run, and until when at least.
+    enum soma_job_wait wait;
+    int64_t next_attempt_ms;
+    // Ids of the jobs that it still waits for; only from soma_job_get.
+    const char *const *waiting_for;
+    size_t waiting_count;
+    // The attempts so far, the latest last; only from soma_job_get.
+    const struct soma_job_attempt *attempts;
+    size_t attempt_count;
+    // Only from soma_job_submit: a job with the dedupe_key was there, this one, and no other one
+    // was made; and it had been submitted with another specification.
+    bool is_existing;
+    bool differs;
 };
 
 // What a process that ran the job itself would exit with: the exit code; 128 + n after signal n,
@@ -158,7 +245,7 @@ struct soma_job {
 // started; 125 where SOMA cannot tell (lost). -1 while it is not final.
 SOMA_API int soma_job_exit_status(const struct soma_job *job);
 
-// On disk when it returns. The job is without spec.
+// On disk when it returns. The job is without spec; is_existing says whether it was there before.
 SOMA_METHOD(job_submit, soma_job_spec, soma_job);
 
 struct soma_job_upload_request {

@@ -41,6 +41,7 @@
 #include <soma/client.h>
 #include <soma/collections.h>
 #include <soma/jobs.h>
+#include <soma/queues.h>
 #include <soma/records.h>
 #include <soma/server.h>
 
