@@ -164,6 +164,13 @@ void job_run(const char *script, char ret_id[JOB_ID_SIZE])
     job_submit(job_script(script), ret_id);
 }
 
+void job_submit_to(const char *queue, const char *script, char ret_id[JOB_ID_SIZE])
+{
+    Pb__JobSpec *spec = job_script(script);
+    spec->queue = queue;
+    job_submit(spec, ret_id);
+}
+
 const Pb__Job *job_get(const char *id)
 {
     Pb__GetJobRequest request = PB__GET_JOB_REQUEST__INIT;
@@ -203,6 +210,33 @@ void job_cancel(const char *id, const char *note, bool force)
     request.note = note;
     request.force = force;
     job_ask("CancelJob", &request.base, &pb__cancel_job_response__descriptor);
+}
+
+// --- queues
+
+const Pb__Queue *queue_update(Pb__UpdateQueueRequest *request, const char *queue)
+{
+    request->queue = queue;
+    const Pb__UpdateQueueResponse *response =
+        job_ask("UpdateQueue", &request->base, &pb__update_queue_response__descriptor);
+    return response->queue;
+}
+
+void queue_pause(const char *queue, bool is_paused)
+{
+    Pb__UpdateQueueRequest request = PB__UPDATE_QUEUE_REQUEST__INIT;
+    request.paused_presence_case = PB__UPDATE_QUEUE_REQUEST__PAUSED_PRESENCE_PAUSED;
+    request.paused = is_paused;
+    assert_int_equal(queue_update(&request, queue)->settings->paused, is_paused);
+}
+
+const Pb__Queue *queue_get(const char *queue)
+{
+    Pb__GetQueueRequest request = PB__GET_QUEUE_REQUEST__INIT;
+    request.queue = queue;
+    const Pb__GetQueueResponse *response =
+        job_ask("GetQueue", &request.base, &pb__get_queue_response__descriptor);
+    return response->queue;
 }
 
 // --- output

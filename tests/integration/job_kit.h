@@ -32,6 +32,7 @@ const char *job_refused(const uint8_t *request_id, const char *method,
 // A specification that runs the script with sh; static memory, made new by each call.
 Pb__JobSpec *job_script(const char *script);
 void job_submit(const Pb__JobSpec *spec, char ret_id[JOB_ID_SIZE]);
+void job_submit_to(const char *queue, const char *script, char ret_id[JOB_ID_SIZE]);
 void job_run(const char *script, char ret_id[JOB_ID_SIZE]);
 
 const Pb__Job *job_get(const char *id);
@@ -39,6 +40,11 @@ const Pb__Job *job_get(const char *id);
 const Pb__Job *job_wait_final(const char *id);
 void job_wait_state(const char *id, Pb__JobState state);
 void job_cancel(const char *id, const char *note, bool force);
+
+// Fills in the queue's name and sends it.
+const Pb__Queue *queue_update(Pb__UpdateQueueRequest *request, const char *queue);
+void queue_pause(const char *queue, bool is_paused);
+const Pb__Queue *queue_get(const char *queue);
 
 // All that one stream holds, read in pieces of piece bytes until the end; NUL-terminated, freed by
 // the caller.

@@ -1,5 +1,5 @@
 // Queues, times, dependencies, retries and dedupe keys on the real server, which is killed in
-// between; what goes by itself, and how much may wait.
+// between.
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -44,43 +42,11 @@ static void kill_and_restart(void)
 
 // --- calls
 
-static const Pb__Queue *update(Pb__UpdateQueueRequest *request, const char *queue)
-{
-    request->queue = queue;
-    const Pb__UpdateQueueResponse *response =
-        job_ask("UpdateQueue", &request->base, &pb__update_queue_response__descriptor);
-    return response->queue;
-}
-
-static void set_paused(const char *queue, bool is_paused)
-{
-    Pb__UpdateQueueRequest request = PB__UPDATE_QUEUE_REQUEST__INIT;
-    request.paused_presence_case = PB__UPDATE_QUEUE_REQUEST__PAUSED_PRESENCE_PAUSED;
-    request.paused = is_paused;
-    assert_int_equal(update(&request, queue)->settings->paused, is_paused);
-}
-
-static const Pb__Queue *get_queue(const char *queue)
-{
-    Pb__GetQueueRequest request = PB__GET_QUEUE_REQUEST__INIT;
-    request.queue = queue;
-    const Pb__GetQueueResponse *response =
-        job_ask("GetQueue", &request.base, &pb__get_queue_response__descriptor);
-    return response->queue;
-}
-
 static const Pb__SubmitJobResponse *submit(const Pb__JobSpec *spec)
 {
     Pb__SubmitJobRequest request = PB__SUBMIT_JOB_REQUEST__INIT;
     request.spec = (Pb__JobSpec *)(uintptr_t)spec;
     return job_ask("SubmitJob", &request.base, &pb__submit_job_response__descriptor);
-}
-
-static void submit_to(const char *queue, const char *script, char ret_id[JOB_ID_SIZE])
-{
-    Pb__JobSpec *spec = job_script(script);
-    spec->queue = queue;
-    job_submit(spec, ret_id);
 }
 
 static void submit_after(const char *const *after, size_t count, Pb__DependencyPolicy policy,
@@ -123,20 +89,20 @@ static void a_paused_queue_stays_paused_and_what_runs_in_it_goes_on(void **state
 {
     (void)state;
     char runs[JOB_ID_SIZE], waits[JOB_ID_SIZE], other[JOB_ID_SIZE];
-    submit_to("night", until_file("go-paused"), runs);
+    job_submit_to("night", until_file("go-paused"), runs);
     job_wait_state(runs, STATE(RUNNING));
-    set_paused("night", true);
-    submit_to("night", "true", waits);
+    queue_pause("night", true);
+    job_submit_to("night", "true", waits);
     kill_and_restart();
-    submit_to("day", "true", other);
+    job_submit_to("day", "true", other);
     job_wait_final(other);
     assert_int_equal(job_get(waits)->status->state, STATE(QUEUED));
     assert_int_equal(job_get(waits)->status->wait, WAIT(QUEUE_PAUSED));
     make_file("go-paused");
     assert_int_equal(job_wait_final(runs)->status->state, STATE(SUCCEEDED));
-    assert_int_equal(get_queue("night")->queued_jobs, 1);
+    assert_int_equal(queue_get("night")->queued_jobs, 1);
     assert_int_equal(job_get(waits)->status->state, STATE(QUEUED));
-    set_paused("night", false);
+    queue_pause("night", false);
     assert_int_equal(job_wait_final(waits)->status->state, STATE(SUCCEEDED));
 }
 
@@ -151,10 +117,10 @@ static void a_queue_runs_as_many_jobs_as_its_limit_lets_it(void **state)
     Pb__UpdateQueueRequest limit = PB__UPDATE_QUEUE_REQUEST__INIT;
     limit.max_running_presence_case = PB__UPDATE_QUEUE_REQUEST__MAX_RUNNING_PRESENCE_MAX_RUNNING;
     limit.max_running = LIMIT;
-    update(&limit, "narrow");
+    queue_update(&limit, "narrow");
     for (int i = 0; i < JOBS; i++) {
         snprintf(names[i], sizeof names[i], "go-narrow-%d", i);
-        submit_to("narrow", until_file(names[i]), ids[i]);
+        job_submit_to("narrow", until_file(names[i]), ids[i]);
     }
     for (int i = 0; i < JOBS; i++) {
         for (int early = i; early < i + LIMIT && early < JOBS; early++)
@@ -166,7 +132,7 @@ static void a_queue_runs_as_many_jobs_as_its_limit_lets_it(void **state)
             assert_int_equal(job_get(ids[later])->status->state, STATE(QUEUED));
             assert_int_equal(job_get(ids[later])->status->wait, WAIT(QUEUE_LIMIT));
         }
-        assert_true(get_queue("narrow")->running_jobs <= LIMIT);
+        assert_true(queue_get("narrow")->running_jobs <= LIMIT);
         make_file(names[i]);
         job_wait_final(ids[i]);
     }
@@ -214,7 +180,7 @@ static void a_job_that_was_not_started_in_time_expires_though_the_server_was_kil
 {
     (void)state;
     char id[JOB_ID_SIZE];
-    set_paused("held", true);
+    queue_pause("held", true);
     Pb__JobSpec *spec = job_script("true");
     spec->queue = "held";
     spec->start_within_ms = 1000;
@@ -402,141 +368,6 @@ static void many_submits_at_once_under_one_key_make_one_job(void **state)
     assert_string_not_equal(again->job->id, id);
 }
 
-// --- what goes by itself
-
-static bool is_there(const char *id)
-{
-    Pb__GetJobRequest request = PB__GET_JOB_REQUEST__INIT;
-    request.job_id = id;
-    return strcmp(job_refused(NULL, "GetJob", &request.base), "") == 0;
-}
-
-static bool has_files(const char *id)
-{
-    char path[200];
-    struct stat info;
-    snprintf(path, sizeof path, "%s/data/jobs/%s", somad.directory, id);
-    return stat(path, &info) == 0;
-}
-
-static void wait_removed(const char *id, const char *why)
-{
-    char line[200];
-    struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);
-    while (is_there(id) || has_files(id)) {
-        if (clock_left_ms(deadline) == 0)
-            fail_msg("job %s is not removed", id);
-        usleep(5000);
-    }
-    snprintf(line, sizeof line, "JOB-REMOVED job %s of queue kept: %s", id, why);
-    assert_true(somad_said(&somad, "stderr", line));
-}
-
-static void run_kept(char ids[4][JOB_ID_SIZE])
-{
-    for (int i = 0; i < 4; i++) {
-        submit_to("kept", "head -c 1000 /dev/zero", ids[i]);
-        job_wait_final(ids[i]);
-    }
-}
-
-static void finished_jobs_past_what_their_queue_keeps_go_and_the_log_says_so(void **state)
-{
-    (void)state;
-    char ids[4][JOB_ID_SIZE];
-    Pb__UpdateQueueRequest request = PB__UPDATE_QUEUE_REQUEST__INIT;
-    run_kept(ids);
-    request.keep_jobs_presence_case = PB__UPDATE_QUEUE_REQUEST__KEEP_JOBS_PRESENCE_KEEP_JOBS;
-    request.keep_jobs = 3;
-    update(&request, "kept");
-    wait_removed(ids[0], "its queue keeps no more finished jobs");
-    request = (Pb__UpdateQueueRequest)PB__UPDATE_QUEUE_REQUEST__INIT;
-    request.keep_bytes_presence_case = PB__UPDATE_QUEUE_REQUEST__KEEP_BYTES_PRESENCE_KEEP_BYTES;
-    request.keep_bytes = 2000;
-    update(&request, "kept");
-    wait_removed(ids[1], "its queue keeps no more output");
-    assert_true(is_there(ids[2]) && has_files(ids[2]) && is_there(ids[3]));
-    assert_int_equal(get_queue("kept")->finished_jobs, 2);
-    assert_int_equal(get_queue("kept")->output_bytes, 2000);
-    request = (Pb__UpdateQueueRequest)PB__UPDATE_QUEUE_REQUEST__INIT;
-    request.keep_ms_presence_case = PB__UPDATE_QUEUE_REQUEST__KEEP_MS_PRESENCE_KEEP_MS;
-    request.keep_ms = 1;
-    update(&request, "kept");
-    wait_removed(ids[2], "its queue keeps finished jobs no longer");
-    wait_removed(ids[3], "its queue keeps finished jobs no longer");
-}
-
-static void a_job_past_its_keep_time_goes_and_one_that_runs_never_does(void **state)
-{
-    (void)state;
-    char running[JOB_ID_SIZE], over[JOB_ID_SIZE];
-    Pb__JobSpec *spec = job_script("sleep 1000");
-    spec->keep_ms = 1;
-    spec->queue = "kept";
-    job_submit(spec, running);
-    spec = job_script("true");
-    spec->keep_ms = 1;
-    spec->queue = "kept";
-    job_submit(spec, over);
-    job_wait_state(running, STATE(RUNNING));
-    job_kit_kill_server();
-    job_kit_restart_server(); // which looks at its start
-    struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);
-    while (is_there(over))
-        assert_true(clock_left_ms(deadline) > 0);
-    assert_int_equal(job_get(running)->status->state, STATE(RUNNING));
-    job_cancel(running, "", true);
-}
-
-static void past_the_total_size_the_job_that_ended_first_goes(void **state)
-{
-    (void)state;
-    char ids[4][JOB_ID_SIZE];
-    Pb__UpdateQueueRequest none = PB__UPDATE_QUEUE_REQUEST__INIT;
-    none.keep_jobs_presence_case = PB__UPDATE_QUEUE_REQUEST__KEEP_JOBS_PRESENCE_KEEP_JOBS;
-    none.keep_ms_presence_case = PB__UPDATE_QUEUE_REQUEST__KEEP_MS_PRESENCE_KEEP_MS;
-    none.keep_bytes_presence_case = PB__UPDATE_QUEUE_REQUEST__KEEP_BYTES_PRESENCE_KEEP_BYTES;
-    update(&none, "kept");
-    run_kept(ids);
-    job_kit_kill_server();
-    setenv("SOMA_MAX_KEPT", "3000", 1);
-    job_kit_restart_server();
-    unsetenv("SOMA_MAX_KEPT");
-    wait_removed(ids[0], "the output of all finished jobs is over its bound");
-    assert_true(is_there(ids[3]));
-}
-
-static void past_the_bound_of_unfinished_jobs_a_submit_is_refused_and_changes_nothing(void **state)
-{
-    (void)state;
-    char first[JOB_ID_SIZE], second[JOB_ID_SIZE];
-    job_kit_kill_server();
-    setenv("SOMA_MAX_UNFINISHED", "2", 1);
-    job_kit_restart_server();
-    set_paused("full", true);
-    submit_to("full", "true", first);
-    submit_to("full", "true", second);
-    Pb__SubmitJobRequest request = PB__SUBMIT_JOB_REQUEST__INIT;
-    request.spec = job_script("true");
-    request.spec->queue = "overflow";
-    assert_string_equal(job_refused(NULL, "SubmitJob", &request.base), "QUEUE_FULL");
-    Pb__GetQueueRequest get = PB__GET_QUEUE_REQUEST__INIT;
-    get.queue = "overflow";
-    assert_string_equal(job_refused(NULL, "GetQueue", &get.base), "QUEUE_NOT_FOUND");
-    job_cancel(first, "", false);
-    char third[JOB_ID_SIZE];
-    submit_to("overflow", "true", third);
-    assert_int_equal(job_wait_final(third)->status->state, STATE(SUCCEEDED));
-    Pb__RetryJobRequest retry = PB__RETRY_JOB_REQUEST__INIT;
-    retry.job_id = first;
-    job_ask("RetryJob", &retry.base, &pb__retry_job_response__descriptor);
-    retry.job_id = third;
-    assert_string_equal(job_refused(NULL, "RetryJob", &retry.base), "QUEUE_FULL");
-    job_kit_kill_server();
-    unsetenv("SOMA_MAX_UNFINISHED");
-    job_kit_restart_server();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,10 +381,6 @@ int main(void)
         cmocka_unit_test(a_cancel_of_a_queued_job_reaches_its_waiters_though_no_place_is_free),
         cmocka_unit_test(a_job_that_was_removed_cannot_be_waited_for),
         cmocka_unit_test(many_submits_at_once_under_one_key_make_one_job),
-        cmocka_unit_test(finished_jobs_past_what_their_queue_keeps_go_and_the_log_says_so),
-        cmocka_unit_test(a_job_past_its_keep_time_goes_and_one_that_runs_never_does),
-        cmocka_unit_test(past_the_total_size_the_job_that_ended_first_goes),
-        cmocka_unit_test(past_the_bound_of_unfinished_jobs_a_submit_is_refused_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
