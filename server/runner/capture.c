@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 enum {
-    CHUNK_BYTES = 65536,
+    CHUNK_BYTES = 262144,
+    WIDE_BYTES = 65536,        // read at once: the program writes faster than it is read
+    WIDE_PIPE_BYTES = 1048576, // what any user may have for a few pipes, pipe(7)
     PIPE_BYTES_MAX = 16777216
 };
 
@@ -28,6 +30,14 @@ static int64_t keep(struct capture *capture, const char *bytes, int64_t length)
     return done;
 }
 
+// A program that writes much waits less for a larger pipe: a tenth of the switches between it and
+// us. Only for such, as a user's pipes together have a limit; past it the pipe stays as it is.
+static void widen(struct capture *capture)
+{
+    capture->is_wide = true;
+    fcntl(capture->pipe_fd, F_SETPIPE_SZ, WIDE_PIPE_BYTES);
+}
+
 static void end_stream(struct capture *capture)
 {
     close(capture->pipe_fd);
@@ -45,6 +55,8 @@ bool capture_read(struct capture *capture)
         end_stream(capture);
         return false;
     }
+    if (got >= WIDE_BYTES && !capture->is_wide)
+        widen(capture);
     int64_t room = capture->cap_bytes - capture->kept_bytes;
     int64_t kept = keep(capture, chunk, got < room ? got : room);
     capture->kept_bytes += kept;

@@ -12,10 +12,11 @@ struct capture {
     int64_t cap_bytes;
     int64_t kept_bytes;    // the file's length
     int64_t dropped_bytes; // past the cap, or after the file could not be written
+    bool is_wide;          // the pipe was enlarged, or that was tried
     int write_errnum;      // why nothing is kept any more; 0: nothing is wrong
 };
 
-// Takes one chunk (at most 64 KiB) from the pipe. False: the pipe is empty or its stream at the
+// Takes one chunk (at most 256 KiB) from the pipe. False: the pipe is empty or its stream at the
 // end.
 bool capture_read(struct capture *capture);
 
