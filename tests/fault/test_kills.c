@@ -1,7 +1,10 @@
 // Server, spawner, runners and programs are killed at random points under load; afterwards all that
 // was acknowledged is compared with what there is.
 //
-//     test_kills [--as-user] [--points N] [--soak] [--seed N]
+//     test_kills [--as-user] [--points N] [--soak] [--seed N] [--sandboxed]
+//
+// With --sandboxed the jobs stand in the sandbox that this machine allows. There they cannot reach
+// the ledger, a file that the server knows nothing of, so what it would tell is not compared.
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -41,6 +44,7 @@ static struct {
     struct dice dice;
     uint64_t seed;
     unsigned points;
+    bool is_sandboxed;
     char jobs_directory[KIT_PATH_SIZE + 16];
     char ledger[KIT_PATH_SIZE + 16];
     char cookie[64];
@@ -226,6 +230,8 @@ static size_t read_ledger(char ***ret_lines, char **ret_text)
 static void no_attempt_ran_twice_and_whoever_ended_well_ran(void **state)
 {
     (void)state;
+    if (scene.is_sandboxed)
+        skip();
     char **lines, *text;
     size_t count = read_ledger(&lines, &text);
     for (size_t i = 1; i < count; i++) {
@@ -390,7 +396,7 @@ static int set_up(void **state)
     snprintf(scene.cookie, sizeof scene.cookie, "KILLS_TEST=%s", id);
     somad_start(&scene.somad);
     scene.load.server = scene.somad.ipc;
-    scene.load.ledger = scene.ledger;
+    scene.load.ledger = scene.is_sandboxed ? "/dev/null" : scene.ledger;
     scene.load.cookie = scene.cookie;
     scene.load.seed = scene.seed;
     return 0;
@@ -412,6 +418,7 @@ static void read_arguments(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--soak") == 0)
             scene.points = SOAK_POINTS;
+        scene.is_sandboxed |= strcmp(argv[i], "--sandboxed") == 0;
         if (i + 1 < argc && text_to_int64(argv[i + 1], 0, INT64_MAX, &number)) {
             if (strcmp(argv[i], "--points") == 0)
                 scene.points = (unsigned)number;
@@ -435,6 +442,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_directory_outlives_its_job),
     };
     read_arguments(argc, argv);
+    setenv("SOMA_SANDBOX", scene.is_sandboxed ? "best_effort" : "off", 1);
     somad_kit_open(argc, argv);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

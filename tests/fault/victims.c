@@ -106,7 +106,7 @@ static bool has_variable(const struct process *process, const void *variable)
 
 static bool is_program(const struct process *process, const void *variable)
 {
-    return has_variable(process, variable) && has_name(process->parent, "soma-runner");
+    return has_variable(process, variable) && has_name(process->parent, "soma-init");
 }
 
 // Of a spawner that was killed nobody looks after the runners any more.
