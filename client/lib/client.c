@@ -49,7 +49,7 @@ static enum soma_code take_texts(struct soma_client *client,
                                  const struct soma_client_options *options, struct soma_error *err)
 {
     char address[ADDRESS_SIZE];
-    if (!address_default_server(address, sizeof address))
+    if (!address_find_server(address, sizeof address))
         address[0] = '\0';
     enum soma_code code = take_text(&client->server, "server", options->server, "SOMA_SERVER",
                                     address, ADDRESS_SIZE, err);

@@ -10,8 +10,12 @@
 // nothing says where, or it does not fit into size bytes.
 bool address_default_data(char *ret_path, size_t size);
 
-// root: ipc:///run/soma/somad.sock. Others: ipc://$XDG_RUNTIME_DIR/soma/somad.sock, else
-// ipc://DATA/somad.sock.
+// Where it listens. root: ipc:///run/soma/somad.sock. Others:
+// ipc://$XDG_RUNTIME_DIR/soma/somad.sock, else ipc://DATA/somad.sock.
 bool address_default_server(char *ret_url, size_t size);
+
+// Where a client looks for it: there; but where no such socket is and the machine's own server, at
+// ipc:///run/soma/somad.sock, lets this user in, at that one.
+bool address_find_server(char *ret_url, size_t size);
 
 #endif

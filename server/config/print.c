@@ -14,12 +14,13 @@ static void print_wrapped(FILE *out, const char *text)
     size_t column = HELP_COLUMN;
     while (*text) {
         size_t length = strcspn(text, " ");
-        if (column + length > HELP_WIDTH && column > HELP_COLUMN) {
+        if (column > HELP_COLUMN && column + 1 + length > HELP_WIDTH) {
             fprintf(out, "\n%*s", HELP_COLUMN, "");
             column = HELP_COLUMN;
         }
-        fprintf(out, "%.*s ", (int)length, text);
-        column += length + 1;
+        bool is_first = column == HELP_COLUMN;
+        fprintf(out, "%s%.*s", is_first ? "" : " ", (int)length, text);
+        column += length + !is_first;
         text += length + (text[length] == ' ');
     }
     fputc('\n', out);

@@ -102,14 +102,14 @@ static enum soma_code find_user(struct jobs_room *room, struct soma_error *err)
     return take_ids(room, entry.pw_uid, entry.pw_gid, err);
 }
 
-// As configured, or beside this program, or where it is installed to.
+// As configured, or beside this program, or where it is installed to, seen from this program.
 static enum soma_code find_runner(struct jobs_room *room, struct soma_error *err)
 {
     char *path = room->runner_path;
     if (room->config->runner) {
         snprintf(path, PATH_MAX, "%s", room->config->runner);
     } else {
-        char self[PATH_MAX - 16];
+        char self[PATH_MAX - sizeof "/" SOMA_RUNNER_FROM_HERE];
         ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
         self[length > 0 ? length : 0] = '\0';
         char *slash = strrchr(self, '/');
@@ -117,7 +117,7 @@ static enum soma_code find_runner(struct jobs_room *room, struct soma_error *err
             *slash = '\0';
         snprintf(path, PATH_MAX, "%s/soma-runner", self);
         if (access(path, X_OK))
-            snprintf(path, PATH_MAX, "%s", SOMA_LIBEXECDIR "/soma-runner");
+            snprintf(path, PATH_MAX, "%s/" SOMA_RUNNER_FROM_HERE, self);
     }
     if (access(path, X_OK))
         return error_set(err, REASON_CONFIG_INVALID, "runner", "cannot run %.200s: %s", path,

@@ -48,12 +48,15 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static int wait_for_stop(void)
+static int wait_for_stop(struct server *server)
 {
     sigset_t set = stop_signals();
     int number;
-    while (sigwait(&set, &number) != 0)
-        continue;
+    do {
+        int64_t ms = server_look(server);
+        struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+        number = sigtimedwait(&set, NULL, ms > 0 ? &limit : NULL);
+    } while (number < 0); // the time is over, or a debugger stopped us
     return number;
 }
 
@@ -89,7 +92,7 @@ static int run(const struct config *config)
         return err.code == SOMA_INVALID_ARGUMENT ? EXIT_CONFIG : EXIT_CANNOT;
     }
     announce(server);
-    log_info("SERVER-STOPPING", "signal %d", wait_for_stop());
+    log_info("SERVER-STOPPING", "signal %d", wait_for_stop(server));
     sd_notify(0, "STOPPING=1");
     pthread_t watchdog;
     if (pthread_create(&watchdog, NULL, watch_stop, NULL) == 0)

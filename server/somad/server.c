@@ -14,6 +14,7 @@
 #include "somad/enforcement.h"
 #include "somad/jobs_room.h"
 #include "somad/stats.h"
+#include "somad/watchdog.h"
 #include "store/store.h"
 #include "store/writer.h"
 #include "vectors/kernels/kernels.h"
@@ -42,6 +43,7 @@ struct server {
     struct listener *listener;
     struct server_facts facts;
     struct stats_sources stats;
+    struct watchdog watchdog;
     const char *urls[LISTENER_URLS_MAX];
     const char *libraries[LIBRARIES_MAX];
     char addresses[ADDRESSES_SIZE];
@@ -167,6 +169,7 @@ static enum soma_code listen_everywhere(struct server *server, struct soma_error
 static enum soma_code open_for_jobs(struct server *server, struct soma_error *err)
 {
     (void)err;
+    watchdog_init(&server->watchdog, server->writer);
     engine_begin_claims(server->jobs.engine);
     return SOMA_OK;
 }
@@ -199,6 +202,13 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
 const char *server_addresses(const struct server *server)
 {
     return server->addresses;
+}
+
+int64_t server_look(struct server *server)
+{
+    if (server->watchdog.period_ms > 0)
+        watchdog_look(&server->watchdog);
+    return server->watchdog.period_ms;
 }
 
 // Each step leaves nothing behind that the next one stops: no new calls, then no parked ones, no

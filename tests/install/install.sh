@@ -15,7 +15,7 @@ cmake --install "$build" --prefix "$root" >/dev/null
 
 # Global symbols that are not ours have no business in either library.
 strangers() {
-    nm "$@" | awk 'NF == 3 && $2 ~ /[TDBRWV]/ && $3 !~ /^(soma_[a-z0-9][a-z0-9_]*(@@SOMA_0)?|SOMA_0)$/ { print $3; bad = 1 } END { exit bad }'
+    nm "$@" | awk 'NF == 3 && $2 ~ /[TDBRWV]/ && $3 !~ /^(soma_[a-z0-9][a-z0-9_]*(@@SOMA_1)?|SOMA_1)$/ { print $3; bad = 1 } END { exit bad }'
 }
 if [[ "$5" != *-fsanitize* && "$5" != *--coverage* ]]; then
     strangers -D --defined-only "$root/$libdir/libsoma.so"
@@ -40,5 +40,5 @@ for program in pc-shared pc-static project/shared project/static; do
 done
 ldd "$scratch/pc-shared" >"$scratch/shared.libraries"
 ldd "$scratch/pc-static" >"$scratch/static.libraries"
-grep -qF "$root/$libdir/libsoma.so.0" "$scratch/shared.libraries"
+grep -qF "$root/$libdir/libsoma.so.1" "$scratch/shared.libraries"
 if grep -F libsoma "$scratch/static.libraries"; then exit 1; fi

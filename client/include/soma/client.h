@@ -38,7 +38,8 @@ struct soma_client;
 struct soma_client_options {
     size_t struct_size;
     // "ipc:///run/soma/somad.sock", "tcp://127.0.0.1:7766", "ws://…". NULL: $SOMA_SERVER, or the
-    // address that a server of this user listens on by default.
+    // address that a server of this user listens on by default; where none does, that of the
+    // machine's own server, ipc:///run/soma/somad.sock, if this user may connect to it.
     const char *server;
     // Sent with each request; NULL: $SOMA_TOKEN, or none.
     const char *token;
