@@ -25,7 +25,12 @@ extern char **environ;
 
 enum {
     SMALL_BYTES = 64,
-    BIG_BYTES = 300000
+    BIG_BYTES = 300000,
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    PATIENCE = 5
+#else
+    PATIENCE = 1
+#endif
 };
 
 /* ---- slots ---- */
@@ -214,11 +219,8 @@ static void out_of_time(int signal_number)
 
 void watchdog(unsigned seconds)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    seconds *= 5;
-#endif
     signal(SIGALRM, out_of_time);
-    alarm(seconds);
+    alarm(seconds * PATIENCE);
 }
 
 static int64_t now_ms(void)
@@ -230,7 +232,7 @@ static int64_t now_ms(void)
 
 bool wait_until(bool (*is_so)(void *arg), void *arg, int timeout_ms)
 {
-    int64_t deadline_ms = now_ms() + timeout_ms;
+    int64_t deadline_ms = now_ms() + (int64_t)timeout_ms * PATIENCE;
     while (!is_so(arg)) {
         if (now_ms() >= deadline_ms)
             return false;

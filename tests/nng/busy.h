@@ -63,7 +63,7 @@ bool round_trip(const char *url);
  * anew with each call. */
 void watchdog(unsigned seconds);
 
-/* True as soon as `is_so(arg)`, false when it was not within `timeout_ms`. */
+/* True as soon as `is_so(arg)`, false when it was not within `timeout_ms`; sanitizers get more. */
 bool wait_until(bool (*is_so)(void *arg), void *arg, int timeout_ms);
 
 /* Open file descriptors of this process. */
