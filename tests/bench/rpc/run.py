@@ -4,7 +4,8 @@
 "nng" is the distribution's as shipped, "our nng" the one that SOMA links: the same with the patches of common/nng/patches.
 
 All contestants run in one session on one machine, in interleaved rounds; what counts are medians and ratios taken round by
-round, for the machine's speed drifts. Writes the section "rpc" of docs/BENCHMARKS.md.
+round, for the machine's speed drifts. Processor time for a request, of the server and of the load, says the same with less noise,
+where the machine is not ours alone. Writes the section "rpc" of docs/BENCHMARKS.md.
 
     run.py BUILD_DIR [--rounds N] [--seconds S]
 """
@@ -39,6 +40,7 @@ class Servers:
 
     def __init__(self, build, scratch):
         self.build, self.scratch, self.running = build, scratch, []
+        self.by_address = {}
 
     def start(self, *command, ready="ready "):
         """Starts a server that prints a line with `ready` and an address, and gives the address."""
@@ -47,8 +49,20 @@ class Servers:
         self.running.append(process)
         for line in process.stdout:
             if ready in line:
-                return line.split(ready, 1)[1].strip().split()
+                addresses = line.split(ready, 1)[1].strip().split()
+                self.by_address.update(dict.fromkeys(addresses, process.pid))
+                return addresses
         sys.exit(f"{command[0]} did not start")
+
+    def seconds(self, address):
+        """Processor time of the server at an address: the first figure of each thread's schedstat, nanoseconds."""
+        spent = 0
+        for thread in pathlib.Path(f"/proc/{self.by_address[address]}/task").iterdir():
+            try:
+                spent += int((thread / "schedstat").read_text().split()[0])
+            except OSError:
+                continue  # it has ended
+        return spent / 1e9
 
     def stop(self):
         for process in self.running:
@@ -95,7 +109,20 @@ def measure(*command):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def ping_rounds(bench, addresses, rounds, seconds):
+def measure_ping(servers, program, *arguments):
+    """What the load reports, and the processor time for a request, microseconds."""
+    address = arguments[-3]
+    server, load = servers.seconds(address), os.times()
+    result = measure(str(program), *arguments)
+    ended = os.times()
+    requests = max(result["rate"] * float(arguments[-1]), 1)
+    result["server_us"] = (servers.seconds(address) - server) / requests * 1e6
+    spent = ended.children_user + ended.children_system - load.children_user - load.children_system
+    result["load_us"] = spent / requests * 1e6
+    return result
+
+
+def ping_rounds(servers, bench, addresses, rounds, seconds):
     """{(transport, in flight, contestant): [round, …]}"""
     results = {}
     for number in range(rounds):
@@ -111,7 +138,7 @@ def ping_rounds(bench, addresses, rounds, seconds):
                     "gRPC": (bench / "grpc_load", address["gRPC"], *load),
                 }
                 for who, command in commands.items():
-                    results.setdefault((transport, count, who), []).append(measure(*map(str, command)))
+                    results.setdefault((transport, count, who), []).append(measure_ping(servers, *command))
         print(f"ping: round {number + 1} of {rounds}", file=sys.stderr)
     return results
 
@@ -144,11 +171,17 @@ def ratio(results, transport, count, who, peer):
 
 
 def table(title, results):
-    lines = [f"**{title}**", "", "| transport | in flight | who | requests/s | p50 µs | p99 µs |", "| --- | ---: | --- | ---: | ---: | ---: |"]
+    processors = all("server_us" in round_ for rounds in results.values() for round_ in rounds)
+    more = " server's processor µs | load's |" if processors else ""
+    lines = [f"**{title}**", "", f"| transport | in flight | who | requests/s | p50 µs | p99 µs |{more}",
+             "| --- | ---: | --- | ---: | ---: | ---: |" + more.count("|") * " ---: |"]
     for transport, count, who in results:
         key = (transport, count, who)
-        lines.append(f"| {transport} | {count} | {who} | {median(results, key, 'rate'):,.0f} "
-                     f"| {median(results, key, 'p50_us'):,.0f} | {median(results, key, 'p99_us'):,.0f} |")
+        line = (f"| {transport} | {count} | {who} | {median(results, key, 'rate'):,.0f} "
+                f"| {median(results, key, 'p50_us'):,.0f} | {median(results, key, 'p99_us'):,.0f} |")
+        if processors:
+            line += f" {median(results, key, 'server_us'):.1f} | {median(results, key, 'load_us'):.1f} |"
+        lines.append(line)
     return lines + [""]
 
 
@@ -193,7 +226,7 @@ def main():
         try:
             addresses = servers.addresses()
             figures = {
-                "Ping": ping_rounds(bench, addresses, options.rounds, options.seconds),
+                "Ping": ping_rounds(servers, bench, addresses, options.rounds, options.seconds),
                 "SubmitJob": submit_rounds(bench, addresses, scratch, options.rounds, options.seconds),
             }
         finally:
