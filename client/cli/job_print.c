@@ -14,6 +14,10 @@ static void pairs_to_json(struct json_out *out, const char *key, const struct so
     out_end(out, '}');
 }
 
+static const char *const sandbox_names[] = {[SOMA_SANDBOX_SERVER] = NULL,
+                                            [SOMA_SANDBOX_REQUIRED] = "required",
+                                            [SOMA_SANDBOX_BEST_EFFORT] = "best-effort"};
+
 static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
 {
     out_key(out, "arguments");
@@ -43,6 +47,16 @@ static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
     out_int_at(out, "wall_time_ms", spec->wall_time_ms);
     out_int_at(out, "output_bytes", spec->output_bytes);
     out_int_at(out, "kill_grace_ms", spec->kill_grace_ms);
+    out_int_at(out, "cpu_time_ms", spec->cpu_time_ms);
+    out_int_at(out, "memory_bytes", spec->memory_bytes);
+    out_int_at(out, "processes", spec->processes);
+    out_int_at(out, "disk_bytes", spec->disk_bytes);
+    out_int_at(out, "file_bytes", spec->file_bytes);
+    out_int_at(out, "open_files", spec->open_files);
+    out_int_at(out, "tmp_bytes", spec->tmp_bytes);
+    out_bool_at(out, "end_at_output_limit", spec->end_at_output_limit);
+    out_bool_at(out, "network", spec->network);
+    out_text_at(out, "sandbox", sandbox_names[spec->sandbox]);
     out_int_at(out, "keep_ms", spec->keep_ms);
     out_bool_at(out, "idempotent", spec->idempotent);
     job_schedule_to_json(out, spec);
@@ -117,7 +131,26 @@ static void use_to_json(struct json_out *out, const struct soma_job *job)
     out_int_at(out, "user_time_ms", job->user_used_ms);
     out_int_at(out, "system_time_ms", job->system_used_ms);
     out_int_at(out, "peak_memory_bytes", job->peak_memory_bytes);
+    out_int_at(out, "disk_bytes", job->disk_bytes);
+    out_int_at(out, "memory_bytes", job->memory_bytes);
+    out_int_at(out, "processes", job->processes);
     out_end(out, '}');
+}
+
+static void isolation_to_json(struct json_out *out, const struct soma_job *job)
+{
+    out_int_at(out, "asked_count", job->asked_count);
+    out_int_at(out, "killed_count", job->killed_count);
+    out_key(out, "isolation");
+    out_begin(out, '[');
+    for (size_t i = 0; i < job->isolation_count; i++) {
+        out_begin(out, '{');
+        out_text_at(out, "name", job->isolation[i].name);
+        out_bool_at(out, "enforced", job->isolation[i].enforced);
+        out_text_at(out, "detail", job->isolation[i].detail);
+        out_end(out, '}');
+    }
+    out_end(out, ']');
 }
 
 void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spec)
@@ -149,8 +182,10 @@ void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spe
     out_int_at(out, "artifacts_left_out", job->artifacts_left_out);
     use_to_json(out, job);
     out_int_at(out, "runner_pid", job->runner_pid);
-    if (with_spec)
+    if (with_spec) {
+        isolation_to_json(out, job);
         spec_to_json(out, spec);
+    }
     out_end(out, '}');
 }
 

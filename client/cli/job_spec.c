@@ -1,5 +1,6 @@
 #include "cli/job_spec.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "cli/error.h"
@@ -88,19 +89,62 @@ static int read_program(const struct cli *cli, const struct options *options, st
     return read_source(cli, options->operands[0], pool, spec);
 }
 
+typedef int read_value(const struct cli *cli, const struct options *options, const char *name,
+                       int64_t *ret_value);
+
+static int read_count(const struct cli *cli, const struct options *options, const char *name,
+                      int64_t *ret_value)
+{
+    return value_integer(cli, options, name, 1, INT64_MAX, ret_value);
+}
+
+// Numbers of the specification, each an int64_t.
+static const struct {
+    const char *option;
+    read_value *read;
+    size_t offset;
+} number_rows[] = {
+    {"time-limit", value_duration, offsetof(struct soma_job_spec, wall_time_ms)},
+    {"output-limit", value_size, offsetof(struct soma_job_spec, output_bytes)},
+    {"cpu-time", value_duration, offsetof(struct soma_job_spec, cpu_time_ms)},
+    {"memory", value_size, offsetof(struct soma_job_spec, memory_bytes)},
+    {"processes", read_count, offsetof(struct soma_job_spec, processes)},
+    {"disk", value_size, offsetof(struct soma_job_spec, disk_bytes)},
+    {"file-size", value_size, offsetof(struct soma_job_spec, file_bytes)},
+    {"open-files", read_count, offsetof(struct soma_job_spec, open_files)},
+    {"tmp-size", value_size, offsetof(struct soma_job_spec, tmp_bytes)},
+    {"grace", value_duration, offsetof(struct soma_job_spec, kill_grace_ms)},
+    {"keep", value_duration, offsetof(struct soma_job_spec, keep_ms)},
+};
+
+static int read_sandbox(const struct cli *cli, const struct options *options,
+                        struct soma_job_spec *spec)
+{
+    const char *text = options_value(options, "sandbox");
+    spec->network = options_has(options, "network");
+    spec->end_at_output_limit = options_has(options, "end-at-output-limit");
+    if (!text)
+        return STATUS_OK;
+    if (strcmp(text, "required") == 0)
+        spec->sandbox = SOMA_SANDBOX_REQUIRED;
+    else if (strcmp(text, "best-effort") == 0)
+        spec->sandbox = SOMA_SANDBOX_BEST_EFFORT;
+    else
+        return report_usage(cli, NULL, "option --sandbox: '%s' is none of required, best-effort",
+                            text);
+    return STATUS_OK;
+}
+
 static int read_limits(const struct cli *cli, const struct options *options,
                        struct soma_job_spec *spec)
 {
     int64_t priority = 0;
     int status = value_integer(cli, options, "priority", -1000, 1000, &priority);
+    for (size_t i = 0; status == STATUS_OK && i < sizeof number_rows / sizeof number_rows[0]; i++)
+        status = number_rows[i].read(cli, options, number_rows[i].option,
+                                     (int64_t *)(void *)((char *)spec + number_rows[i].offset));
     if (status == STATUS_OK)
-        status = value_duration(cli, options, "time-limit", &spec->wall_time_ms);
-    if (status == STATUS_OK)
-        status = value_size(cli, options, "output-limit", &spec->output_bytes);
-    if (status == STATUS_OK)
-        status = value_duration(cli, options, "grace", &spec->kill_grace_ms);
-    if (status == STATUS_OK)
-        status = value_duration(cli, options, "keep", &spec->keep_ms);
+        status = read_sandbox(cli, options, spec);
     spec->priority = (int32_t)priority;
     return status;
 }

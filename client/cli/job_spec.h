@@ -26,6 +26,17 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         {"stdin", 0, "FILE", "the job's standard input; - is this one", false},                   \
         {"time-limit", 0, "DURATION", "wall time of an attempt (24h)", false},                    \
         {"output-limit", 0, "SIZE", "kept of each output stream (64M)", false},                   \
+        {"end-at-output-limit", 0, NULL, "end the job there, instead of dropping the rest",       \
+         false},                                                                                  \
+        {"cpu-time", 0, "DURATION", "CPU time of the whole tree (no limit)", false},              \
+        {"memory", 0, "SIZE", "memory of the whole tree (no limit)", false},                      \
+        {"processes", 0, "N", "processes and threads at once (1024 in namespaces)", false},       \
+        {"disk", 0, "SIZE", "of the work directory (no limit)", false},                           \
+        {"file-size", 0, "SIZE", "of each file (no limit)", false},                               \
+        {"open-files", 0, "N", "descriptors of a process (1024)", false},                         \
+        {"tmp-size", 0, "SIZE", "of the job's own /tmp, in namespaces (256M)", false},            \
+        {"network", 0, NULL, "let the job use the network, where the server allows it", false},   \
+        {"sandbox", 0, "POLICY", "required or best-effort; otherwise the server's", false},       \
         {"grace", 0, "DURATION", "between TERM and KILL (5s)", false}, JOB_SCHEDULE_OPTIONS,      \
         {"keep", 0, "DURATION", "how long the finished job is kept (7d)", false},                 \
     {                                                                                             \

@@ -1,8 +1,10 @@
 // wait, cancel, retry, rm and prune.
 #include <inttypes.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/error.h"
@@ -12,6 +14,10 @@
 #include "cli/terminal.h"
 #include "cli/units.h"
 #include "cli/values.h"
+
+enum {
+    ASKER_SIZE = 160
+};
 
 enum {
     POLL_MS = 30 * 1000,
@@ -160,13 +166,28 @@ static int for_each_job(struct cli *cli, const struct options *options, job_acti
     return first_failure;
 }
 
+// Who asks, where they do not say why: "by ada on lovelace".
+static const char *name_asker(char ret_text[ASKER_SIZE])
+{
+    char host[65] = "";
+    const struct passwd *user = getpwuid(geteuid());
+    gethostname(host, sizeof host - 1);
+    if (user)
+        snprintf(ret_text, ASKER_SIZE, "by %.64s on %s", user->pw_name, host);
+    else
+        snprintf(ret_text, ASKER_SIZE, "by user %ld on %s", (long)geteuid(), host);
+    return ret_text;
+}
+
 static int cancel_one(struct cli *cli, const struct options *options, const char *job_id,
                       struct soma_job **ret_job)
 {
     struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;
     struct soma_error err;
     request.job_id = job_id;
-    request.note = options_value(options, "note");
+    char asker[ASKER_SIZE];
+    request.note =
+        options_has(options, "note") ? options_value(options, "note") : name_asker(asker);
     request.force = options_has(options, "force");
     if (soma_job_cancel(cli->client, &request, NULL, ret_job, &err) != SOMA_OK)
         return report_error(cli, &err, "cannot cancel job %s", job_id);
@@ -283,7 +304,7 @@ static int run_prune(struct cli *cli, const struct options *options)
 
 static const struct option cancel_options[] = {
     {"force", 'f', NULL, "KILL at once, without the grace", false},
-    {"note", 0, "TEXT", "why; kept in the job's message", false},
+    {"note", 0, "TEXT", "why; kept in the job's message (who asks, and where)", false},
     {"wait", 'w', NULL, "until the jobs have ended", false},
     {0},
 };

@@ -174,6 +174,24 @@ static void print_use(const struct soma_job *job)
                    (double)job->system_used_ms / 1000, format_size(memory, job->peak_memory_bytes));
 }
 
+static void print_live(const struct soma_job *job)
+{
+    char memory[UNITS_TEXT_SIZE];
+    if (job->state == SOMA_JOB_RUNNING && job->processes)
+        print_fact("uses", "%" PRId64 " process%s, %s of memory, %.2fs of CPU so far",
+                   job->processes, job->processes == 1 ? "" : "es",
+                   format_size(memory, job->memory_bytes),
+                   (double)(job->user_used_ms + job->system_used_ms) / 1000);
+}
+
+static void print_isolation(const struct soma_job *job)
+{
+    for (size_t i = 0; i < job->isolation_count; i++) {
+        const struct soma_enforcement *row = &job->isolation[i];
+        print_fact(row->enforced ? "enforced" : "NOT enforced", "%s: %s", row->name, row->detail);
+    }
+}
+
 static void print_artifacts(const struct soma_job *job)
 {
     char kept[UNITS_TEXT_SIZE], left_out[64] = "";
@@ -209,6 +227,8 @@ static void print_job(const struct soma_job *job)
     print_size("stderr", &job->stderr_size);
     print_artifacts(job);
     print_use(job);
+    print_live(job);
+    print_isolation(job);
 }
 
 static int run_show(struct cli *cli, const struct options *options)

@@ -93,6 +93,8 @@ static void info_to_json(struct json_out *out, const struct soma_server_info *in
         out_end(out, '}');
     }
     out_end(out, ']');
+    out_text_at(out, "sandbox", info->sandbox);
+    out_bool_at(out, "job_network", info->job_network);
     out_text_at(out, "kernels", info->kernels);
     texts_to_json(out, "libraries", info->libraries, info->library_count);
     out_key(out, "limits");
@@ -111,6 +113,8 @@ static void print_info(const struct cli *cli, const struct soma_server_info *inf
         print_fact("listens on", "%s", info->listeners[i]);
     for (size_t i = 0; i < info->language_count; i++)
         print_fact("language", "%-8s %s", info->languages[i].name, info->languages[i].interpreter);
+    print_fact("sandbox", "%s", info->sandbox ? info->sandbox : "");
+    print_fact("job network", "%s", info->job_network ? "for jobs that ask for it" : "none");
     for (size_t i = 0; i < info->enforcement_count; i++) {
         const struct soma_enforcement *row = &info->enforcement[i];
         print_fact(row->enforced ? "enforced" : "NOT enforced", "%s: %s", row->name,

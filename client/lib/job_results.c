@@ -48,6 +48,18 @@ static const struct soma_job_file *read_files(struct reading *reading, Pb__JobFi
     return rows;
 }
 
+static void read_limits(const Pb__JobLimits *limits, struct soma_job_spec *spec)
+{
+    spec->cpu_time_ms = limits->cpu_time_ms;
+    spec->memory_bytes = limits->memory_bytes;
+    spec->processes = limits->processes;
+    spec->disk_bytes = limits->disk_bytes;
+    spec->file_bytes = limits->file_bytes;
+    spec->open_files = limits->open_files;
+    spec->tmp_bytes = limits->tmp_bytes;
+    spec->end_at_output_limit = limits->end_at_output_limit;
+}
+
 static void read_spec(struct reading *reading, const Pb__JobSpec *message,
                       struct soma_job_spec *spec)
 {
@@ -65,10 +77,13 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
         spec->wall_time_ms = message->limits->wall_time_ms;
         spec->output_bytes = message->limits->output_bytes;
         spec->kill_grace_ms = message->limits->kill_grace_ms;
+        read_limits(message->limits, spec);
         spec->artifact_bytes = message->limits->artifact_bytes;
     }
     spec->idempotent = message->idempotent;
     spec->keep_ms = message->keep_ms;
+    spec->network = message->network;
+    spec->sandbox = (enum soma_sandbox)message->sandbox;
     spec->artifacts = message->artifacts;
     spec->artifact_count = message->n_artifacts;
     spec->files = read_files(reading, message->files, message->n_files);
@@ -101,6 +116,9 @@ static void read_end(const Pb__JobStatus *status, struct soma_job *job)
     job->user_used_ms = use->user_time_ms;
     job->system_used_ms = use->system_time_ms;
     job->peak_memory_bytes = use->peak_memory_bytes;
+    job->disk_bytes = use->disk_bytes;
+    job->memory_bytes = use->memory_bytes;
+    job->processes = use->processes;
 }
 
 static void read_status(const Pb__JobStatus *status, struct soma_job *job)
@@ -115,12 +133,26 @@ static void read_status(const Pb__JobStatus *status, struct soma_job *job)
     job->cancel_requested_ms = status->cancel_requested_unix_ms;
     job->attempt = status->attempt;
     job->runner_pid = status->runner_pid;
+    job->asked_count = status->asked_count;
+    job->killed_count = status->killed_count;
     if (status->progress) {
         job->progress.percent = status->progress->percent;
         job->progress.message = status->progress->message;
         job->progress.reported_ms = status->progress->reported_unix_ms;
     }
     read_end(status, job);
+}
+
+static void read_isolation(struct reading *reading, const Pb__JobStatus *status,
+                           struct soma_job *job)
+{
+    struct soma_enforcement *rows = read_array(reading, status->n_isolation, sizeof *rows);
+    for (size_t i = 0; rows && i < status->n_isolation; i++) {
+        const Pb__IsolationLayer *layer = status->isolation[i];
+        rows[i] = (struct soma_enforcement){layer->name, layer->enforced, layer->detail};
+    }
+    job->isolation = rows;
+    job->isolation_count = rows ? status->n_isolation : 0;
 }
 
 static void read_job(struct reading *reading, const Pb__Job *message, struct soma_job *job)
@@ -134,6 +166,7 @@ static void read_job(struct reading *reading, const Pb__Job *message, struct som
     job->progress = (struct soma_job_progress){-1, "", 0};
     read_status(message->status, job);
     read_waits(reading, message->status, job);
+    read_isolation(reading, message->status, job);
     if (message->spec)
         read_spec(reading, message->spec, &job->spec);
 }

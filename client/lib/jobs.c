@@ -60,6 +60,14 @@ static void pack_limits(const struct soma_job_spec *spec, Pb__JobSpec *message,
     limits->wall_time_ms = spec->wall_time_ms;
     limits->output_bytes = spec->output_bytes;
     limits->kill_grace_ms = spec->kill_grace_ms;
+    limits->cpu_time_ms = spec->cpu_time_ms;
+    limits->memory_bytes = spec->memory_bytes;
+    limits->processes = spec->processes;
+    limits->disk_bytes = spec->disk_bytes;
+    limits->file_bytes = spec->file_bytes;
+    limits->open_files = spec->open_files;
+    limits->tmp_bytes = spec->tmp_bytes;
+    limits->end_at_output_limit = spec->end_at_output_limit;
     limits->artifact_bytes = spec->artifact_bytes;
     message->limits = limits;
 }
@@ -106,6 +114,8 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     pack_limits(spec, message, packing);
     message->idempotent = spec->idempotent;
     message->keep_ms = spec->keep_ms;
+    message->network = spec->network;
+    message->sandbox = (Pb__JobSandbox)spec->sandbox;
     message->artifacts =
         pack_texts(packing, "spec.artifacts", spec->artifacts, spec->artifact_count);
     message->n_artifacts = message->artifacts ? spec->artifact_count : 0;

@@ -25,6 +25,10 @@ static const char *const reason_names[] = {
     [SOMA_JOB_REASON_CANCELLED] = "cancelled",
     [SOMA_JOB_REASON_LOST] = "lost",
     [SOMA_JOB_REASON_START_FAILED] = "start_failed",
+    [SOMA_JOB_REASON_CPU_LIMIT] = "cpu_limit",
+    [SOMA_JOB_REASON_MEMORY_LIMIT] = "memory_limit",
+    [SOMA_JOB_REASON_DISK_LIMIT] = "disk_limit",
+    [SOMA_JOB_REASON_OUTPUT_LIMIT] = "output_limit",
     [SOMA_JOB_REASON_EXPIRED] = "expired",
     [SOMA_JOB_REASON_DEPENDENCY] = "dependency",
 };
@@ -130,8 +134,26 @@ bool soma_metric_from_name(const char *name, enum soma_metric *ret_metric)
     return number != 0;
 }
 
+// As the kernel's own limits would have ended it.
+static int signal_of_limit(enum soma_job_reason reason)
+{
+    switch (reason) {
+    case SOMA_JOB_REASON_MEMORY_LIMIT:
+        return SIGKILL;
+    case SOMA_JOB_REASON_CPU_LIMIT:
+        return SIGXCPU;
+    case SOMA_JOB_REASON_DISK_LIMIT:
+    case SOMA_JOB_REASON_OUTPUT_LIMIT:
+        return SIGXFSZ;
+    default:
+        return 0;
+    }
+}
+
 static int status_of_failure(const struct soma_job *job)
 {
+    if (signal_of_limit(job->reason))
+        return EXIT_SIGNAL_BASE + signal_of_limit(job->reason);
     if (job->reason == SOMA_JOB_REASON_SIGNALED)
         return EXIT_SIGNAL_BASE + job->signal_number;
     if (job->exit_code >= 0 && job->exit_code <= 255)

@@ -67,6 +67,8 @@ void server_info_read(struct reading *reading, struct soma_server_info *result)
     result->started_ms = message->started_unix_ms;
     result->pid = message->pid;
     result->kernels = message->kernels;
+    result->sandbox = message->sandbox;
+    result->job_network = message->job_network;
     result->listeners = message->listeners;
     result->listener_count = message->n_listeners;
     result->libraries = message->libraries;

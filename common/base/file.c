@@ -76,6 +76,35 @@ enum soma_code file_write_atomic(int directory_fd, const char *name, const void 
     return SOMA_OK;
 }
 
+int file_reserve(int directory_fd, const char *name, size_t size, mode_t mode)
+{
+    char beside[NAME_MAX + 1];
+    if (snprintf(beside, sizeof beside, "%s.new", name) >= (int)sizeof beside)
+        return -1;
+    int fd =
+        openat(directory_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size)) {
+        close(fd);
+        unlinkat(directory_fd, beside, 0);
+        return -1;
+    }
+    return fd;
+}
+
+enum soma_code file_write_reserved(int directory_fd, const char *name, int reserved_fd,
+                                   const void *bytes, size_t length, struct soma_error *err)
+{
+    char beside[NAME_MAX + 1];
+    snprintf(beside, sizeof beside, "%s.new", name);
+    int errnum = lseek(reserved_fd, 0, SEEK_SET) < 0 ? errno : 0;
+    if (!errnum)
+        errnum = fd_write_all(reserved_fd, bytes, length);
+    if (!errnum && (ftruncate(reserved_fd, (off_t)length) || fsync(reserved_fd) ||
+                    renameat(directory_fd, beside, directory_fd, name) || fsync(directory_fd)))
+        errnum = errno;
+    return errnum ? error_set_errno(err, errnum, "cannot write %s", name) : SOMA_OK;
+}
+
 static int read_all(int fd, char *bytes, size_t size)
 {
     size_t done = 0;

@@ -24,6 +24,15 @@ int fd_write_all(int fd, const void *bytes, size_t length);
 enum soma_code file_write_atomic(int directory_fd, const char *name, const void *bytes,
                                  size_t length, mode_t mode, struct soma_error *err);
 
+// Room on the disk for a file that is to be written later, also when the disk is full by then:
+// "NAME.new", empty, with blocks of its own. A descriptor, which file_write_reserved takes; -1: the
+// file system cannot promise anything.
+int file_reserve(int directory_fd, const char *name, size_t size, mode_t mode);
+
+// As file_write_atomic, into what file_reserve gave.
+enum soma_code file_write_reserved(int directory_fd, const char *name, int reserved_fd,
+                                   const void *bytes, size_t length, struct soma_error *err);
+
 // The whole file as a heap string with a NUL behind its end, which the caller frees; ret_length may
 // be NULL. A file larger than max_bytes is an error. *ret_missing is set, and nothing else, when
 // there is no such file and ret_missing is given.

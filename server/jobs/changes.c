@@ -102,6 +102,9 @@ static void take_outcome(struct job_status *status, const struct job_outcome *ou
     status->finished = outcome->finished.ms > 0 ? outcome->finished : clock_wall_now();
     status->has_resources = outcome->has_resources;
     status->resources = outcome->resources;
+    status->asked_count = outcome->asked_count;
+    status->killed_count = outcome->killed_count;
+    status->isolation = outcome->isolation;
     status->stdout_size = outcome->stdout_size;
     status->stderr_size = outcome->stderr_size;
     status->artifacts = outcome->artifacts;

@@ -54,6 +54,9 @@ void engine_cancel(struct engine *engine, int64_t num, const char *note, bool fo
 // What is known of a running attempt beyond its row.
 struct job_live {
     int64_t runner_pid; // 0: not known yet
+    struct job_resources use;
+    bool has_use;
+    char isolation[JOB_ISOLATION_BYTES + 1]; // "": not known yet
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
 };

@@ -218,6 +218,29 @@ static void take_started(struct engine *engine, struct running *running, const c
     pthread_mutex_unlock(&engine->lock);
 }
 
+static void take_isolation(struct engine *engine, struct running *running, const char *words)
+{
+    pthread_mutex_lock(&engine->lock);
+    isolation_take(running->live.isolation, words, strlen(words));
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void take_use(struct engine *engine, struct running *running, const char *words)
+{
+    int64_t numbers[6];
+    if (!read_numbers(words, numbers, 6))
+        return;
+    pthread_mutex_lock(&engine->lock);
+    running->live.has_use = true;
+    running->live.use = (struct job_resources){.user_time_ms = numbers[0],
+                                               .system_time_ms = numbers[1],
+                                               .memory_bytes = numbers[2],
+                                               .peak_memory_bytes = numbers[3],
+                                               .processes = numbers[4],
+                                               .disk_bytes = numbers[5]};
+    pthread_mutex_unlock(&engine->lock);
+}
+
 static void take_progress(struct engine *engine, struct running *running, const char *words)
 {
     if (!progress_read(words, strlen(words), &running->report_percent, running->report_message))
@@ -230,9 +253,8 @@ static const struct {
     const char *word;
     void (*take)(struct engine *engine, struct running *running, const char *words);
 } link_messages[] = {
-    {"started ", take_started},
-    {"output ", take_output},
-    {"progress ", take_progress},
+    {"started ", take_started},     {"output ", take_output}, {"progress ", take_progress},
+    {"isolation ", take_isolation}, {"use ", take_use},
 };
 
 static void take_message(struct engine *engine, struct running *running, const char *message)

@@ -10,7 +10,7 @@
 #include "jobs/engine.h"
 
 enum {
-    LINK_MESSAGE_BYTES = 512,
+    LINK_MESSAGE_BYTES = JOB_ISOLATION_BYTES + 128,
     RETRY_FIRST_MS = 1,
     RETRY_LAST_MS = 1000,
     WRITE_RETRY_MS = 1000,  // after a commit that failed

@@ -31,6 +31,10 @@ enum job_reason {
     JOB_REASON_CANCELLED = 4,
     JOB_REASON_LOST = 5,
     JOB_REASON_START_FAILED = 6,
+    JOB_REASON_CPU_LIMIT = 7,
+    JOB_REASON_MEMORY_LIMIT = 8,
+    JOB_REASON_DISK_LIMIT = 9,
+    JOB_REASON_OUTPUT_LIMIT = 10,
     JOB_REASON_EXPIRED = 11,    // not started by its deadline for starting
     JOB_REASON_DEPENDENCY = 12, // a job that it waited for did not succeed
 };
@@ -59,6 +63,13 @@ enum {
     JOB_STATES_FINAL = 0xF8, // bits 1 << state of all final states
     JOB_MESSAGE_BYTES = 511, // JobStatus.message; longer ones are cut at a character
     JOB_NOTE_BYTES = 255,    // a cancel's note, a progress message
+    JOB_ISOLATION_BYTES = 2047,
+};
+
+enum job_sandbox {
+    JOB_SANDBOX_DEFAULT = 0, // the server's policy
+    JOB_SANDBOX_REQUIRED = 1,
+    JOB_SANDBOX_BEST_EFFORT = 2,
 };
 
 struct job_variable {
@@ -84,6 +95,15 @@ struct job_limits {
     int64_t wall_time_ms;
     int64_t output_bytes; // of each stream
     int64_t kill_grace_ms;
+    // 0: none, or the server's default where the order is written.
+    int64_t cpu_time_ms;
+    int64_t memory_bytes;
+    int64_t processes;
+    int64_t disk_bytes;
+    int64_t file_bytes;
+    int64_t open_files;
+    int64_t tmp_bytes;
+    bool end_at_output_limit;
     int64_t artifact_bytes; // of all artifacts
 };
 
@@ -112,6 +132,8 @@ struct job_spec {
     struct job_limits limits;
     bool idempotent;
     int64_t keep_ms;
+    bool network;
+    int32_t sandbox;              // a number of enum job_sandbox
     const char *const *artifacts; // patterns
     size_t artifact_count;
     struct wall_time start_by; // 0: whenever
@@ -147,6 +169,10 @@ struct job_resources {
     int64_t user_time_ms;
     int64_t system_time_ms;
     int64_t peak_memory_bytes;
+    int64_t disk_bytes;
+    // Now, while it runs.
+    int64_t memory_bytes;
+    int64_t processes;
 };
 
 struct job_progress {
@@ -174,6 +200,10 @@ struct job_status {
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
     struct job_artifacts artifacts;
+    int64_t asked_count;  // processes that got TERM
+    int64_t killed_count; // and KILL
+    const char
+        *isolation; // lines "+name detail" or "-name detail"; NULL: not known, or not asked for
     struct wall_time cancel_requested; // 0: nobody asked
     const char *cancel_note;
     bool cancel_force;  // KILL without the grace
@@ -216,7 +246,10 @@ struct job_outcome {
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
     struct job_artifacts artifacts;
-    bool has_progress; // the program's last report
+    int64_t asked_count;
+    int64_t killed_count;
+    char isolation[JOB_ISOLATION_BYTES + 1]; // "": the program never ran
+    bool has_progress;                       // the program's last report
     double progress_percent;
     char progress_message[JOB_NOTE_BYTES + 1];
 };

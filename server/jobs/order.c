@@ -96,6 +96,8 @@ enum soma_code order_write(struct fields_writer *writer, const struct order_sett
     fields_put_int(writer, "wall_time_ms", job->spec.limits.wall_time_ms);
     fields_put_int(writer, "output_bytes", job->spec.limits.output_bytes);
     fields_put_int(writer, "kill_grace_ms", job->spec.limits.kill_grace_ms);
+    if (settings->sandbox)
+        sandbox_write(writer, settings->sandbox, &job->spec);
     if (settings->changes_user) {
         fields_put_int(writer, "uid", settings->uid);
         fields_put_int(writer, "gid", settings->gid);

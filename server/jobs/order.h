@@ -13,6 +13,7 @@
 #include "base/fields.h"
 #include "jobs/job.h"
 #include "jobs/languages.h"
+#include "jobs/sandbox.h"
 
 enum {
     ORDER_VERSION = 1,
@@ -26,6 +27,7 @@ struct order_settings {
     bool changes_user; // the server runs as root: jobs run as uid and gid
     uid_t uid;
     gid_t gid;
+    const struct sandbox_settings *sandbox; // NULL: off
 };
 
 // Fills the writer, which the caller has initialised with ORDER_BYTES_MAX, for the given attempt in

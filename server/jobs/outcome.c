@@ -27,6 +27,9 @@ static const struct {
     {"user_ms", VALUE_INT64, true, offsetof(struct job_outcome, resources.user_time_ms)},
     {"system_ms", VALUE_INT64, true, offsetof(struct job_outcome, resources.system_time_ms)},
     {"peak_bytes", VALUE_INT64, true, offsetof(struct job_outcome, resources.peak_memory_bytes)},
+    {"disk_bytes", VALUE_INT64, true, offsetof(struct job_outcome, resources.disk_bytes)},
+    {"asked_count", VALUE_INT64, false, offsetof(struct job_outcome, asked_count)},
+    {"killed_count", VALUE_INT64, false, offsetof(struct job_outcome, killed_count)},
     {"stdout_kept", VALUE_INT64, false, offsetof(struct job_outcome, stdout_size.kept_bytes)},
     {"stdout_dropped", VALUE_INT64, false, offsetof(struct job_outcome, stdout_size.dropped_bytes)},
     {"stderr_kept", VALUE_INT64, false, offsetof(struct job_outcome, stderr_size.kept_bytes)},
@@ -46,6 +49,10 @@ static const struct {
     {"wall_timeout", JOB_REASON_WALL_TIMEOUT},
     {"cancelled", JOB_REASON_CANCELLED},
     {"start_failed", JOB_REASON_START_FAILED},
+    {"cpu_limit", JOB_REASON_CPU_LIMIT},
+    {"memory_limit", JOB_REASON_MEMORY_LIMIT},
+    {"disk_limit", JOB_REASON_DISK_LIMIT},
+    {"output_limit", JOB_REASON_OUTPUT_LIMIT},
 };
 
 static bool read_reason(struct job_outcome *outcome, const struct field *field)
@@ -98,6 +105,25 @@ bool progress_read(const char *bytes, size_t length, double *ret_percent, char *
     return true;
 }
 
+void isolation_take(char ret_text[JOB_ISOLATION_BYTES + 1], const char *bytes, size_t length)
+{
+    // Only whole lines of what a runner says; text that is none is left out.
+    size_t used = 0;
+    while (length > 0 && used < JOB_ISOLATION_BYTES) {
+        const char *end = memchr(bytes, '\n', length);
+        size_t line = end ? (size_t)(end - bytes) + 1 : length;
+        bool is_fine = end && (bytes[0] == '+' || bytes[0] == '-') && text_is_utf8(bytes, line) &&
+                       memchr(bytes, ' ', line) && used + line <= JOB_ISOLATION_BYTES;
+        if (is_fine) {
+            memcpy(ret_text + used, bytes, line);
+            used += line;
+        }
+        bytes += line;
+        length -= line;
+    }
+    ret_text[used] = '\0';
+}
+
 enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome *ret_outcome,
                             struct soma_error *err)
 {
@@ -113,6 +139,8 @@ enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome
             fine = read_reason(&outcome, &field);
         else if (field_is(&field, "message"))
             outcome_clean_text(outcome.message, sizeof outcome.message, field.bytes, field.length);
+        else if (field_is(&field, "isolation"))
+            isolation_take(outcome.isolation, field.bytes, field.length);
         else if (field_is(&field, "progress"))
             outcome.has_progress = progress_read(
                 field.bytes, field.length, &outcome.progress_percent, outcome.progress_message);

@@ -23,6 +23,9 @@ enum soma_code outcome_read(const char *bytes, size_t length, struct job_outcome
 // has JOB_NOTE_BYTES + 1 bytes.
 bool progress_read(const char *bytes, size_t length, double *ret_percent, char *ret_message);
 
+// What stands around a job, as its runner says it: lines "+name detail" and "-name detail".
+void isolation_take(char ret_text[JOB_ISOLATION_BYTES + 1], const char *bytes, size_t length);
+
 // An outcome that the server itself states: LOST or START_FAILED, with its message.
 void outcome_state(struct job_outcome *outcome, enum job_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

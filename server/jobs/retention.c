@@ -103,7 +103,7 @@ static enum soma_code apply(struct write_op *op, struct store_txn *txn, struct s
 enum soma_code retention_step_run(struct retention_step *step, struct writer *writer,
                                   struct soma_error *err)
 {
-    step->op = (struct write_op){.apply = apply};
+    step->op = (struct write_op){.apply = apply, .makes_room = true};
     arena_init(&step->arena, STEP_BYTES);
     return writer_run(writer, &step->op, err);
 }

@@ -42,6 +42,16 @@ static const struct head_field {
     {"retry_reasons", KIND_INT64, offsetof(struct job_spec, retry.reasons)},
     {"after_policy", KIND_INT32, offsetof(struct job_spec, after_policy)},
     {"dedupe_key", KIND_TEXT, offsetof(struct job_spec, dedupe_key)},
+    {"cpu_time_ms", KIND_INT64, offsetof(struct job_spec, limits.cpu_time_ms)},
+    {"memory_bytes", KIND_INT64, offsetof(struct job_spec, limits.memory_bytes)},
+    {"processes", KIND_INT64, offsetof(struct job_spec, limits.processes)},
+    {"disk_bytes", KIND_INT64, offsetof(struct job_spec, limits.disk_bytes)},
+    {"file_bytes", KIND_INT64, offsetof(struct job_spec, limits.file_bytes)},
+    {"open_files", KIND_INT64, offsetof(struct job_spec, limits.open_files)},
+    {"tmp_bytes", KIND_INT64, offsetof(struct job_spec, limits.tmp_bytes)},
+    {"output_end", KIND_BOOL, offsetof(struct job_spec, limits.end_at_output_limit)},
+    {"network", KIND_BOOL, offsetof(struct job_spec, network)},
+    {"sandbox", KIND_INT32, offsetof(struct job_spec, sandbox)},
 };
 
 enum {

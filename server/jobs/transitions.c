@@ -56,6 +56,10 @@ static enum job_event end_event(const struct job_outcome *outcome)
         return outcome->exit_code == 0 ? JOB_EVENT_SUCCEED : JOB_EVENT_FAIL;
     case JOB_REASON_SIGNALED:
     case JOB_REASON_START_FAILED:
+    case JOB_REASON_CPU_LIMIT:
+    case JOB_REASON_MEMORY_LIMIT:
+    case JOB_REASON_DISK_LIMIT:
+    case JOB_REASON_OUTPUT_LIMIT:
     case JOB_REASON_DEPENDENCY:
         return JOB_EVENT_FAIL;
     case JOB_REASON_WALL_TIMEOUT:

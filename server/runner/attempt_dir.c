@@ -19,6 +19,7 @@ enum {
     FILE_MODE = 0600,
     WORK_MODE = 0700,
     RECORD_BYTES_MAX = 4096,
+    STATUS_RESERVED_BYTES = 8192,
     CONTROL_BACKLOG = 8,
     START_TICKS_FIELD = 22 // of /proc/PID/stat, proc(5)
 };
@@ -81,6 +82,7 @@ enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_d
                                 .stdout_fd = -1,
                                 .stderr_fd = -1,
                                 .progress_fd = -1,
+                                .status_fd = -1,
                                 .control_fd = -1};
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir->fd < 0) {
@@ -156,6 +158,7 @@ enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct orde
 {
     dir->stdout_fd = make_file(dir->fd, "stdout");
     dir->stderr_fd = make_file(dir->fd, "stderr");
+    dir->status_fd = file_reserve(dir->fd, "status", STATUS_RESERVED_BYTES, FILE_MODE);
     if (dir->stdout_fd < 0 || dir->stderr_fd < 0)
         return cannot(err, "make the output files");
     enum soma_code code = make_work(dir, order, err);
@@ -249,8 +252,8 @@ void attempt_dir_remove_sockets(struct attempt_dir *dir)
 void attempt_dir_close(struct attempt_dir *dir)
 {
     // The lock last: who gets it finds everything closed.
-    const int fds[] = {dir->control_fd, dir->progress_fd, dir->stdout_fd, dir->stderr_fd,
-                       dir->work_fd,    dir->fd,          dir->lock_fd};
+    const int fds[] = {dir->status_fd, dir->control_fd, dir->progress_fd, dir->stdout_fd,
+                       dir->stderr_fd, dir->work_fd,    dir->fd,          dir->lock_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)
             close(fds[i]);

@@ -17,6 +17,7 @@ struct attempt_dir {
     int stdout_fd;   // the files; capture.h writes them
     int stderr_fd;   //
     int progress_fd; // FIFO, both ends, non-blocking: it never ends
+    int status_fd;   // room for the status (file_reserve); -1: none
     int control_fd;  // listening SOCK_SEQPACKET socket, non-blocking
 };
 

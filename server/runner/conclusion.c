@@ -206,11 +206,11 @@ void conclusion_make(struct supervision *self, char progress[PROGRESS_FORMAT_SIZ
 enum soma_code conclusion_write(const struct supervision *self, const struct status *status,
                                 struct soma_error *err)
 {
-    enum soma_code code = status_write(self->dir.fd, status, err);
+    enum soma_code code = status_write(self->dir.fd, self->dir.status_fd, status, err);
     const struct timespec pause = {CONCLUSION_RETRY_MS / 1000, 0};
     for (int i = 0; code == SOMA_RESOURCE_EXHAUSTED && i < CONCLUSION_RETRIES; i++) {
         nanosleep(&pause, NULL);
-        code = status_write(self->dir.fd, status, err);
+        code = status_write(self->dir.fd, -1, status, err);
     }
     return code;
 }

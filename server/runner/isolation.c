@@ -116,6 +116,11 @@ static void put_limits(struct text *text, const struct order *order, const struc
         put(text, true, "processes", "counted in its user namespace");
     else
         put(text, true, "processes", "above what the user had at the start, all jobs together");
+    put(text, true, "files", "rlimits of each process: open descriptors, size of a file");
+    if (order->sandbox == SANDBOX_NAMESPACES)
+        put(text, true, "tmp", "/tmp of its own, with a size");
+    else
+        put(text, false, "tmp", "no /tmp of its own without namespaces");
     if (order->disk_bytes)
         put(text, true, "disk",
             "the work directory is looked at again and again: short peaks pass");

@@ -118,6 +118,7 @@ static int restrict_files(const struct job_child *child, int abi)
     paths[count++] = (struct landlock_path){"/proc", is_nested ? LANDLOCK_FILE : LANDLOCK_READ};
     paths[count++] = (struct landlock_path){"/dev", LANDLOCK_FILE};
     if (is_nested) {
+        paths[count++] = (struct landlock_path){"/", LANDLOCK_LIST};
         paths[count++] = (struct landlock_path){"/dev/shm", LANDLOCK_WRITE};
         paths[count++] = (struct landlock_path){"/tmp", LANDLOCK_WRITE};
     }

@@ -64,6 +64,8 @@ static uint64_t access_of(enum landlock_access access, uint64_t handled, bool is
     uint64_t wanted = handled;
     if (access == LANDLOCK_READ)
         wanted = ACCESS_EXECUTE | ACCESS_READ_FILE | ACCESS_READ_DIR;
+    else if (access == LANDLOCK_LIST)
+        wanted = ACCESS_READ_DIR;
     else if (access == LANDLOCK_FILE)
         wanted = ACCESS_READ_FILE | ACCESS_WRITE_FILE | ACCESS_READ_DIR | ACCESS_TRUNCATE |
                  ACCESS_IOCTL_DEVICE;

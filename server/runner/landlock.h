@@ -13,7 +13,8 @@ int landlock_find_abi(void);
 enum landlock_access {
     LANDLOCK_READ,  // read and execute
     LANDLOCK_WRITE, // everything that the program's user may do there
-    LANDLOCK_FILE   // read and write what is there, make nothing
+    LANDLOCK_FILE,  // read and write what is there, make nothing
+    LANDLOCK_LIST   // list folders
 };
 
 struct landlock_path {

@@ -195,6 +195,9 @@ enum program_news program_read(struct program *program, struct program_event *re
     if (program->report_fd < 0)
         return PROGRAM_NO_NEWS;
     ssize_t got = recv(program->report_fd, &report, sizeof report, MSG_DONTWAIT);
+    // Said once, before what is still to be read, where the word to go came too late to be read.
+    if (got < 0 && errno == ECONNRESET)
+        got = recv(program->report_fd, &report, sizeof report, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return PROGRAM_NO_NEWS;
     if (got != sizeof report) {

@@ -1,5 +1,7 @@
 #include "runner/status.h"
 
+#include <stdbool.h>
+
 #include "base/fields.h"
 #include "base/file.h"
 
@@ -20,7 +22,8 @@ static const char *const reason_words[] = {
     [END_OUTPUT_LIMIT] = "output_limit",
 };
 
-enum soma_code status_write(int directory_fd, const struct status *status, struct soma_error *err)
+enum soma_code status_write(int directory_fd, int reserved_fd, const struct status *status,
+                            struct soma_error *err)
 {
     const struct {
         const char *key;
@@ -57,7 +60,10 @@ enum soma_code status_write(int directory_fd, const struct status *status, struc
     if (status->isolation[0])
         fields_put_text(&writer, "isolation", status->isolation);
     enum soma_code code = fields_finish(&writer, err);
-    if (!code)
+    bool is_written =
+        !code && reserved_fd >= 0 &&
+        !file_write_reserved(directory_fd, "status", reserved_fd, writer.bytes, writer.length, err);
+    if (!code && !is_written)
         code = file_write_atomic(directory_fd, "status", writer.bytes, writer.length, STATUS_MODE,
                                  err);
     fields_writer_fini(&writer);

@@ -49,7 +49,8 @@ struct status {
     const char *isolation; // lines (isolation.h); "": the program never ran
 };
 
-// Atomic and synced.
-enum soma_code status_write(int directory_fd, const struct status *status, struct soma_error *err);
+// Atomic and synced. reserved_fd: room that was kept for it (file_reserve), or -1.
+enum soma_code status_write(int directory_fd, int reserved_fd, const struct status *status,
+                            struct soma_error *err);
 
 #endif

@@ -1,5 +1,7 @@
 #include "services/job_messages.h"
 
+#include <string.h>
+
 // A message in the arena, as its generated initialiser leaves it.
 #define NEW_MESSAGE(arena, Type, type_init, ret) \
     Type *ret = arena_alloc(arena, sizeof *ret); \
@@ -46,7 +48,61 @@ static Pb__ResourceUse *resource_message(const struct job_resources *resources, 
     message->user_time_ms = resources->user_time_ms;
     message->system_time_ms = resources->system_time_ms;
     message->peak_memory_bytes = resources->peak_memory_bytes;
+    message->disk_bytes = resources->disk_bytes;
+    message->memory_bytes = resources->memory_bytes;
+    message->processes = resources->processes;
     return message;
+}
+
+static int64_t written_bytes(const Pb__JobStatus *message)
+{
+    return message->stdout_size->kept_bytes + message->stdout_size->dropped_bytes +
+           message->stderr_size->kept_bytes + message->stderr_size->dropped_bytes;
+}
+
+static bool put_use(Pb__JobStatus *message, const struct job_status *status,
+                    const struct job_live *live, struct arena *arena)
+{
+    bool is_live = live && live->has_use;
+    if (!is_live && !status->has_resources)
+        return true;
+    message->resource_use = resource_message(is_live ? &live->use : &status->resources, arena);
+    if (!message->resource_use)
+        return false;
+    message->resource_use->output_bytes = written_bytes(message);
+    if (is_live)
+        message->resource_use->wall_time_ms = clock_wall_now().ms - status->started.ms;
+    return true;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t count = 0;
+    for (; (text = strchr(text, '\n')); text++)
+        count++;
+    return count;
+}
+
+// Lines "+name detail" of a text that isolation_take has checked.
+static bool put_isolation(Pb__JobStatus *message, const char *text, struct arena *arena)
+{
+    size_t count = text ? count_lines(text) : 0;
+    char *copy = count ? arena_copy(arena, text, strlen(text)) : NULL;
+    Pb__IsolationLayer *layers = arena_calloc(arena, count, sizeof *layers);
+    message->isolation = arena_calloc(arena, count, sizeof *message->isolation);
+    if (count && (!copy || !layers || !message->isolation))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        char *name = strsep(&copy, "\n"), *detail = strchr(name, ' ');
+        pb__isolation_layer__init(&layers[i]);
+        layers[i].enforced = name[0] == '+';
+        *detail = '\0';
+        layers[i].name = name + 1;
+        layers[i].detail = detail + 1;
+        message->isolation[i] = &layers[i];
+    }
+    message->n_isolation = count;
+    return true;
 }
 
 static void put_plain(Pb__JobStatus *message, const struct job_status *status)
@@ -65,6 +121,8 @@ static void put_plain(Pb__JobStatus *message, const struct job_status *status)
     message->runner_pid = status->runner_pid;
     message->wait = (Pb__JobWait)status->wait;
     message->next_attempt_unix_ms = status->state == JOB_QUEUED ? status->due.ms : 0;
+    message->asked_count = status->asked_count;
+    message->killed_count = status->killed_count;
 }
 
 static Pb__JobStatus *status_message(const struct job_status *status, const struct job_live *live,
@@ -88,12 +146,7 @@ static Pb__JobStatus *status_message(const struct job_status *status, const stru
         if (!message->artifacts)
             return NULL;
     }
-    if (status->has_resources) {
-        message->resource_use = resource_message(&status->resources, arena);
-        if (!message->resource_use)
-            return NULL;
-    }
-    return message;
+    return put_use(message, status, live, arena) ? message : NULL;
 }
 
 // --- the specification
@@ -185,6 +238,14 @@ static Pb__JobLimits *limits_message(const struct job_limits *limits, struct are
     message->wall_time_ms = limits->wall_time_ms;
     message->output_bytes = limits->output_bytes;
     message->kill_grace_ms = limits->kill_grace_ms;
+    message->cpu_time_ms = limits->cpu_time_ms;
+    message->memory_bytes = limits->memory_bytes;
+    message->processes = limits->processes;
+    message->disk_bytes = limits->disk_bytes;
+    message->file_bytes = limits->file_bytes;
+    message->open_files = limits->open_files;
+    message->tmp_bytes = limits->tmp_bytes;
+    message->end_at_output_limit = limits->end_at_output_limit;
     message->artifact_bytes = limits->artifact_bytes;
     return message;
 }
@@ -198,6 +259,8 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
     message->not_before_unix_ms = spec->not_before.ms;
     message->idempotent = spec->idempotent;
     message->keep_ms = spec->keep_ms;
+    message->network = spec->network;
+    message->sandbox = (Pb__JobSandbox)spec->sandbox;
     message->artifacts = (const char **)(uintptr_t)spec->artifacts;
     message->n_artifacts = spec->artifact_count;
     message->limits = limits_message(&spec->limits, arena);
@@ -222,6 +285,9 @@ Pb__Job *job_message(const struct job *job, enum job_parts parts, struct engine 
     message->id = job->id;
     message->status = status_message(&job->status, is_live ? &live : NULL, arena);
     if (!message->status)
+        return NULL;
+    if (parts == JOB_WHOLE &&
+        !put_isolation(message->status, is_live ? live.isolation : job->status.isolation, arena))
         return NULL;
     if (parts != JOB_STATUS_ONLY) {
         message->spec = spec_message(&job->spec, parts == JOB_WHOLE, arena);

@@ -86,6 +86,7 @@ static bool put_candidate(const struct job_service *service, struct arena *arena
 static enum soma_code apply_delete(struct mutation *mutation, struct store_txn *txn,
                                    const ProtobufCMessage **ret_reply, struct soma_error *err)
 {
+    mutation->op.makes_room = true;
     Pb__DeleteJobResponse *response = arena_alloc(rpc_call_arena(mutation->call), sizeof *response);
     if (!response)
         return error_set_no_memory(err);
@@ -138,6 +139,7 @@ JOB_HANDLER(delete_job, DeleteJob)
 static enum soma_code apply_prune(struct mutation *mutation, struct store_txn *txn,
                                   const ProtobufCMessage **ret_reply, struct soma_error *err)
 {
+    mutation->op.makes_room = true;
     struct removal *removal = mutation->value;
     Pb__PruneJobsResponse *response = arena_alloc(rpc_call_arena(mutation->call), sizeof *response);
     if (!response)

@@ -19,6 +19,7 @@ struct job_service_config {
     struct janitor *janitor;
     const struct attempt_root *root;
     const struct languages *languages;
+    const struct sandbox_settings *sandbox;
     int64_t unfinished_max; // past it QUEUE_FULL
 };
 

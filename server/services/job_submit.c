@@ -110,6 +110,8 @@ static enum soma_code take_request(const struct job_service *service,
     enum soma_code code =
         job_spec_from(request->spec, service->config.languages, arena, &submit->spec, err);
     if (code == SOMA_OK)
+        code = sandbox_check(service->config.sandbox, &submit->spec, err);
+    if (code == SOMA_OK)
         code = spec_encode(&submit->spec, arena, &submit->bytes, err);
     id_make(submit->id);
     return code;

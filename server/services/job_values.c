@@ -1,5 +1,6 @@
 #include "services/job_values.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -185,27 +186,57 @@ static enum soma_code take_labels(Pb__Label *const *messages, size_t count, int6
 
 // --- the specification
 
+static const struct job_limit_row {
+    const char *field;
+    size_t message_offset, limits_offset; // of an int64_t each
+    int64_t max, fallback;
+} job_limit_rows[] = {
+#define ROW(name, max, fallback)                                                                \
+    {                                                                                           \
+        "spec.limits." #name, offsetof(Pb__JobLimits, name), offsetof(struct job_limits, name), \
+            max, fallback                                                                       \
+    }
+    ROW(wall_time_ms, LIMIT_JOB_WALL_TIME_MS, LIMIT_JOB_DEFAULT_WALL_TIME_MS),
+    ROW(output_bytes, LIMIT_JOB_OUTPUT_BYTES, LIMIT_JOB_DEFAULT_OUTPUT_BYTES),
+    ROW(kill_grace_ms, LIMIT_JOB_KILL_GRACE_MS, LIMIT_JOB_DEFAULT_KILL_GRACE_MS),
+    ROW(artifact_bytes, LIMIT_JOB_ARTIFACT_BYTES, LIMIT_JOB_DEFAULT_ARTIFACT_BYTES),
+    ROW(cpu_time_ms, LIMIT_JOB_CPU_TIME_MS, 0),
+    ROW(memory_bytes, LIMIT_JOB_MEMORY_BYTES, 0),
+    ROW(processes, LIMIT_JOB_PROCESSES, 0),
+    ROW(disk_bytes, LIMIT_JOB_DISK_BYTES, 0),
+    ROW(file_bytes, LIMIT_JOB_DISK_BYTES, 0),
+    ROW(open_files, LIMIT_JOB_OPEN_FILES, 0),
+    ROW(tmp_bytes, LIMIT_JOB_TMP_BYTES, 0),
+#undef ROW
+};
+
 static enum soma_code take_limits(const Pb__JobLimits *message, struct job_limits *ret_limits,
                                   struct soma_error *err)
 {
     static const Pb__JobLimits none = PB__JOB_LIMITS__INIT;
     const Pb__JobLimits *limits = message ? message : &none;
-    enum soma_code code = check_or_default(
-        limits->wall_time_ms, LIMIT_JOB_WALL_TIME_MS, LIMIT_JOB_DEFAULT_WALL_TIME_MS,
-        "spec.limits.wall_time_ms", &ret_limits->wall_time_ms, err);
-    if (code == SOMA_OK)
-        code = check_or_default(limits->output_bytes, LIMIT_JOB_OUTPUT_BYTES,
-                                LIMIT_JOB_DEFAULT_OUTPUT_BYTES, "spec.limits.output_bytes",
-                                &ret_limits->output_bytes, err);
-    if (code == SOMA_OK)
-        code = check_or_default(limits->kill_grace_ms, LIMIT_JOB_KILL_GRACE_MS,
-                                LIMIT_JOB_DEFAULT_KILL_GRACE_MS, "spec.limits.kill_grace_ms",
-                                &ret_limits->kill_grace_ms, err);
-    if (code == SOMA_OK)
-        code = check_or_default(limits->artifact_bytes, LIMIT_JOB_ARTIFACT_BYTES,
-                                LIMIT_JOB_DEFAULT_ARTIFACT_BYTES, "spec.limits.artifact_bytes",
-                                &ret_limits->artifact_bytes, err);
+    enum soma_code code = SOMA_OK;
+    for (size_t i = 0; i < sizeof job_limit_rows / sizeof job_limit_rows[0] && code == SOMA_OK;
+         i++) {
+        const struct job_limit_row *row = &job_limit_rows[i];
+        int64_t value;
+        memcpy(&value, (const char *)limits + row->message_offset, sizeof value);
+        code = check_or_default(value, row->max, row->fallback, row->field, &value, err);
+        memcpy((char *)ret_limits + row->limits_offset, &value, sizeof value);
+    }
+    ret_limits->end_at_output_limit = limits->end_at_output_limit;
     return code;
+}
+
+static enum soma_code take_sandbox(const Pb__JobSpec *message, struct job_spec *spec,
+                                   struct soma_error *err)
+{
+    spec->network = message->network;
+    spec->sandbox = (int32_t)message->sandbox;
+    if (spec->sandbox >= JOB_SANDBOX_DEFAULT && spec->sandbox <= JOB_SANDBOX_BEST_EFFORT)
+        return SOMA_OK;
+    return error_set(err, REASON_ENUM_UNKNOWN, "spec.sandbox", "spec.sandbox %d has no name",
+                     (int)spec->sandbox);
 }
 
 static enum soma_code take_simple(const Pb__JobSpec *message, struct job_spec *spec,
@@ -254,6 +285,8 @@ enum soma_code job_spec_from(const Pb__JobSpec *message, const struct languages 
         code = take_limits(message->limits, &spec.limits, err);
     if (code == SOMA_OK)
         code = job_schedule_from(message, &spec, err);
+    if (code == SOMA_OK)
+        code = take_sandbox(message, &spec, err);
     if (code == SOMA_OK)
         *ret_spec = spec;
     return code;

@@ -118,6 +118,8 @@ static void server_get_server_info(Pb__ServerService_Service *base,
     response.started_unix_ms = facts->started_unix_ms;
     response.pid = (uint32_t)getpid();
     response.kernels = facts->kernels;
+    response.sandbox = facts->sandbox;
+    response.job_network = facts->job_network;
     response.listeners = (const char **)facts->listeners;
     response.n_listeners = facts->listener_count;
     response.libraries = (const char **)facts->libraries;

@@ -40,6 +40,8 @@ struct server_facts {
     size_t language_count;
     const struct server_enforcement *enforcement;
     size_t enforcement_count;
+    const char *sandbox; // the policy's name
+    bool job_network;
     const char *kernels;
     const char *const *libraries;
     size_t library_count;

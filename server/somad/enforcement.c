@@ -1,37 +1,24 @@
 #include "somad/enforcement.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
-static char user_detail[96];
-
-// What soma-runner does to every job, and what it leaves open.
-static struct server_enforcement rows[] = {
-    {"tree_kill", true, "subreaper: every descendant is found and killed"},
-    {"user", false, user_detail},
-    {"environment", true, "made anew; no descriptors are inherited"},
-    {"privileges", true, "no_new_privs: set-user-id programs gain nothing"},
-    {"output_cap", true, "per stream; what comes after is read, dropped and counted"},
-    {"wall_time", true, "TERM, grace, KILL"},
-    {"filesystem", false, "a job sees what its user may see"},
-    {"network", false, "a job has the machine's network"},
-    {"memory", false, "not limited"},
-    {"cpu_time", false, "not limited"},
-    {"processes", false, "not limited"},
-};
+#include <string.h>
 
 enum {
-    USER_ROW = 1
+    ROWS_MAX = 32
 };
 
-void enforcement_tell(const char *job_user, struct server_facts *facts)
+static struct server_enforcement rows[ROWS_MAX];
+
+void enforcement_tell(char *lines, struct server_facts *facts)
 {
-    bool is_root = geteuid() == 0;
-    rows[USER_ROW].enforced = is_root;
-    if (is_root)
-        snprintf(user_detail, sizeof user_detail, "jobs run as %.60s, not as the server", job_user);
-    else
-        snprintf(user_detail, sizeof user_detail, "jobs run as the server's own user");
+    size_t count = 0;
+    for (char *line; lines && *lines && count < ROWS_MAX;) {
+        line = strsep(&lines, "\n");
+        char *detail = strchr(line, ' ');
+        if (!detail)
+            continue;
+        *detail = '\0';
+        rows[count++] = (struct server_enforcement){line + 1, line[0] == '+', detail + 1};
+    }
     facts->enforcement = rows;
-    facts->enforcement_count = sizeof rows / sizeof rows[0];
+    facts->enforcement_count = count;
 }

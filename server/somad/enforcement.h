@@ -4,7 +4,7 @@
 
 #include "services/server_service.h"
 
-// job_user as configured; it counts only for a server that runs as root. Once, at start.
-void enforcement_tell(const char *job_user, struct server_facts *facts);
+// Lines "+name detail" and "-name detail", which are cut up; lives as long as the facts.
+void enforcement_tell(char *lines, struct server_facts *facts);
 
 #endif

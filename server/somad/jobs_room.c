@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "somad/enforcement.h"
 
 enum {
     RETENTION_PERIOD_MS = 10000,
@@ -170,11 +171,25 @@ static enum soma_code start_janitor(struct jobs_room *room, struct store *store,
     return janitor_start(&config, &room->janitor, err);
 }
 
-static enum soma_code start_engine(struct jobs_room *room, struct store *store,
-                                   struct writer *writer, struct soma_error *err)
+static enum soma_code prepare_sandbox(struct jobs_room *room, const char *data_directory,
+                                      struct soma_error *err)
 {
     room->order.languages = &room->languages;
     room->order.path = room->config->job_path;
+    room->order.sandbox = &room->sandbox;
+    enum soma_code code = sandbox_configure(room->config, data_directory, &room->sandbox, err);
+    if (code != SOMA_OK)
+        return code;
+    sandbox_probe(room->runner_path, &room->root, &room->order, &room->sandbox, room->layers);
+    if (room->sandbox.policy == SANDBOX_POLICY_REQUIRED && !room->sandbox.is_complete)
+        log_warning("SANDBOX-MISSING", "jobs will be refused, for a sandbox is required: %s",
+                    room->sandbox.why);
+    return SOMA_OK;
+}
+
+static enum soma_code start_engine(struct jobs_room *room, struct store *store,
+                                   struct writer *writer, struct soma_error *err)
+{
     const struct engine_config config = {
         .store = store,
         .writer = writer,
@@ -197,6 +212,8 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
     room->parking = parking;
     enum soma_code code = attempt_root_open(&room->root, data_directory, err);
     if (code == SOMA_OK)
+        code = prepare_sandbox(room, data_directory, err);
+    if (code == SOMA_OK)
         code = start_engine(room, store, writer, err);
     if (code == SOMA_OK)
         code = start_janitor(room, store, writer, err);
@@ -211,6 +228,7 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
         .janitor = room->janitor,
         .root = &room->root,
         .languages = &room->languages,
+        .sandbox = &room->sandbox,
         .unfinished_max = room->config->max_unfinished,
     };
     return job_service_new(&config, &room->service, err);
@@ -229,6 +247,9 @@ void jobs_room_tell(struct jobs_room *room, struct server_facts *facts)
     }
     facts->languages = room->facts;
     facts->language_count = room->languages.count;
+    facts->sandbox = sandbox_policy_name(room->sandbox.policy);
+    facts->job_network = room->sandbox.allows_network;
+    enforcement_tell(room->layers, facts);
 }
 
 void jobs_room_stop(struct jobs_room *room)

@@ -7,6 +7,7 @@
 #include "jobs/engine.h"
 #include "services/job_service.h"
 #include "services/server_service.h"
+#include "somad/sandbox_probe.h"
 
 struct jobs_room {
     const struct config *config; // borrowed
@@ -15,7 +16,9 @@ struct jobs_room {
     struct spawner spawner; // until the engine takes it
     char runner_path[PATH_MAX];
     struct order_settings order;
-    struct parking *parking; // borrowed
+    struct sandbox_settings sandbox;
+    char layers[PROBE_TEXT_SIZE]; // of a job with all limits
+    struct parking *parking;      // borrowed
     struct janitor *janitor;
     struct engine *engine;
     struct job_service *service;
@@ -32,7 +35,7 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
                                struct store *store, struct writer *writer, struct workers *workers,
                                struct parking *parking, struct soma_error *err);
 
-// Says which languages there are.
+// Says which languages there are, and what stands around jobs.
 void jobs_room_tell(struct jobs_room *room, struct server_facts *facts);
 
 // Ends the threads and lets go of running jobs; before writer_stop. Then, after it, the rest. Both

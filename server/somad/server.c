@@ -11,7 +11,6 @@
 #include "services/server_service.h"
 #include "services/vector_service.h"
 #include "somad/data_directory.h"
-#include "somad/enforcement.h"
 #include "somad/jobs_room.h"
 #include "somad/stats.h"
 #include "somad/watchdog.h"
@@ -99,9 +98,10 @@ static enum soma_code start_threads(struct server *server, struct soma_error *er
 
 static enum soma_code start_jobs(struct server *server, struct soma_error *err)
 {
+    enum soma_code code = jobs_room_start(&server->jobs, server->data.path, server->store,
+                                          server->writer, server->workers, server->parking, err);
     jobs_room_tell(&server->jobs, &server->facts);
-    return jobs_room_start(&server->jobs, server->data.path, server->store, server->writer,
-                           server->workers, server->parking, err);
+    return code;
 }
 
 static enum soma_code start_vectors(struct server *server, struct soma_error *err)
@@ -140,7 +140,6 @@ static void fill_facts(struct server *server)
     server->facts.libraries = server->libraries;
     server->facts.library_count = 2;
     server->facts.listeners = server->urls;
-    enforcement_tell(server->config->job_user, &server->facts);
 }
 
 static enum soma_code listen_everywhere(struct server *server, struct soma_error *err)

@@ -21,6 +21,9 @@ void connection_close(struct store_txn *txn);
 // The writing connection, which belongs to the writer thread alone.
 struct store_txn *store_writing(struct store *store);
 
+// The room kept for removals; the writer thread's.
+struct ballast *store_ballast(struct store *store);
+
 // A writer's begins with the right to write; a reader's snapshot is that of its first read.
 enum soma_code txn_begin(struct store_txn *txn, enum connection_kind kind, struct soma_error *err);
 

@@ -27,6 +27,7 @@ static void read_resources(const struct query *query, struct job_status *status)
         .user_time_ms = query_int(query, COLUMN_USER),
         .system_time_ms = query_int(query, COLUMN_SYSTEM),
         .peak_memory_bytes = query_int(query, COLUMN_PEAK),
+        .disk_bytes = query_int(query, COLUMN_DISK),
     };
 }
 
@@ -85,6 +86,8 @@ static void read_status(const struct query *query, struct arena *arena, struct j
         .cancel_note = query_copy_text(query, COLUMN_CANCEL_NOTE, arena),
         .cancel_force = query_int(query, COLUMN_CANCEL_FORCE) != 0,
         .runner_pid = query_int(query, COLUMN_RUNNER_PID),
+        .asked_count = query_int(query, COLUMN_ASKED),
+        .killed_count = query_int(query, COLUMN_KILLED),
         .artifacts = {query_int(query, COLUMN_ARTIFACT_COUNT),
                       query_int(query, COLUMN_ARTIFACT_BYTES),
                       query_int(query, COLUMN_ARTIFACT_LEFT_OUT)},
@@ -108,6 +111,7 @@ enum soma_code job_row_read(const struct query *query, struct arena *arena, stru
     row.job.spec.priority = (int32_t)query_int(query, COLUMN_PRIORITY);
     row.job.spec.not_before = time_at(query, COLUMN_NOT_BEFORE);
     row.job.spec.keep_ms = query_int(query, COLUMN_KEEP);
+    row.isolation_id = query_int(query, COLUMN_ISOLATION);
     row.spec.head = query_copy_blob(query, COLUMN_SPEC, arena, &row.spec.head_length);
     const struct job_status *status = &row.job.status;
     if (!status->message || !status->cancel_note || !row.job.spec.queue || !row.spec.head ||

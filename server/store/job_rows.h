@@ -6,15 +6,16 @@
 #include "store/sqlite.h"
 
 // In the order of enum job_column.
-#define JOB_COLUMNS                                                                              \
-    "job.num, job.state, job.queue, job.id, reason, revision, priority, not_before_unix_ms, "    \
-    "keep_ms, attempt, exit_code, signal, message, created_unix_ms, started_unix_ms, "           \
-    "finished_unix_ms, progress_percent, progress_message, progress_unix_ms, wall_ms, user_ms, " \
-    "system_ms, peak_bytes, stdout_kept, stdout_dropped, stderr_kept, stderr_dropped, "          \
-    "cancel_unix_ms, cancel_note, cancel_force, runner_pid, artifact_count, artifact_bytes, "    \
-    "artifact_left_out, hold, due_unix_ms, "                                                     \
-    "start_by_unix_ms, tries_from, is_awaited, CASE WHEN state = 1 AND hold = 0 THEN (SELECT "   \
-    "CASE WHEN paused THEN 5 WHEN max_running > 0 AND running >= max_running THEN 6 END FROM "   \
+#define JOB_COLUMNS                                                                               \
+    "job.num, job.state, job.queue, job.id, reason, revision, priority, not_before_unix_ms, "     \
+    "keep_ms, attempt, exit_code, signal, message, created_unix_ms, started_unix_ms, "            \
+    "finished_unix_ms, progress_percent, progress_message, progress_unix_ms, wall_ms, user_ms, "  \
+    "system_ms, peak_bytes, stdout_kept, stdout_dropped, stderr_kept, stderr_dropped, "           \
+    "cancel_unix_ms, cancel_note, cancel_force, runner_pid, isolation, disk_bytes, asked_count, " \
+    "killed_count, artifact_count, artifact_bytes, "                                              \
+    "artifact_left_out, hold, due_unix_ms, "                                                      \
+    "start_by_unix_ms, tries_from, is_awaited, CASE WHEN state = 1 AND hold = 0 THEN (SELECT "    \
+    "CASE WHEN paused THEN 5 WHEN max_running > 0 AND running >= max_running THEN 6 END FROM "    \
     "job_queue WHERE name = job.queue) END, spec"
 
 enum job_column {
@@ -49,6 +50,10 @@ enum job_column {
     COLUMN_CANCEL_NOTE,
     COLUMN_CANCEL_FORCE,
     COLUMN_RUNNER_PID,
+    COLUMN_ISOLATION, // a row of job_isolation, or NULL
+    COLUMN_DISK,
+    COLUMN_ASKED,
+    COLUMN_KILLED,
     COLUMN_ARTIFACT_COUNT,
     COLUMN_ARTIFACT_BYTES,
     COLUMN_ARTIFACT_LEFT_OUT,

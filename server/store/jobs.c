@@ -4,6 +4,7 @@
 
 #include "store/job_after.h"
 #include "store/job_counters.h"
+#include "store/job_isolation.h"
 #include "store/job_rows.h"
 #include "store/job_uploads.h"
 
@@ -44,7 +45,8 @@ static const char SQL_REMOVED[] =
     "progress_unix_ms = ?12, wall_ms = ?13, user_ms = ?14, system_ms = ?15, peak_bytes = ?16, " \
     "stdout_kept = ?17, stdout_dropped = ?18, stderr_kept = ?19, stderr_dropped = ?20, "        \
     "cancel_unix_ms = ?21, cancel_note = ?22, cancel_force = ?23, runner_pid = ?24, "           \
-    "artifact_count = ?32, artifact_bytes = ?33, artifact_left_out = ?34"
+    "artifact_count = ?32, artifact_bytes = ?33, artifact_left_out = ?34, isolation = ?35, "    \
+    "disk_bytes = ?36, asked_count = ?37, killed_count = ?38"
 #define UPDATE_TAIL " WHERE num = ?1 AND revision = ?2"
 
 static const char SQL_UPDATE[] = UPDATE_HEAD UPDATE_TAIL;
@@ -258,6 +260,9 @@ static enum soma_code read_one(struct query *query, bool with_body, struct arena
     code = job_row_read(query, arena, &row, err);
     if (code == SOMA_OK && with_body)
         code = read_body(query->txn, arena, &row, err);
+    if (code == SOMA_OK && with_body)
+        code =
+            job_isolation_read(query->txn, row.isolation_id, arena, &row.job.status.isolation, err);
     if (code == SOMA_OK)
         *ret_row = row;
     return code;
@@ -314,6 +319,9 @@ static void bind_status(struct query *query, const struct job_status *status)
     query_bind_int(query, 32, status->artifacts.file_count);
     query_bind_int(query, 33, status->artifacts.total_bytes);
     query_bind_int(query, 34, status->artifacts.left_out_count);
+    query_bind_int(query, 36, status->resources.disk_bytes);
+    query_bind_int(query, 37, status->asked_count);
+    query_bind_int(query, 38, status->killed_count);
 }
 
 static enum soma_code write_status(struct store_txn *txn, const struct job_row *row,
@@ -328,6 +336,8 @@ static enum soma_code write_status(struct store_txn *txn, const struct job_row *
     query_bind_int(&query, 2, row->stored.revision);
     query_bind_int(&query, 3, revision);
     bind_status(&query, status);
+    if (row->isolation_id)
+        query_bind_int(&query, 35, row->isolation_id);
     if (!same_state) {
         query_bind_int(&query, 25, status->state);
         query_bind_int(&query, 26, status->finished.ms);
@@ -372,6 +382,8 @@ enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, stru
         status->is_awaited = false;
     enum soma_code code = counters_move(txn, row->job.spec.queue, row->stored.state, status->state,
                                         bytes, &revision, err);
+    if (code == SOMA_OK && row->stored.state == JOB_RUNNING && status->state != JOB_RUNNING)
+        code = job_isolation_name(txn, status->isolation, &row->isolation_id, err);
     if (code == SOMA_OK)
         code = write_status(txn, row, revision, err);
     if (code != SOMA_OK)

@@ -19,6 +19,7 @@
 struct job_row {
     struct job job;
     struct job_status stored; // as read; job_store_update writes job.status over it
+    int64_t isolation_id;     // of job_isolation; its text stands in the status where the body does
     struct spec_bytes spec;   // body only where it was asked for
 };
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/ballast.h"
 #include "store/connection.h"
 #include "store/migrate.h"
 
@@ -22,6 +23,7 @@ enum {
 
 struct store {
     struct store_txn *writing; // owned; lent to the writer thread
+    struct ballast ballast;    // the writer thread's
     struct store_txn *readers[READERS_MAX];
     unsigned reader_count;
     pthread_mutex_t lock;
@@ -96,6 +98,7 @@ enum soma_code store_open(const char *directory, unsigned reader_count, struct s
     struct store *store = store_new();
     if (!store)
         return error_set_no_memory(err);
+    ballast_open(&store->ballast, directory);
     code = open_connections(store, path, reader_count, err);
     if (code != SOMA_OK) {
         store_close(store);
@@ -113,6 +116,7 @@ void store_close(struct store *store)
         connection_close(store->readers[i]);
     // The last one to close moves the whole log into the file and removes it.
     connection_close(store->writing);
+    ballast_close(&store->ballast);
     pthread_cond_destroy(&store->returned);
     pthread_mutex_destroy(&store->lock);
     free(store);
@@ -121,6 +125,11 @@ void store_close(struct store *store)
 struct store_txn *store_writing(struct store *store)
 {
     return store->writing;
+}
+
+struct ballast *store_ballast(struct store *store)
+{
+    return &store->ballast;
 }
 
 static struct store_txn *take_reader(struct store *store)

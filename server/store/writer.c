@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "store/ballast.h"
 #include "store/connection.h"
 
 enum {
@@ -23,6 +25,8 @@ struct group {
 struct writer {
     struct store_txn *txn; // the writer thread's
     struct group *group;   // the writer thread's; owned
+    struct group *one;     // for a single operation; the writer thread's; owned
+    struct store *store;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t arrived;
@@ -106,7 +110,8 @@ static enum soma_code apply_all(struct store_txn *txn, struct group *group, stru
     return txn_commit(txn, err);
 }
 
-static void group_write(struct writer *writer, struct group *group)
+// All of a group, or one of them.
+static void write_all(struct writer *writer, struct group *group)
 {
     for (size_t i = 0; i < group->count; i++)
         group->errors[i].code = SOMA_OK;
@@ -117,6 +122,36 @@ static void group_write(struct writer *writer, struct group *group)
         group_fail(group, group->count, &err);
         atomic_fetch_add(&writer->commit_failure_count, 1);
     }
+}
+
+static bool wants_room(const struct group *group, size_t i)
+{
+    return group->ops[i]->makes_room && group->errors[i].code != SOMA_OK &&
+           strcmp(group->errors[i].reason, "DISK_FULL") == 0;
+}
+
+// Removals that a full disk refused, once more, one after the other.
+static void write_again(struct writer *writer, struct group *group)
+{
+    bool has_room = false;
+    for (size_t i = 0; i < group->count; i++) {
+        if (!wants_room(group, i))
+            continue;
+        has_room = has_room || ballast_drop(store_ballast(writer->store));
+        if (!has_room)
+            return;
+        struct group *one = writer->one;
+        one->count = 1;
+        one->ops[0] = group->ops[i];
+        write_all(writer, one);
+        group->errors[i] = one->errors[0];
+    }
+}
+
+static void group_write(struct writer *writer, struct group *group)
+{
+    write_all(writer, group);
+    write_again(writer, group);
     atomic_fetch_add(&writer->group_count, 1);
     atomic_fetch_add(&writer->op_count, (long long)group->count);
     for (size_t i = 0; i < group->count; i++) {
@@ -140,7 +175,10 @@ static void *writer_main(void *argument)
     struct group *group = writer->group;
     while (group_wait(writer, group)) {
         group_write(writer, group);
-        txn_checkpoint(writer->txn, is_idle(writer));
+        bool idle = is_idle(writer);
+        txn_checkpoint(writer->txn, idle);
+        if (idle)
+            ballast_take(store_ballast(writer->store));
     }
     return NULL;
 }
@@ -150,19 +188,23 @@ static void writer_free(struct writer *writer)
     pthread_cond_destroy(&writer->arrived);
     pthread_mutex_destroy(&writer->lock);
     free(writer->group);
+    free(writer->one);
     free(writer);
 }
 
 static struct writer *writer_new(struct store *store, size_t queue_max)
 {
     struct writer *writer = calloc(1, sizeof *writer);
-    struct group *group = calloc(1, sizeof *group);
-    if (!writer || !group) {
+    struct group *group = calloc(1, sizeof *group), *one = calloc(1, sizeof *one);
+    if (!writer || !group || !one) {
+        free(one);
         free(group);
         free(writer);
         return NULL;
     }
     writer->group = group;
+    writer->one = one;
+    writer->store = store;
     writer->txn = store_writing(store);
     writer->last = &writer->first;
     writer->queue_max = queue_max;
@@ -267,7 +309,7 @@ static void waited_finish(struct write_op *op, const struct soma_error *err)
 enum soma_code writer_run(struct writer *writer, struct write_op *op, struct soma_error *err)
 {
     struct waited_op waited = {
-        .op = {.apply = waited_apply, .finish = waited_finish},
+        .op = {.apply = waited_apply, .finish = waited_finish, .makes_room = op->makes_room},
         .inner = op,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .finished = PTHREAD_COND_INITIALIZER,

@@ -7,6 +7,8 @@
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
+#include <stdbool.h>
+
 #include "store/store.h"
 
 struct writer;
@@ -21,6 +23,9 @@ struct write_op {
     // On the writer thread, after the commit (err is NULL: durable) or the failure. Owns the
     // operation from then on. Must not block.
     void (*finish)(struct write_op *op, const struct soma_error *err);
+    // It removes more than it writes: where the disk is full, it is tried once more with the room
+    // that is kept for this (store/ballast.h). apply may set it.
+    bool makes_room;
     struct write_op *next; // the writer's
 };
 

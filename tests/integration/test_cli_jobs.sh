@@ -4,6 +4,8 @@
 # shellcheck disable=SC1091,SC2016,SC2154
 cd "$(dirname "$0")" || exit 1
 . ./harness.sh
+# What a test puts there for its job to run.
+export SOMA_READ_PATH=$scratch/soma
 start_server || exit 1
 
 test_the_fixed_forms_of_submit_wait_logs_and_show_work() {

@@ -48,23 +48,19 @@ static pid_t runner_of(const char *id)
     }
 }
 
-// The job waits for this file before it goes on.
-static void let_go(const char *name)
+// The job waits for the file "go" in its work directory before it goes on.
+static void let_go(const char *id)
 {
     char path[160];
-    snprintf(path, sizeof path, "%s/%s", somad.directory, name);
+    snprintf(path, sizeof path, "%s/data/jobs/%s/1/work/go", somad.directory, id);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
 }
 
-static void run_until(const char *format, const char *name, char id[JOB_ID_SIZE])
+static void run_until_let_go(char id[JOB_ID_SIZE])
 {
-    char path[160], script[600];
-    snprintf(path, sizeof path, "%s/%s", somad.directory, name);
-    snprintf(script, sizeof script, "%s; until [ -e %s ]; do sleep 0.02; done; seq 101 200; exit 5",
-             format, path);
-    job_run(script, id);
+    job_run("seq 1 100; until [ -e go ]; do sleep 0.02; done; seq 101 200; exit 5", id);
 }
 
 static void assert_two_hundred_lines(const char *id)
@@ -81,14 +77,14 @@ static void a_running_job_goes_on_without_its_server_and_is_taken_up_again(void 
 {
     (void)state;
     char id[JOB_ID_SIZE];
-    run_until("seq 1 100", "go-adopted", id);
+    run_until_let_go(id);
     job_wait_output(id, "100");
     job_kit_kill_server();
     job_kit_restart_server();
     assert_int_equal(job_get(id)->status->state, PB__JOB_STATE__JOB_STATE_RUNNING);
     pid_t runner = runner_of(id);
     assert_int_equal(kill(runner, 0), 0);
-    let_go("go-adopted");
+    let_go(id);
     const Pb__JobStatus *status = job_wait_final(id)->status;
     assert_int_equal(status->state, PB__JOB_STATE__JOB_STATE_FAILED);
     assert_int_equal(status->exit_code, 5);
@@ -100,11 +96,11 @@ static void a_job_that_ended_while_no_server_was_there_is_found_ended(void **sta
 {
     (void)state;
     char id[JOB_ID_SIZE];
-    run_until("seq 1 100", "go-alone", id);
+    run_until_let_go(id);
     job_wait_output(id, "100");
     pid_t runner = runner_of(id);
     job_kit_kill_server();
-    let_go("go-alone");
+    let_go(id);
     struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);
     while (kill(runner, 0) == 0)
         assert_true(clock_left_ms(deadline) > 0);

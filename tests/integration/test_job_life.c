@@ -239,7 +239,7 @@ static void a_retry_is_a_new_attempt_and_the_first_stays_readable(void **state)
 {
     (void)state;
     char id[JOB_ID_SIZE];
-    job_run("echo $$", id);
+    job_run("echo $SOMA_ATTEMPT", id);
     Pb__RetryJobRequest request = PB__RETRY_JOB_REQUEST__INIT;
     request.job_id = id;
     job_wait_final(id);

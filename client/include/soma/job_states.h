@@ -32,6 +32,11 @@ enum soma_job_reason {
     SOMA_JOB_REASON_CANCELLED = 4,
     SOMA_JOB_REASON_LOST = 5,
     SOMA_JOB_REASON_START_FAILED = 6,
+    // At one of its limits.
+    SOMA_JOB_REASON_CPU_LIMIT = 7,
+    SOMA_JOB_REASON_MEMORY_LIMIT = 8,
+    SOMA_JOB_REASON_DISK_LIMIT = 9,
+    SOMA_JOB_REASON_OUTPUT_LIMIT = 10,
     // Never started: its deadline for starting passed first.
     SOMA_JOB_REASON_EXPIRED = 11,
     // Not started: a job that it waited for did not succeed.

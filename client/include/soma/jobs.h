@@ -4,6 +4,7 @@
 
 #include <soma/client.h>
 #include <soma/job_states.h>
+#include <soma/server.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,15 @@ struct soma_job_file {
     const char *upload_id;
     // Of an upload. From soma_job_get: of either.
     int64_t size_bytes;
+};
+
+// How much of a sandbox a job must have; the server's policy counts where it asks for more.
+enum soma_sandbox {
+    SOMA_SANDBOX_SERVER = 0,
+    // Walls around files, network, signals and system calls, or the submit is refused.
+    SOMA_SANDBOX_REQUIRED = 1,
+    // As much of that as the server's machine can.
+    SOMA_SANDBOX_BEST_EFFORT = 2,
 };
 
 struct soma_job_spec {
@@ -101,6 +111,25 @@ struct soma_job_spec {
     enum soma_after_policy after_policy;
     // While a job with the same key is queued or running a submit returns that one. NULL: none.
     const char *dedupe_key;
+    // Of the whole tree: CPU time, memory; past them the job is ended. 0: no limit.
+    int64_t cpu_time_ms;
+    int64_t memory_bytes;
+    // Processes and threads at once; past it fork fails. 0: 1 024 in namespaces, elsewhere no
+    // limit.
+    int64_t processes;
+    // Of the work directory; past it the job is ended. 0: no limit.
+    int64_t disk_bytes;
+    // Of each file; past it writing fails. 0: no limit.
+    int64_t file_bytes;
+    // Open descriptors of a process. 0: 1 024, which a program may raise.
+    int64_t open_files;
+    // Of the job's own /tmp, in namespaces. 0: 256 MiB.
+    int64_t tmp_bytes;
+    // Ends the job when a stream passes output_bytes, instead of dropping the rest.
+    bool end_at_output_limit;
+    // Asks for the network; refused where the server gives jobs none.
+    bool network;
+    enum soma_sandbox sandbox;
 };
 #define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
 
@@ -151,7 +180,7 @@ struct soma_job {
     uint32_t attempt;
     int64_t runner_pid;
     struct soma_job_progress progress;
-    // Of the ended attempt.
+    // Of the ended attempt, or of the running one as it was last looked at.
     int64_t wall_used_ms;
     int64_t user_used_ms;
     int64_t system_used_ms;
@@ -176,11 +205,23 @@ struct soma_job {
     // was made; and it had been submitted with another specification.
     bool is_existing;
     bool differs;
+    // Of the work directory: at the end, or now where there is a limit.
+    int64_t disk_bytes;
+    // While it runs, as of the last look: resident memory and processes.
+    int64_t memory_bytes;
+    int64_t processes;
+    // Processes that SOMA asked to end (TERM), and that it killed.
+    int64_t asked_count;
+    int64_t killed_count;
+    // What stands around the latest attempt; only from soma_job_get, once its program has started.
+    const struct soma_enforcement *isolation;
+    size_t isolation_count;
 };
 
 // What a process that ran the job itself would exit with: the exit code; 128 + n after signal n,
-// and 143 (TERM) where it was cancelled; 124 on time-out; 126 and 127 where it could not be
-// started; 125 where SOMA cannot tell (lost). -1 while it is not final.
+// and 143 (TERM) where it was cancelled; 124 on time-out; 137 (KILL), 152 (XCPU) and 153 (XFSZ) at
+// the limits of memory, CPU time, and disk or output; 126 and 127 where it could not be started;
+// 125 where SOMA cannot tell (lost). -1 while it is not final.
 SOMA_API int soma_job_exit_status(const struct soma_job *job);
 
 // On disk when it returns. The job is without spec; is_existing says whether it was there before.

@@ -67,6 +67,10 @@ struct soma_server_info {
     const char *kernels;
     const char *const *libraries;
     size_t library_count;
+    // What holds for every job: "required", "best_effort" or "off".
+    const char *sandbox;
+    // Whether jobs that ask for it get the network.
+    bool job_network;
 };
 SOMA_METHOD(server_info, soma_empty_request, soma_server_info);
 

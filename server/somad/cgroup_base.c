@@ -1,0 +1,116 @@
+#include "somad/cgroup_base.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum {
+    KIND_UNIFIED,
+    KIND_1_MEMORY,
+    KIND_1_PIDS
+};
+
+// Of /proc/self/cgroup: the controllers' list, and where cgroups of that kind are mounted by all
+// distributions.
+static const struct {
+    const char *controllers;
+    const char *mount;
+    const char *probe; // a file that only a cgroup with the controller has
+} kinds[SANDBOX_CGROUPS] = {
+    [KIND_UNIFIED] = {"", "/sys/fs/cgroup", "cgroup.controllers"},
+    [KIND_1_MEMORY] = {"memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+    [KIND_1_PIDS] = {"pids", "/sys/fs/cgroup/pids", "cgroup.procs"},
+};
+
+static bool write_text(const char *directory, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FD_CLEANUP int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && fd_write_all(fd, text, strlen(text)) == 0;
+}
+
+static bool has_file(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+// This process's cgroup of the kind, "" where it has none.
+static void find_own(int kind, char *ret_path, size_t size)
+{
+    char line[PATH_MAX];
+    ret_path[0] = '\0';
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file && fgets(line, sizeof line, file)) {
+        char *controllers = strchr(line, ':'),
+             *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        line[strcspn(line, "\n")] = '\0';
+        if (!path)
+            continue;
+        *path++ = '\0';
+        if (strcmp(controllers + 1, kinds[kind].controllers) == 0)
+            snprintf(ret_path, size, "%s%s", kinds[kind].mount, strcmp(path, "/") == 0 ? "" : path);
+    }
+    if (file)
+        fclose(file);
+    if (ret_path[0] && !has_file(ret_path, kinds[kind].probe))
+        ret_path[0] = '\0';
+}
+
+static bool is_service(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 8 && strcmp(path + length - 8, ".service") == 0;
+}
+
+// Gives the children of a cgroup of version 2 its controllers.
+static bool open_unified(const char *own)
+{
+    char child[PATH_MAX];
+    if (!is_service(own))
+        return false;
+    snprintf(child, sizeof child, "%s/server", own);
+    if (mkdir(child, 0755) && errno != EEXIST)
+        return false;
+    return write_text(child, "cgroup.procs", "0") &&
+           write_text(own, "cgroup.subtree_control", "+memory +pids");
+}
+
+// Only empty ones can be removed.
+static void sweep(const char *base)
+{
+    DIR *directory = opendir(base);
+    struct dirent *entry;
+    while (directory && (entry = readdir(directory))) {
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
+    }
+    if (directory)
+        closedir(directory);
+}
+
+void cgroup_base_find(char ret_paths[SANDBOX_CGROUPS][4096])
+{
+    for (int kind = 0; kind < SANDBOX_CGROUPS; kind++) {
+        char own[PATH_MAX / 2];
+        char *base = ret_paths[kind];
+        base[0] = '\0';
+        find_own(kind, own, sizeof own);
+        if (!own[0] || (kind == KIND_UNIFIED && !open_unified(own)))
+            continue;
+        snprintf(base, 4096, "%s/soma-jobs", own);
+        if ((mkdir(base, 0755) && errno != EEXIST) || access(base, W_OK))
+            base[0] = '\0';
+        else
+            sweep(base);
+    }
+}
