@@ -47,6 +47,10 @@ static void pause_until(struct mono_time deadline, const char *what)
 void job_kit_start(void)
 {
     somad_prepare(&somad);
+    char shared[KIT_PATH_SIZE + 16];
+    snprintf(shared, sizeof shared, "%s/" JOB_KIT_SHARED, somad.directory);
+    assert_int_equal(mkdir(shared, 0755), 0);
+    setenv("SOMA_READ_PATH", shared, 1);
     // Jobs of another user pass through to their work directories.
     assert_int_equal(chmod(somad.directory, 0711), 0);
     somad_start(&somad);

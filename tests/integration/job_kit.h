@@ -10,6 +10,9 @@ enum {
     JOB_ID_SIZE = 21
 };
 
+// A folder of the scratch directory that jobs can look into, whatever stands around them.
+#define JOB_KIT_SHARED "shared"
+
 // A server with one peer; start once, stop at the end.
 extern struct somad somad;
 void job_kit_start(void);

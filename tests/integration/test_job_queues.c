@@ -61,7 +61,7 @@ static void submit_after(const char *const *after, size_t count, Pb__DependencyP
 
 static void path_of(const char *name, char ret_path[160])
 {
-    snprintf(ret_path, 160, "%s/%s", somad.directory, name);
+    snprintf(ret_path, 160, "%s/" JOB_KIT_SHARED "/%s", somad.directory, name);
 }
 
 static void make_file(const char *name)
