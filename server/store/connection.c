@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "store/job_counters.h"
+#include "store/texts_score.h"
 
 // The log's length, in pages. A checkpoint costs two syncs, so it waits for a pause (IDLE), but not
 // for ever (BUSY), and is tried again when the log has grown by a STEP. Readers that overlap
@@ -68,6 +69,9 @@ static int set_up(struct store_txn *txn, enum connection_kind kind)
         if (rc != SQLITE_OK)
             return rc;
     }
+    int registered = texts_score_register(txn->db);
+    if (registered != SQLITE_OK)
+        return registered;
     for (const char *const *sql = sql_of_control; *sql; sql++) {
         QUERY_CLEANUP struct query query;
         query_begin(&query, txn, *sql);

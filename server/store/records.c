@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/sqlite.h"
+#include "store/texts.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "embeddings are stored as they lie in memory, little-endian");
@@ -16,10 +17,8 @@ static const char SQL_INSERT[] = "INSERT INTO record (num, sequence, hash, metad
 static const char SQL_UPDATE[] =
     "UPDATE record SET sequence = ?2, hash = ?3, metadata = ?4 WHERE num = ?1";
 static const char SQL_PUT_EMBEDDING[] = "INSERT OR REPLACE INTO embedding VALUES (?1, ?2)";
-static const char SQL_PUT_DOCUMENT[] = "INSERT OR REPLACE INTO document VALUES (?1, ?2)";
 static const char SQL_DELETE_RECORD[] = "DELETE FROM record WHERE num = ?1";
 static const char SQL_DELETE_EMBEDDING[] = "DELETE FROM embedding WHERE num = ?1";
-static const char SQL_DELETE_DOCUMENT[] = "DELETE FROM document WHERE num = ?1";
 static const char SQL_SCAN_METADATA[] =
     "SELECT num, id, metadata FROM record WHERE num > ?1 AND num < ?2 ORDER BY num";
 static const char SQL_SCAN_IDS[] =
@@ -32,7 +31,6 @@ static const char SQL_PURGE_LIMIT[] =
     " (SELECT num FROM record WHERE num > ?1 AND num < ?2 ORDER BY num LIMIT ?3)";
 static const char SQL_PURGE_RECORDS[] = "DELETE FROM record WHERE num > ?1 AND num <= ?2";
 static const char SQL_PURGE_EMBEDDINGS[] = "DELETE FROM embedding WHERE num > ?1 AND num <= ?2";
-static const char SQL_PURGE_DOCUMENTS[] = "DELETE FROM document WHERE num > ?1 AND num <= ?2";
 
 static int64_t first_num(int64_t partition)
 {
@@ -148,16 +146,6 @@ static enum soma_code put_blob(struct store_txn *txn, const char *sql, int64_t n
     return query_run(&query, err);
 }
 
-static enum soma_code put_document(struct store_txn *txn, const struct record_row *row,
-                                   struct soma_error *err)
-{
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_PUT_DOCUMENT);
-    query_bind_int(&query, 1, row->num);
-    query_bind_text(&query, 2, row->document);
-    return query_run(&query, err);
-}
-
 static enum soma_code run_with_num(struct store_txn *txn, const char *sql, int64_t num,
                                    struct soma_error *err)
 {
@@ -191,7 +179,7 @@ enum soma_code records_insert(struct store_txn *txn, int64_t partition,
         code = put_blob(txn, SQL_PUT_EMBEDDING, row->num, row->embedding, dimension * sizeof(float),
                         err);
     if (!code && row->document)
-        code = put_document(txn, row, err);
+        code = texts_put(txn, row->num, row->document, err);
     return code;
 }
 
@@ -208,8 +196,8 @@ enum soma_code records_replace(struct store_txn *txn, const struct record_row *r
                         err);
     if (code)
         return code;
-    return row->document ? put_document(txn, row, err)
-                         : run_with_num(txn, SQL_DELETE_DOCUMENT, row->num, err);
+    return row->document ? texts_put(txn, row->num, row->document, err)
+                         : texts_delete(txn, row->num - 1, row->num, err);
 }
 
 enum soma_code records_delete(struct store_txn *txn, int64_t num, struct soma_error *err)
@@ -218,7 +206,7 @@ enum soma_code records_delete(struct store_txn *txn, int64_t num, struct soma_er
     if (!code)
         code = run_with_num(txn, SQL_DELETE_EMBEDDING, num, err);
     if (!code)
-        code = run_with_num(txn, SQL_DELETE_DOCUMENT, num, err);
+        code = texts_delete(txn, num - 1, num, err);
     return code;
 }
 
@@ -302,15 +290,16 @@ enum soma_code records_purge(struct store_txn *txn, int64_t partition, int64_t m
 {
     int64_t last, count;
     enum soma_code code = purge_limit(txn, partition, max_records, &last, &count, err);
-    static const char *const deletes[] = {SQL_PURGE_RECORDS, SQL_PURGE_EMBEDDINGS,
-                                          SQL_PURGE_DOCUMENTS};
-    for (size_t i = 0; i < 3 && !code && count; i++) {
+    static const char *const deletes[] = {SQL_PURGE_RECORDS, SQL_PURGE_EMBEDDINGS};
+    for (size_t i = 0; i < 2 && !code && count; i++) {
         QUERY_CLEANUP struct query query;
         query_begin(&query, txn, deletes[i]);
         query_bind_int(&query, 1, first_num(partition));
         query_bind_int(&query, 2, last);
         code = query_run(&query, err);
     }
+    if (!code && count)
+        code = texts_delete(txn, first_num(partition), last, err);
     if (!code)
         *ret_removed = count;
     return code;

@@ -7,6 +7,7 @@
 //     store/queues.h        queues
 //     store/collections.h   collections
 //     store/records.h       records and embeddings
+//     store/texts.h         full text over documents
 // Every operation takes a transaction. A read transaction is a snapshot; a write transaction exists
 // only inside the writer (store/writer.h). An engine beside SQLite would implement these headers
 // and pass the tests that are written against them.
