@@ -10,6 +10,7 @@ const struct command_group command_groups[] = {
     {"Queues", queue_commands},
     {"Collections", collection_commands},
     {"Write records", record_write_commands},
+    {"Search records", record_search_commands},
     {"Read and delete records", record_read_commands},
     {"The server", server_commands},
     {NULL, NULL},

@@ -19,7 +19,9 @@ extern const struct command queue_commands[];
 extern const struct command collection_commands[];
 // records_write.c: upsert, insert, update
 extern const struct command record_write_commands[];
-// records_read.c: get, query, scan, count, delete
+// records_search.c: query, count, facet
+extern const struct command record_search_commands[];
+// records_read.c: get, scan, delete
 extern const struct command record_read_commands[];
 // server.c: ping, info, stats, help
 extern const struct command server_commands[];

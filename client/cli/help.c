@@ -61,7 +61,11 @@ static const struct topic topics[] = {
      "    {\"year\": {\"$gte\": 2020, \"$lt\": 2024}}   $eq $ne $gt $gte $lt $lte\n"
      "    {\"lang\": {\"$in\": [\"en\", \"de\"]}}         $in $nin\n"
      "    {\"tags\": {\"$contains\": \"new\"}}          a list that holds the value\n"
-     "    {\"$or\": [{\"lang\": \"en\"}, {\"year\": 2024}]}   $and $or $not\n"},
+     "    {\"$or\": [{\"lang\": \"en\"}, {\"year\": 2024}]}   $and $or $not\n\n"
+     "  --where-document is one about their documents:\n\n"
+     "    {\"$contains\": \"text\"}                 $not_contains; byte for byte\n"
+     "    {\"$regex\": \"^v[0-9]+\"}                $not_regex; PCRE2\n"
+     "    {\"$or\": [{\"$contains\": \"a\"}, …]}      $and\n"},
     {"reference", "every command, in Markdown", print_reference, NULL},
 };
 

@@ -92,9 +92,6 @@ int query_vectors_read(const struct cli *cli, const struct options *options,
             status = add_lines(cli, &vectors, path, text, length);
         pool_empty(&pool);
     }
-    if (status == STATUS_OK && vectors.count == 0)
-        status = report_usage(cli, "give --vector '[0.1, …]' or --vectors FILE",
-                              "query: there is no vector to look for");
     if (status == STATUS_OK)
         *ret_vectors = vectors;
     else

@@ -12,6 +12,7 @@ struct query_vectors {
     uint32_t dimension;
 };
 
+// None is no error.
 int query_vectors_read(const struct cli *cli, const struct options *options,
                        struct query_vectors *ret_vectors);
 void query_vectors_fini(struct query_vectors *vectors);

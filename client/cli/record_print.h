@@ -6,6 +6,20 @@
 #include "cli/json_out.h"
 #include "cli/table.h"
 
+// Rows of option tables that several commands have.
+#define WHERE_OPTION                                                                    \
+    {                                                                                   \
+        "where", 'w', "JSON", "only records that match; see 'soma help filters'", false \
+    }
+#define WHERE_DOCUMENT_OPTION                                                                     \
+    {                                                                                             \
+        "where-document", 0, "JSON", "only documents that match, '{\"$contains\": \"x\"}'", false \
+    }
+#define INCLUDE_OPTION                                                               \
+    {                                                                                \
+        "include", 0, "LIST", "document, metadata, embedding (the first two)", false \
+    }
+
 // The option --include: what answers carry beside ids. All false: nothing else.
 int value_include(const struct cli *cli, const struct options *options,
                   struct soma_include *ret_include);

@@ -1,4 +1,4 @@
-// get, query, scan, count and delete.
+// get, scan and delete.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,9 +6,7 @@
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
-#include "cli/query_vectors.h"
 #include "cli/record_print.h"
-#include "cli/units.h"
 #include "cli/values.h"
 
 // --- get
@@ -60,6 +58,9 @@ static int run_scan(struct cli *cli, const struct options *options)
         return status;
     request.collection = options->operands[0];
     request.where = options_value(options, "where");
+    request.where_document = options_value(options, "where-document");
+    request.order_by = options_value(options, "order-by");
+    request.descending = options_has(options, "descending");
     request.include = &include;
     record_printer_init(&printer, cli, &include);
     do {
@@ -79,191 +80,7 @@ static int run_scan(struct cli *cli, const struct options *options)
     return status;
 }
 
-// --- query
-
-static const struct table_column hit_columns[] = {
-    {"QUERY", 0, true}, {"RANK", 0, true},       {"ID", 40, false},        {"DISTANCE", 0, true},
-    {"SCORE", 0, true}, {"DOCUMENT", 48, false}, {"METADATA", 200, false},
-};
-
-static bool add_hit(struct table *table, size_t query, size_t rank, const struct soma_hit *hit)
-{
-    char query_text[UNITS_TEXT_SIZE], rank_text[UNITS_TEXT_SIZE], distance[UNITS_TEXT_SIZE],
-        score[UNITS_TEXT_SIZE];
-    char *metadata = metadata_line(&hit->record);
-    snprintf(query_text, sizeof query_text, "%zu", query + 1);
-    snprintf(rank_text, sizeof rank_text, "%zu", rank + 1);
-    snprintf(distance, sizeof distance, "%.6g", hit->distance);
-    snprintf(score, sizeof score, "%.6g", hit->score);
-    // The first column stands there only when there are more queries than one.
-    bool added = metadata && (table->column_count == 6 || table_add(table, query_text)) &&
-                 table_add(table, rank_text) && table_add(table, hit->record.id) &&
-                 table_add(table, distance) && table_add(table, score) &&
-                 table_add(table, hit->record.document) &&
-                 table_add(table, hit->record.metadata_count ? metadata : "");
-    free(metadata);
-    return added;
-}
-
-static int print_hits(const struct cli *cli, const struct soma_query_results *results)
-{
-    bool is_one = results->result_count == 1;
-    struct table table;
-    int status = STATUS_OK;
-    table_init(&table, hit_columns + is_one, 7 - (size_t)is_one);
-    for (size_t q = 0; q < results->result_count && status == STATUS_OK; q++) {
-        const struct soma_query_result *result = &results->results[q];
-        for (size_t i = 0; i < result->hit_count && status == STATUS_OK; i++) {
-            if (cli->quiet)
-                puts(result->hits[i].record.id);
-            else if (!add_hit(&table, q, i, &result->hits[i]))
-                status = report_out_of_memory(cli);
-        }
-    }
-    if (!cli->quiet)
-        table_print(&table, cli);
-    table_fini(&table);
-    return status;
-}
-
-static void hit_to_json(struct json_out *out, const struct soma_hit *hit, uint32_t dimension,
-                        const struct soma_include *include)
-{
-    out_key(out, "distance");
-    out_double(out, hit->distance);
-    out_key(out, "score");
-    out_double(out, hit->score);
-    record_to_json(out, &hit->record, hit->embedding, dimension, include);
-}
-
-// One object with everything.
-static void results_to_json(const struct cli *cli, const struct soma_query_results *results,
-                            uint32_t dimension, const struct soma_include *include)
-{
-    struct json_out out;
-    value_begin(&out, cli);
-    out_begin(&out, '{');
-    out_text_at(&out, "plan", results->plan);
-    out_int_at(&out, "sequence", results->sequence);
-    out_key(&out, "results");
-    out_begin(&out, '[');
-    for (size_t q = 0; q < results->result_count; q++) {
-        const struct soma_query_result *result = &results->results[q];
-        out_begin(&out, '{');
-        out_text_at(&out, "short_reason", result->short_reason);
-        out_key(&out, "hits");
-        out_begin(&out, '[');
-        for (size_t i = 0; i < result->hit_count; i++) {
-            out_begin(&out, '{');
-            hit_to_json(&out, &result->hits[i], dimension, include);
-            out_end(&out, '}');
-        }
-        out_end(&out, ']');
-        out_end(&out, '}');
-    }
-    out_end(&out, ']');
-    out_end(&out, '}');
-    value_end(&out);
-}
-
-// One line for each hit.
-static void results_to_lines(const struct soma_query_results *results, uint32_t dimension,
-                             const struct soma_include *include)
-{
-    struct json_out out;
-    out_init(&out, stdout, false);
-    for (size_t q = 0; q < results->result_count; q++) {
-        for (size_t i = 0; i < results->results[q].hit_count; i++) {
-            out_begin(&out, '{');
-            out_int_at(&out, "query", (int64_t)q);
-            out_int_at(&out, "rank", (int64_t)i + 1);
-            hit_to_json(&out, &results->results[q].hits[i], dimension, include);
-            out_end(&out, '}');
-            out_line(&out);
-        }
-    }
-}
-
-static int query(struct cli *cli, const struct soma_records_query_request *request)
-{
-    struct soma_query_results *results;
-    struct soma_error err;
-    int status = cli_connect(cli);
-    if (status != STATUS_OK)
-        return status;
-    if (soma_records_query(cli->client, request, NULL, &results, &err) != SOMA_OK)
-        return report_error(cli, &err, "cannot query %s", request->collection);
-    if (cli->format == FORMAT_TABLE)
-        status = print_hits(cli, results);
-    else if (cli->format == FORMAT_JSON)
-        results_to_json(cli, results, request->dimension, request->include);
-    else
-        results_to_lines(results, request->dimension, request->include);
-    soma_free(results);
-    return status;
-}
-
-static int run_query(struct cli *cli, const struct options *options)
-{
-    struct soma_records_query_request request = SOMA_RECORDS_QUERY_REQUEST_INIT;
-    struct soma_include include;
-    struct query_vectors vectors = {0};
-    double max_distance;
-    int64_t k = 10;
-    int status = value_integer(cli, options, "k", 1, UINT32_MAX, &k);
-    if (status == STATUS_OK)
-        status = value_number(cli, options, "max-distance", &max_distance);
-    if (status == STATUS_OK)
-        status = value_include(cli, options, &include);
-    if (status == STATUS_OK)
-        status = query_vectors_read(cli, options, &vectors);
-    if (status != STATUS_OK)
-        return status;
-    request.collection = options->operands[0];
-    request.embeddings = vectors.numbers;
-    request.query_count = vectors.count;
-    request.dimension = vectors.dimension;
-    request.k = (uint32_t)k;
-    request.where = options_value(options, "where");
-    request.include = &include;
-    request.max_distance = options_has(options, "max-distance") ? &max_distance : NULL;
-    status = query(cli, &request);
-    query_vectors_fini(&vectors);
-    return status;
-}
-
-// --- count, delete
-
-static void print_number(const struct cli *cli, const char *key, int64_t value)
-{
-    struct json_out out;
-    if (cli->format == FORMAT_TABLE) {
-        printf("%" PRId64 "\n", value);
-        return;
-    }
-    value_begin(&out, cli);
-    out_begin(&out, '{');
-    out_int_at(&out, key, value);
-    out_end(&out, '}');
-    value_end(&out);
-}
-
-static int run_count(struct cli *cli, const struct options *options)
-{
-    struct soma_records_count_request request = SOMA_RECORDS_COUNT_REQUEST_INIT;
-    struct soma_records_count *count;
-    struct soma_error err;
-    int status = cli_connect(cli);
-    if (status != STATUS_OK)
-        return status;
-    request.collection = options->operands[0];
-    request.where = options_value(options, "where");
-    if (soma_records_count(cli->client, &request, NULL, &count, &err) != SOMA_OK)
-        return report_error(cli, &err, "cannot count %s", request.collection);
-    print_number(cli, "count", count->count);
-    soma_free(count);
-    return STATUS_OK;
-}
+// --- delete
 
 static void print_deleted(const struct cli *cli, const struct soma_records_deleted *deleted,
                           bool dry_run)
@@ -314,35 +131,17 @@ static int run_delete(struct cli *cli, const struct options *options)
 
 // --- the rows
 
-#define WHERE_OPTION                                                                    \
-    {                                                                                   \
-        "where", 'w', "JSON", "only records that match; see 'soma help filters'", false \
-    }
-#define INCLUDE_OPTION                                                               \
-    {                                                                                \
-        "include", 0, "LIST", "document, metadata, embedding (the first two)", false \
-    }
-
 static const struct option get_options[] = {INCLUDE_OPTION, {0}};
-
-static const struct option query_options[] = {
-    {"vector", 0, "JSON", "what to look for, a list of numbers", true},
-    {"vectors", 0, "FILE", "many of them, one on a line; - is stdin", false},
-    {"k", 'k', "N", "hits for each vector (10)", false},
-    WHERE_OPTION,
-    {"max-distance", 0, "NUMBER", "leave out what is farther", false},
-    INCLUDE_OPTION,
-    {0},
-};
 
 static const struct option scan_options[] = {
     WHERE_OPTION,
+    WHERE_DOCUMENT_OPTION,
+    {"order-by", 0, "KEY", "by the values of a metadata key; records without it last", false},
+    {"descending", 0, NULL, "from the last to the first", false},
     {"limit", 'n', "N", "at most N records", false},
     INCLUDE_OPTION,
     {0},
 };
-
-static const struct option count_options[] = {WHERE_OPTION, {0}};
 
 static const struct option delete_options[] = {
     WHERE_OPTION,
@@ -351,17 +150,6 @@ static const struct option delete_options[] = {
 };
 
 const struct command record_read_commands[] = {
-    {
-        .name = "query",
-        .synopsis = "--vector JSON [OPTIONS] COLLECTION",
-        .summary = "Find the records nearest to vectors",
-        .examples = "soma query docs --vector '[0.1, 0.2]' -k 10 --where '{\"lang\": \"en\"}'\n"
-                    "soma -o jsonl query docs --vectors queries.jsonl --include metadata\n",
-        .options = query_options,
-        .operands_min = 1,
-        .operands_max = 1,
-        .run = run_query,
-    },
     {
         .name = "get",
         .synopsis = "[OPTIONS] COLLECTION ID…",
@@ -376,24 +164,13 @@ const struct command record_read_commands[] = {
     {
         .name = "scan",
         .synopsis = "[OPTIONS] COLLECTION",
-        .summary = "Print all records, or those that match, by id",
-        .examples = "soma scan docs --where '{\"lang\": \"en\"}'\n"
+        .summary = "Print all records, or those that match, by id or by a metadata key",
+        .examples = "soma scan docs --where '{\"lang\": \"en\"}' --order-by year --descending\n"
                     "soma -o jsonl scan docs --include document,metadata,embedding > docs.jsonl\n",
         .options = scan_options,
         .operands_min = 1,
         .operands_max = 1,
         .run = run_scan,
-    },
-    {
-        .name = "count",
-        .synopsis = "[OPTIONS] COLLECTION",
-        .summary = "Count records",
-        .examples = "soma count docs\n"
-                    "soma count docs --where '{\"year\": {\"$gte\": 2020}}'\n",
-        .options = count_options,
-        .operands_min = 1,
-        .operands_max = 1,
-        .run = run_count,
     },
     {
         .name = "delete",

@@ -78,6 +78,9 @@ void records_scan_pack(const struct soma_records_scan_request *request, struct p
     message->cursor = pack_text_or_none(request->cursor);
     message->include = pack_include(packing, request->include);
     message->min_sequence = request->min_sequence;
+    message->where_document = pack_text_or_none(request->where_document);
+    message->order_by = pack_text_or_none(request->order_by);
+    message->descending = request->descending;
     packing->asked.item_count = LIMIT_BATCH_RECORDS;
 }
 
@@ -201,11 +204,48 @@ void records_count_pack(const struct soma_records_count_request *request, struct
     message->collection = pack_text(packing, "collection", request->collection);
     message->where = pack_text_or_none(request->where);
     message->min_sequence = request->min_sequence;
+    message->where_document = pack_text_or_none(request->where_document);
 }
 
 void records_count_read(struct reading *reading, struct soma_records_count *result)
 {
     const Pb__CountRecordsResponse *message = reading->replies->message;
     result->count = message->count;
+    result->sequence = message->sequence;
+}
+
+void records_facet_pack(const struct soma_records_facet_request *request, struct packing *packing)
+{
+    Pb__FacetRecordsRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+    message->key = pack_text(packing, "key", request->key);
+    message->where = pack_text_or_none(request->where);
+    message->where_document = pack_text_or_none(request->where_document);
+    message->limit = request->limit;
+    message->min_sequence = request->min_sequence;
+    packing->asked.item_count = LIMIT_FACET_VALUES;
+}
+
+void records_facet_read(struct reading *reading, struct soma_records_facets *result)
+{
+    const Pb__FacetRecordsResponse *message = reading->replies->message;
+    struct soma_facet_count *counts = read_array(reading, message->n_counts, sizeof *counts);
+    if (message->n_counts > reading->replies->asked.item_count)
+        read_invalid(reading, "holds more values than were asked for");
+    for (size_t i = 0; counts && i < message->n_counts; i++) {
+        const struct soma_metadata_field *field =
+            message->counts[i]->value ? metadata_read(reading, &message->counts[i]->value, 1)
+                                      : NULL;
+        if (!field) {
+            read_invalid(reading, "has a count without a value");
+            return;
+        }
+        counts[i] = (struct soma_facet_count){*field, message->counts[i]->count};
+    }
+    result->counts = counts;
+    result->count_count = message->n_counts;
+    result->value_count = message->value_count;
+    result->matched = message->matched;
+    result->without = message->without;
     result->sequence = message->sequence;
 }

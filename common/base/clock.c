@@ -38,6 +38,13 @@ struct mono_time clock_mono_now(void)
     return (struct mono_time){current_source->mono_ms()};
 }
 
+int64_t clock_mono_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 struct mono_time clock_deadline_after(int64_t timeout_ms)
 {
     struct mono_time deadline;

@@ -18,6 +18,9 @@ struct mono_time {
 struct wall_time clock_wall_now(void);
 struct mono_time clock_mono_now(void);
 
+// Microseconds of the same clock as clock_mono_now; for measuring how long something took.
+int64_t clock_mono_us(void);
+
 // now + timeout_ms, saturating.
 struct mono_time clock_deadline_after(int64_t timeout_ms);
 

@@ -275,6 +275,15 @@ static enum soma_code messages_from_metadata(struct metadata metadata, struct ar
     return SOMA_OK;
 }
 
+enum soma_code message_from_item(struct metadata_item item, struct arena *arena,
+                                 Pb__MetadataField **ret_message, struct soma_error *err)
+{
+    *ret_message = arena_alloc(arena, sizeof **ret_message);
+    if (!*ret_message || !put_field(item, arena, *ret_message))
+        return error_set_no_memory(err);
+    return SOMA_OK;
+}
+
 enum soma_code message_from_collection(const struct collection_row *row, struct vectors *vectors,
                                        struct arena *arena, Pb__Collection **ret_message,
                                        struct soma_error *err)

@@ -34,6 +34,9 @@ struct record_parts parts_from_message(const Pb__Include *include);
 enum soma_code message_from_collection(const struct collection_row *row, struct vectors *vectors,
                                        struct arena *arena, Pb__Collection **ret_message,
                                        struct soma_error *err);
+// One metadata field.
+enum soma_code message_from_item(struct metadata_item item, struct arena *arena,
+                                 Pb__MetadataField **ret_message, struct soma_error *err);
 enum soma_code message_from_record(const struct record_row *row, struct arena *arena,
                                    Pb__Record **ret_message, struct soma_error *err);
 

@@ -33,7 +33,21 @@ typedef enum soma_code vector_method(struct vector_service *service, struct rpc_
 vector_method vector_create_collection, vector_get_collection, vector_list_collections,
     vector_update_collection, vector_delete_collection, vector_clear_collection,
     vector_upsert_records, vector_insert_records, vector_update_records, vector_get_records,
-    vector_delete_records, vector_count_records, vector_query_records, vector_scan_records;
+    vector_delete_records, vector_count_records, vector_query_records, vector_scan_records,
+    vector_facet_records;
+
+// The members that say which records are meant, which several requests have in common.
+struct selected {
+    const char *collection, *where, *where_document;
+    int64_t min_sequence;
+};
+
+struct selection;
+
+// Checks and opens; selection_close is due after SOMA_OK.
+enum soma_code vector_select(struct vector_service *service, struct rpc_call *call,
+                             const struct selected *wanted, struct selection *ret_selection,
+                             struct soma_error *err);
 
 // On the writer thread, or before it has anything else to do.
 void purge_start(struct purge *purge);

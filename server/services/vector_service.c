@@ -42,6 +42,7 @@ METHOD(delete_records, DeleteRecords)
 METHOD(count_records, CountRecords)
 METHOD(query_records, QueryRecords)
 METHOD(scan_records, ScanRecords)
+METHOD(facet_records, FacetRecords)
 
 enum soma_code vector_service_new(const struct vector_service_rooms *rooms,
                                   struct vector_service **ret_service, struct soma_error *err)

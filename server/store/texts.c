@@ -14,6 +14,8 @@ static const char SQL_UNINDEX[] =
     "INSERT INTO document_text (document_text, rowid, text)"
     " SELECT 'delete', num, text FROM document WHERE num > ?1 AND num <= ?2";
 static const char SQL_DELETE[] = "DELETE FROM document WHERE num > ?1 AND num <= ?2";
+static const char SQL_SCAN[] =
+    "SELECT num, text FROM document WHERE num > ?1 AND num <= ?2 ORDER BY num";
 static const char SQL_COUNT[] =
     "SELECT count(*) FROM document_text WHERE document_text MATCH ?1 AND rowid > ?2 AND rowid < ?3";
 static const char SQL_SEARCH[] =
@@ -75,6 +77,27 @@ enum soma_code texts_delete(struct store_txn *txn, int64_t after, int64_t last,
 {
     enum soma_code code = run_range(txn, SQL_UNINDEX, after, last, err);
     return code ? code : run_range(txn, SQL_DELETE, after, last, err);
+}
+
+// --- reading
+
+enum soma_code texts_scan(struct store_txn *txn, int64_t after, int64_t last, document_visit *visit,
+                          void *context, struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_SCAN);
+    query_bind_int(&query, 1, after);
+    query_bind_int(&query, 2, last);
+    for (;;) {
+        bool found;
+        enum soma_code code = query_next(&query, &found, err);
+        if (code || !found)
+            return code;
+        size_t length;
+        const char *text = query_peek_blob(&query, 1, &length);
+        if (!visit(context, query_int(&query, 0), text ? text : "", length))
+            return SOMA_OK;
+    }
 }
 
 // --- words

@@ -18,6 +18,13 @@ enum soma_code texts_put(struct store_txn *txn, int64_t num, const char *text,
 enum soma_code texts_delete(struct store_txn *txn, int64_t after, int64_t last,
                             struct soma_error *err);
 
+// One document; the text lives until the function returns. False ends the scan.
+typedef bool document_visit(void *context, int64_t num, const char *text, size_t length);
+
+// Those with after < num <= last, in the order of their numbers.
+enum soma_code texts_scan(struct store_txn *txn, int64_t after, int64_t last, document_visit *visit,
+                          void *context, struct soma_error *err);
+
 // The different words of a text in the order of their coming, up to max, in the arena.
 enum soma_code texts_split(struct store_txn *txn, const char *text, size_t max, struct arena *arena,
                            const char ***ret_words, size_t *ret_count, struct soma_error *err);

@@ -220,6 +220,17 @@ static enum soma_code use_loaded(struct vectors *vectors, const char *uid,
     }
 }
 
+// The caller uses the collection; lock held.
+static void reader_add(struct vectors *vectors, struct collection *collection,
+                       struct collection_reader *reader)
+{
+    *reader = (struct collection_reader){.vectors = vectors,
+                                         .collection = collection,
+                                         .floor = collection->published,
+                                         .next = collection->readers};
+    collection->readers = reader;
+}
+
 enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
                                      struct mono_time deadline,
                                      struct collection_reader *ret_reader, struct soma_error *err)
@@ -228,14 +239,24 @@ enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
     pthread_mutex_lock(&vectors->lock);
     enum soma_code code = use_loaded(vectors, uid, deadline, &collection, err);
     if (!code && collection) {
-        *ret_reader = (struct collection_reader){.vectors = vectors,
-                                                 .collection = collection,
-                                                 .floor = collection->published,
-                                                 .next = collection->readers};
-        collection->readers = ret_reader;
+        reader_add(vectors, collection, ret_reader);
     }
     pthread_mutex_unlock(&vectors->lock);
     return code;
+}
+
+bool collection_read_begin_loaded(struct vectors *vectors, const char *uid,
+                                  struct collection_reader *ret_reader)
+{
+    pthread_mutex_lock(&vectors->lock);
+    struct collection *collection = collection_find(vectors, uid);
+    bool is_loaded = collection && collection->state == COLLECTION_LOADED;
+    if (is_loaded) {
+        collection->user_count++;
+        reader_add(vectors, collection, ret_reader);
+    }
+    pthread_mutex_unlock(&vectors->lock);
+    return is_loaded;
 }
 
 enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequence,

@@ -43,6 +43,9 @@ struct collection_reader {
 enum soma_code collection_read_begin(struct vectors *vectors, const char *uid,
                                      struct mono_time deadline,
                                      struct collection_reader *ret_reader, struct soma_error *err);
+// Only where it is loaded already; false: it is not, and nothing is due.
+bool collection_read_begin_loaded(struct vectors *vectors, const char *uid,
+                                  struct collection_reader *ret_reader);
 // Waits until memory has reached the sequence, then leaves them in reader->view.
 enum soma_code collection_read_at(struct collection_reader *reader, int64_t sequence,
                                   struct mono_time deadline, struct soma_error *err);

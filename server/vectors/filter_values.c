@@ -197,6 +197,13 @@ bool filter_values_add(struct filter_values *values, struct metadata_item item, 
     return true;
 }
 
+bool filter_values_add_value(struct filter_values *values, struct metadata_value value,
+                             uint32_t record)
+{
+    struct posting *posting = posting_make(values, value, false);
+    return posting && posting_put(values, posting, record);
+}
+
 void filter_values_remove(struct filter_values *values, struct metadata_item item, uint32_t record)
 {
     bool is_element = metadata_type_is_list(item.type);

@@ -38,6 +38,9 @@ void filter_values_fini(struct filter_values *values);
 // The record holds the field from now on, or no longer. Doing it twice does no harm. False: out of
 // memory, the values are incomplete.
 bool filter_values_add(struct filter_values *values, struct metadata_item item, uint32_t record);
+// One value, as if of a field that is no list.
+bool filter_values_add_value(struct filter_values *values, struct metadata_value value,
+                             uint32_t record);
 void filter_values_remove(struct filter_values *values, struct metadata_item item, uint32_t record);
 
 // Sorts what is new, if that is much; after additions. False: out of memory, nothing is lost.

@@ -1,11 +1,19 @@
 #include "vectors/query.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "vectors/query_filter.h"
+#include "vectors/query_private.h"
 #include "wire/limits.h"
+
+enum {
+    // A hybrid query's legs give at least so many hits, so that a record that is good in both but
+    // best in none is seen.
+    FUSED_DEPTH_MIN = 100,
+    FUSED_DEPTH_FACTOR = 4,
+    GROUP_DEPTH_FACTOR = 2,
+    WIDER = 4 // times deeper where there are too few groups
+};
 
 enum soma_code check_min_sequence(const struct collection_row *row, int64_t min_sequence,
                                   struct soma_error *err)
@@ -36,130 +44,171 @@ enum soma_code collection_snapshot(struct store *store, const char *name, int64_
     return code;
 }
 
-// --- the queries
+// --- checks
 
-static enum soma_code check_counts(const struct query_request *request, uint32_t dim,
-                                   struct soma_error *err)
+static enum soma_code check_hits(const struct query_request *request, size_t count,
+                                 struct soma_error *err)
 {
-    size_t count = request->number_count / dim;
-    if (!request->number_count)
-        return error_set(err, REASON_FIELD_REQUIRED, "embeddings", "there is no query");
+    uint64_t wanted = (uint64_t)request->k + request->offset;
+    if (wanted > LIMIT_QUERY_K)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, request->offset ? "offset" : "k",
+                         "offset and k together are at most %d", LIMIT_QUERY_K);
+    if (count * wanted * (request->group_by ? request->group_size : 1) > LIMIT_QUERY_HITS)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "k",
+                         "%zu queries × %llu hits; %d hits at most", count,
+                         (unsigned long long)wanted, LIMIT_QUERY_HITS);
+    return SOMA_OK;
+}
+
+// How many queries there are.
+static enum soma_code count_queries(const struct query_request *request, uint32_t dim,
+                                    size_t *ret_count, struct soma_error *err)
+{
+    const char *field = request->number_count ? "embeddings" : request->id_count ? "ids" : "texts";
+    size_t count = request->number_count ? request->number_count / dim
+                   : request->id_count   ? request->id_count
+                                         : request->text_count;
+    if (!request->number_count && !count)
+        return error_set(err, REASON_FIELD_REQUIRED, "embeddings",
+                         "there is no query: neither embeddings, ids nor texts");
+    if (request->number_count && request->id_count)
+        return error_set(err, REASON_FIELD_INVALID, "ids", "embeddings and ids exclude each other");
     if (request->number_count % dim)
         return error_set(err, REASON_DIMENSION_MISMATCH, "embeddings",
                          "%zu numbers are no whole queries of dimension %u", request->number_count,
                          dim);
     if (count > LIMIT_QUERY_BATCH)
-        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "embeddings", "%zu queries; %d at most",
-                         count, LIMIT_QUERY_BATCH);
-    if (count * request->k > LIMIT_QUERY_HITS)
-        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "k",
-                         "%zu queries × %u hits; %d hits at most", count, request->k,
-                         LIMIT_QUERY_HITS);
-    return SOMA_OK;
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, field, "%zu queries; %d at most", count,
+                         LIMIT_QUERY_BATCH);
+    if (request->text_count && request->text_count != count)
+        return error_set(err, REASON_FIELD_INVALID, "texts",
+                         "%zu texts for %zu vectors; there is one for each, or none",
+                         request->text_count, count);
+    *ret_count = count;
+    return check_hits(request, count, err);
 }
 
-// The queries as the kernels want them: of length 1 where only the direction counts.
-static enum soma_code prepare_queries(const struct query_request *request, uint32_t dim,
-                                      enum metric metric, struct arena *arena,
-                                      const float **ret_queries, struct soma_error *err)
-{
-    size_t count = request->number_count / dim;
-    float *queries = arena_alloc(arena, request->number_count * sizeof *queries);
-    if (!queries)
-        return error_set_no_memory(err);
-    memcpy(queries, request->embeddings, request->number_count * sizeof *queries);
-    for (size_t i = 0; i < count; i++) {
-        float *query = queries + i * dim;
-        char field[48];
-        snprintf(field, sizeof field, "embeddings[%zu]", i);
-        if (!kernel_all_finite(query, dim))
-            return error_set(err, REASON_EMBEDDING_NOT_FINITE, field,
-                             "the query holds NaN or infinity");
-        if (metric == METRIC_COSINE && !kernel_normalise(query, dim, query))
-            return error_set(err, REASON_EMBEDDING_ZERO, field,
-                             "the query is all zeros and has no direction");
-    }
-    *ret_queries = queries;
-    return SOMA_OK;
-}
+// --- searching
 
-static enum soma_code make_results(struct query_answer *answer, const struct query_request *request,
-                                   struct arena *arena, struct soma_error *err)
+static enum soma_code find_matches(const struct query *query, struct filter_matches *ret_matches,
+                                   struct soma_error *err)
 {
-    size_t count = answer->query_count;
-    // No query has more hits than there are records.
-    int64_t records = answer->row.record_count;
-    uint32_t room = records < request->k ? (uint32_t)records : request->k;
-    answer->results = arena_calloc(arena, count, sizeof *answer->results);
-    struct hit *hits = arena_alloc(arena, count * room * sizeof *hits);
-    if (!answer->results || !hits)
-        return error_set_no_memory(err);
-    for (size_t i = 0; i < count; i++)
-        answer->results[i] = (struct topk){.hits = hits + i * room,
-                                           .k = room,
-                                           .wanted = request->k,
-                                           .max_distance = request->max_distance};
-    return SOMA_OK;
-}
-
-const char *query_short_reason(const struct topk *result)
-{
-    if (result->count == result->wanted)
-        return "";
-    return result->was_cut ? "MAX_DISTANCE" : "FEWER_MATCHES";
-}
-
-// --- together
-
-static enum soma_code search(struct query_answer *answer, const struct query_request *request,
-                             const float *queries, struct soma_error *err)
-{
-    struct filter_matches matches = {0};
-    const char *source = NULL;
-    enum soma_code code = SOMA_OK;
-    const struct filter_search filter_search = {.vectors = answer->reader.vectors,
-                                                .reader = &answer->reader,
-                                                .txn = answer->txn,
-                                                .row = &answer->row,
-                                                .filter = request->filter,
-                                                .deadline = request->deadline};
-    if (request->filter)
-        code = filter_search_run(&filter_search, &matches, &source, err);
+    struct query_answer *answer = query->answer;
+    const struct filter_search search = {.vectors = answer->reader.vectors,
+                                         .reader = answer->has_reader ? &answer->reader : NULL,
+                                         .txn = answer->txn,
+                                         .row = &answer->row,
+                                         .filter = query->request->filter,
+                                         .documents = query->request->documents,
+                                         .deadline = query->request->deadline};
+    int64_t start_us = clock_mono_us();
+    enum soma_code code =
+        filter_search_run(&search, ret_matches, &answer->explain.filter_source, err);
+    answer->explain.filter_us = clock_mono_us() - start_us;
     if (code)
         return code;
-    const struct index_search search = {.metric = (enum metric)answer->row.metric,
-                                        .dim = answer->row.dimension,
-                                        .queries = queries,
-                                        .query_count = answer->query_count,
-                                        .sequence = answer->row.sequence,
-                                        .only = request->filter ? &matches.set : NULL,
-                                        .deadline = request->deadline};
-    struct index_report report = {.kind = "exact"};
-    if (!request->filter || matches.set.count)
-        code = index_search(&answer->reader.view, &search, answer->results, &report, err);
-    for (size_t i = 0; i < answer->query_count && !code; i++)
-        topk_sort(&answer->results[i]);
-    if (request->filter)
-        snprintf(answer->plan, PLAN_SIZE, "%s, filtered %zu of %lld", report.kind,
-                 matches.set.count, (long long)answer->row.record_count);
+    answer->explain.estimated_matches = (int64_t)ret_matches->estimate;
+    answer->explain.matches = (int64_t)ret_matches->set.count;
+    return SOMA_OK;
+}
+
+static uint32_t first_depth(const struct query *query)
+{
+    const struct query_request *request = query->request;
+    uint32_t wanted = request->k + request->offset;
+    uint32_t depth = wanted + (query->own_nums != NULL);
+    if (request->group_by)
+        depth = wanted * request->group_size * GROUP_DEPTH_FACTOR + (query->own_nums != NULL);
+    if (!query->vectors || !request->text_count)
+        return depth;
+    depth *= FUSED_DEPTH_FACTOR;
+    return depth < FUSED_DEPTH_MIN ? FUSED_DEPTH_MIN : depth;
+}
+
+// Deeper and deeper until there are enough groups, or as many hits were looked at as are allowed.
+static enum soma_code search_and_rank(struct query *query, struct soma_error *err)
+{
+    struct query_answer *answer = query->answer;
+    uint64_t depth = first_depth(query);
+    uint64_t depth_max = LIMIT_QUERY_HITS * FUSED_DEPTH_FACTOR / answer->query_count;
+    for (bool is_enough = false; !is_enough; depth *= WIDER) {
+        bool is_last = depth >= depth_max;
+        query->depth = (uint32_t)(is_last ? depth_max : depth);
+        enum soma_code code = query_legs_run(query, err);
+        if (!code)
+            code = query_rank(query, &is_enough, err);
+        if (code)
+            return code;
+        answer->explain.rounds++;
+        answer->explain.candidates = query->depth;
+        if (is_last)
+            break;
+    }
+    return SOMA_OK;
+}
+
+static void describe_plan(const struct query *query)
+{
+    struct query_answer *answer = query->answer;
+    const char *kind = query->vectors ? query->report.kind : "text";
+    const char *and_text = query->vectors && query->request->text_count ? " and text, fused" : "";
+    if (query->matches)
+        snprintf(answer->plan, PLAN_SIZE, "%s%s, filtered %lld of %lld", kind, and_text,
+                 (long long)answer->explain.matches, (long long)answer->row.record_count);
     else
-        snprintf(answer->plan, PLAN_SIZE, "%s", report.kind);
+        snprintf(answer->plan, PLAN_SIZE, "%s%s", kind, and_text);
+}
+
+static enum soma_code run(struct query *query, struct soma_error *err)
+{
+    struct query_answer *answer = query->answer;
+    struct filter_matches matches = {0};
+    bool is_filtered = query->request->filter || query->request->documents;
+    answer->results = arena_calloc(query->arena, answer->query_count, sizeof *answer->results);
+    if (!answer->results)
+        return error_set_no_memory(err);
+    enum soma_code code = query_vectors_prepare(query, err);
+    if (!code && is_filtered)
+        code = find_matches(query, &matches, err);
+    query->matches = is_filtered ? &matches.set : NULL;
+    if (!code)
+        code = search_and_rank(query, err);
+    describe_plan(query);
     filter_matches_fini(&matches);
     return code;
 }
 
-// Takes the transaction and the rows that belong to it.
-static enum soma_code open_snapshot(struct store *store, struct query_answer *answer,
-                                    const char *uid, const struct query_request *request,
-                                    struct arena *arena, struct soma_error *err)
+// --- together
+
+// Memory is wanted where there are vectors; for a filter alone it is used where it is there.
+static enum soma_code open_reader(struct query *query, struct vectors *vectors, const char *uid,
+                                  struct soma_error *err)
 {
+    const struct query_request *request = query->request;
+    struct query_answer *answer = query->answer;
+    enum soma_code code = SOMA_OK;
+    if (request->number_count || request->id_count) {
+        code = collection_read_begin(vectors, uid, request->deadline, &answer->reader, err);
+        answer->has_reader = !code;
+    } else if (request->filter) {
+        answer->has_reader = collection_read_begin_loaded(vectors, uid, &answer->reader);
+    }
+    return code;
+}
+
+// Takes the transaction and the rows that belong to it.
+static enum soma_code open_snapshot(struct query *query, struct store *store, const char *uid,
+                                    struct soma_error *err)
+{
+    struct query_answer *answer = query->answer;
+    const struct query_request *request = query->request;
     enum soma_code code = store_read_begin(store, &answer->txn, err);
     if (code)
         return code;
-    code = collections_get(answer->txn, uid, arena, &answer->row, err);
+    code = collections_get(answer->txn, uid, query->arena, &answer->row, err);
     if (!code)
         code = check_min_sequence(&answer->row, request->min_sequence, err);
-    if (!code)
+    if (!code && answer->has_reader)
         code = collection_read_at(&answer->reader, answer->row.sequence, request->deadline, err);
     return code;
 }
@@ -169,30 +218,27 @@ enum soma_code query_answer_open(struct store *store, struct vectors *vectors,
                                  struct query_answer *ret_answer, struct soma_error *err)
 {
     struct query_answer *answer = ret_answer;
-    *answer = (struct query_answer){0};
+    struct query query = {.request = request, .answer = answer, .arena = arena};
     struct store_txn *txn;
     struct collection_row row;
-    const float *queries = NULL;
+    int64_t start_us = clock_mono_us();
+    *answer = (struct query_answer){
+        .explain = {
+            .filter_source = "", .estimated_matches = -1, .matches = -1, .text_matches = -1}};
     enum soma_code code = collection_snapshot(store, request->collection, request->min_sequence,
                                               arena, &txn, &row, err);
     if (code)
         return code;
     store_read_end(txn);
-    code = check_counts(request, row.dimension, err);
+    code = count_queries(request, row.dimension, &answer->query_count, err);
     if (!code)
-        code =
-            prepare_queries(request, row.dimension, (enum metric)row.metric, arena, &queries, err);
+        code = open_reader(&query, vectors, row.uid, err);
     if (!code)
-        code = collection_read_begin(vectors, row.uid, request->deadline, &answer->reader, err);
-    if (code)
-        return code;
-    answer->has_reader = true;
-    answer->query_count = request->number_count / row.dimension;
-    code = open_snapshot(store, answer, row.uid, request, arena, err);
+        code = open_snapshot(&query, store, row.uid, err);
+    answer->explain.records = answer->row.record_count;
+    answer->explain.open_us = clock_mono_us() - start_us;
     if (!code)
-        code = make_results(answer, request, arena, err);
-    if (!code)
-        code = search(answer, request, queries, err);
+        code = run(&query, err);
     if (code)
         query_answer_close(answer);
     return code;

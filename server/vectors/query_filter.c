@@ -1,8 +1,10 @@
 #include "vectors/query_filter.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/records.h"
+#include "store/texts.h"
 
 enum {
     ROWS_BETWEEN_CLOCKS = 4096
@@ -22,7 +24,8 @@ static bool match(void *context, const struct record_row *row)
 {
     struct matching *matching = context;
     uint64_t bit = (uint64_t)(row->num - matching->set.first);
-    if (bit < matching->set.size && filter_matches(matching->filter, row->metadata)) {
+    if (bit < matching->set.size &&
+        (!matching->filter || filter_matches(matching->filter, row->metadata))) {
         matching->set.words[bit / 64] |= (uint64_t)1 << bit % 64;
         matching->set.count++;
     }
@@ -81,17 +84,95 @@ static enum soma_code find(const struct filter_search *search, enum filter_answe
     return SOMA_OK;
 }
 
+// --- documents
+
+struct looking {
+    const struct filter_search *search;
+    struct num_set set;
+    uint64_t *kept; // the new set's words
+    size_t count;
+    enum soma_code code;
+    struct soma_error *err;
+};
+
+static bool look_at(void *context, int64_t num, const char *text, size_t length)
+{
+    struct looking *looking = context;
+    if (!num_set_has(&looking->set, num))
+        return true;
+    bool matches = false;
+    looking->code = document_filter_matches(looking->search->documents, text, length,
+                                            looking->search->deadline, &matches, looking->err);
+    uint64_t bit = (uint64_t)(num - looking->set.first);
+    uint64_t mask = (uint64_t)1 << bit % 64;
+    looking->kept[bit / 64] = (looking->kept[bit / 64] & ~mask) | (matches ? mask : 0);
+    return !looking->code;
+}
+
+// Documents of records that are in the set already, run by run where they are few.
+static enum soma_code look_at_all(struct looking *looking, struct soma_error *err)
+{
+    const struct num_set *set = &looking->set;
+    enum soma_code code = SOMA_OK;
+    for (size_t word = 0; word < set->size / 64 + (set->size % 64 != 0) && !code; word++) {
+        size_t last = word;
+        if (!set->words[word])
+            continue;
+        while ((last + 1) * 64 < set->size && set->words[last + 1])
+            last++;
+        if (clock_left_ms(looking->search->deadline) == 0)
+            return error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
+                             "the deadline passed while documents were looked through");
+        code = texts_scan(looking->search->txn, set->first + (int64_t)word * 64 - 1,
+                          set->first + (int64_t)last * 64 + 63, look_at, looking, err);
+        if (!code)
+            code = looking->code;
+        word = last;
+    }
+    return code;
+}
+
+// What the document of none says holds for records without one.
+static enum soma_code keep_documents(const struct filter_search *search,
+                                     struct filter_matches *matches, struct soma_error *err)
+{
+    bool without = false;
+    enum soma_code code =
+        document_filter_matches(search->documents, NULL, 0, search->deadline, &without, err);
+    if (code)
+        return code;
+    struct num_set *set = &matches->set;
+    size_t word_count = set->size / 64 + 1;
+    struct looking looking = {.search = search, .set = *set, .err = err};
+    looking.kept = calloc(word_count, sizeof *looking.kept);
+    if (!looking.kept)
+        return error_set_no_memory(err);
+    if (without)
+        memcpy(looking.kept, set->words, (set->size + 63) / 64 * sizeof *looking.kept);
+    code = look_at_all(&looking, err);
+    free(set->words);
+    set->words = looking.kept;
+    set->count = 0;
+    for (size_t i = 0; i < word_count; i++)
+        set->count += (size_t)__builtin_popcountll(set->words[i]);
+    return code;
+}
+
 enum soma_code filter_search_run(const struct filter_search *search,
                                  struct filter_matches *ret_matches, const char **ret_source,
                                  struct soma_error *err)
 {
     enum filter_answer answer = FILTER_UNANSWERED;
     enum soma_code code = SOMA_OK;
-    if (search->reader && search->row->last_record <= UINT32_MAX)
+    if (search->filter && search->reader && search->row->last_record <= UINT32_MAX)
         code = find(search, &answer, ret_matches, err);
     if (!code && answer != FILTER_ANSWERED)
         code = scan(search, ret_matches, err);
-    if (!code)
+    if (!code && search->documents)
+        code = keep_documents(search, ret_matches, err);
+    if (code)
+        filter_matches_fini(ret_matches);
+    else
         *ret_source = answer == FILTER_ANSWERED ? "bitmaps" : "scan";
     return code;
 }

@@ -1,5 +1,5 @@
-// The k nearest of what is offered: a bounded heap. Order: distance, then record id by bytes, so
-// that the result does not depend on where rows lie.
+// The k nearest of what is offered: a bounded heap. Order: distance, then record id by bytes (then
+// number, where ids are not known), so that the result does not depend on where rows lie.
 #ifndef VECTORS_TOPK_H
 #define VECTORS_TOPK_H
 
@@ -25,7 +25,10 @@ struct topk {
 
 static inline bool hit_is_nearer(const struct hit *a, const struct hit *b)
 {
-    return a->distance < b->distance || (a->distance == b->distance && strcmp(a->id, b->id) < 0);
+    if (a->distance != b->distance)
+        return a->distance < b->distance;
+    int order = strcmp(a->id, b->id);
+    return order < 0 || (order == 0 && a->num < b->num);
 }
 
 void topk_put(struct topk *topk, const struct hit *hit);

@@ -94,11 +94,46 @@ test_query_takes_many_vectors_and_a_distance() {
     three_records | soma upsert -q near -
     printf '[1, 0, 0]\n[0, 1, 0]\n' >"$scratch/vectors"
     is "$(soma -o json query near --vectors "$scratch/vectors" -k 1 | jq -c '[.results[].hits[0].id]')" '["a","b"]'
-    is "$(soma -o jsonl query near --vectors "$scratch/vectors" -k 1 | jq -c '[.query, .rank, .id]' | tr '\n' ' ')" '[0,1,"a"] [1,1,"b"] '
+    is "$(soma -o jsonl query near --vectors "$scratch/vectors" -k 1 | jq -c '[.query, .hits[0].id]' | tr '\n' ' ')" '[0,"a"] [1,"b"] '
     is "$(soma -q query near --vector '[1, 0, 0]' --max-distance 0.001)" a
     is "$(soma -o json query near --vector '[1, 0, 0]' -k 1 --include embedding | jq -c '.results[0].hits[0] | keys')" \
         '["distance","embedding","id","score"]'
     soma collection rm -q near >"$scratch/out"
+}
+
+test_query_takes_words_records_and_groups() {
+    fresh words
+    {
+        three_records
+        echo '{"id": "d", "embedding": [0, 0, 1], "document": "second thoughts", "metadata": {"lang": "en", "year": 1999}}'
+    } | soma upsert -q words -
+    is "$(soma -q query words --text 'second "OR' | sort | tr '\n' ' ')" "b d "
+    is "$(soma -o json query words --text thoughts | jq -c '.results[0].hits[0] | [.id, .text_rank, .vector_rank, .distance]')" '["d",1,0,null]'
+    is "$(soma -o json query words --text thoughts --vector '[1, 0, 0]' -k 2 | jq -c '[.results[0].hits[].id], .plan' | tr '\n' ' ')" \
+        '["d","a"] "exact and text, fused" '
+    is "$(soma -q query words --like a -k 1)" c
+    is "$(soma -q query words --like a -k 1 --offset 1)" b
+    is "$(soma -q query words --vector '[1, 0, 0]' --min-score 0.9 | tr '\n' ' ')" "a c "
+    is "$(soma -o json query words --vector '[1, 0, 0]' --group-by lang | jq -c '[.results[0].hits[] | [.id, .group.lang]]')" '[["a","en"],["b","de"]]'
+    expect 0 soma -o json query words --vector '[1, 0, 0]' --where '{"lang": "en"}' --explain
+    is "$(jq -c '.explain | [.records, .matches, .estimated_matches, .filter_source, .rounds]' "$scratch/out")" '[4,3,3,"bitmaps",1]'
+    expect 0 soma query words --vector '[1, 0, 0]' --where '{"lang": "en"}' --explain
+    out_has "3 (estimated 3) by bitmaps"
+    is "$(soma -q query words --vector '[1, 0, 0]' --where-document '{"$regex": "^s"}' | tr '\n' ' ')" "b d "
+    is "$(soma count words --where-document '{"$contains": "second"}' --where '{"lang": "en"}')" 1
+    is "$(soma -o json facet words lang | jq -c '[.matched, .without, (.counts[] | [.value.lang, .count])]')" '[4,0,["en",3],["de",1]]'
+    is "$(soma -q scan words --order-by year --descending | tr '\n' ' ')" "c b a d "
+    is "$(soma -q scan words --order-by year --where '{"lang": "en"}' | tr '\n' ' ')" "d a c "
+    expect 2 soma query words
+    err_has "there is nothing to look for"
+    expect 2 soma query words --vector '[1, 0, 0]' --text a --text b
+    expect 2 soma query words --like a --vector '[1, 0, 0]'
+    expect 3 soma query words --like nobody
+    expect 2 soma query words --text a --where-document '{"$regex": "("}'
+    err_has "where_document"
+    expect 2 soma query words --text a --fusion-k 0.5
+    expect 2 soma query words --text a --group-by lang --group-size 1000
+    soma collection rm -q words >"$scratch/out"
 }
 
 test_get_says_what_is_missing() {

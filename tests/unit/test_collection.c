@@ -96,7 +96,7 @@ static void random_vector(uint64_t *random, uint32_t dim, float *ret_vector)
 // --- checking
 
 // Cosine works on normalised copies, so near ties may change places: then only distances count.
-static void check_hits(const struct model *model, const struct topk *got,
+static void check_hits(const struct model *model, const struct query_result *got,
                        const struct model_hit *wanted, size_t wanted_count)
 {
     assert_int_equal(got->count, wanted_count);
@@ -125,6 +125,7 @@ static void check_query(struct vectors_scene *scene, const struct model *model, 
                                     .number_count = count * model->dim,
                                     .k = k,
                                     .max_distance = INFINITY,
+                                    .min_score = -INFINITY,
                                     .min_sequence = model->sequence,
                                     .deadline = MONO_NEVER};
     if (tag_min >= 0)
@@ -138,8 +139,7 @@ static void check_query(struct vectors_scene *scene, const struct model *model, 
         struct model_hit wanted[IDS];
         size_t matches = model_query(model, queries + i * model->dim, tag_min, wanted);
         check_hits(model, &answer.results[i], wanted, matches < k ? matches : k);
-        assert_string_equal(query_short_reason(&answer.results[i]),
-                            matches < k ? "FEWER_MATCHES" : "");
+        assert_string_equal(answer.results[i].short_reason, matches < k ? "FEWER_MATCHES" : "");
     }
     query_answer_close(&answer);
     arena_fini(&arena);
@@ -353,7 +353,11 @@ static void a_reader_keeps_seeing_its_sequence(void **state)
         assert_int_equal(exact_search(reader.view.rows, &search, false, &topk, NULL), SOMA_OK);
         topk_sort(&topk);
         struct model_hit wanted[IDS];
-        check_hits(&then, &topk, wanted, model_query(&then, query, INT64_MIN, wanted));
+        struct query_hit found[IDS];
+        struct query_result result = {.hits = found, .count = topk.count};
+        for (uint32_t i = 0; i < topk.count; i++)
+            found[i] = (struct query_hit){.distance = hits[i].distance, .id = hits[i].id};
+        check_hits(&then, &result, wanted, model_query(&then, query, INT64_MIN, wanted));
         collection_read_end(&reader);
     }
     scene_close(&scene);

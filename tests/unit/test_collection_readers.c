@@ -42,6 +42,7 @@ static void *read_crowd(void *context)
                                         .number_count = 2,
                                         .k = CROWD,
                                         .max_distance = INFINITY,
+                                        .min_score = -INFINITY,
                                         .deadline = MONO_NEVER};
         struct query_answer answer;
         enum soma_code code = query_answer_open(crowd->scene.scratch.store, crowd->scene.vectors,
@@ -51,7 +52,7 @@ static void *read_crowd(void *context)
             atomic_fetch_add(&crowd->failures, code != SOMA_NOT_FOUND);
             continue;
         }
-        const struct topk *found = &answer.results[0];
+        const struct query_result *found = &answer.results[0];
         double first = found->count ? found->hits[0].distance : -1;
         bool is_right = found->count == CROWD && first >= (double)generation * generation &&
                         found->hits[CROWD - 1].distance == first;

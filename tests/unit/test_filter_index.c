@@ -133,15 +133,16 @@ static void a_filtered_query_has_all_hits_that_match_up_to_k(void **state)
                                         .k = 1 + scene_random(&random, FILTER_SCENE_IDS),
                                         .filter = filter,
                                         .max_distance = INFINITY,
+                                        .min_score = -INFINITY,
                                         .deadline = MONO_NEVER};
         struct query_answer answer;
         assert_int_equal(query_answer_open(scene.scratch.store, scene.vectors, &request,
                                            &view.arena, &answer, NULL),
                          SOMA_OK);
-        const struct topk *found = &answer.results[0];
+        const struct query_result *found = &answer.results[0];
         size_t wanted = matches.set.count < request.k ? matches.set.count : request.k;
         assert_int_equal(found->count, wanted);
-        assert_string_equal(query_short_reason(found), wanted < request.k ? "FEWER_MATCHES" : "");
+        assert_string_equal(found->short_reason, wanted < request.k ? "FEWER_MATCHES" : "");
         for (uint32_t n = 0; n < found->count; n++)
             assert_true(num_set_has(&matches.set, found->hits[n].num));
         query_answer_close(&answer);

@@ -106,6 +106,12 @@ struct soma_records_scan_request {
     const char *cursor;
     const struct soma_include *include;
     int64_t min_sequence;
+    // JSON text, a filter on documents; NULL: all.
+    const char *where_document;
+    // A metadata key whose values give the order; NULL: by id. Records without it come last.
+    const char *order_by;
+    // From the last to the first.
+    bool descending;
 };
 #define SOMA_RECORDS_SCAN_REQUEST_INIT SOMA_INIT(struct soma_records_scan_request)
 SOMA_METHOD(records_scan, soma_records_scan_request, soma_records);
@@ -127,6 +133,8 @@ struct soma_records_count_request {
     const char *collection;
     const char *where;
     int64_t min_sequence;
+    // As in a scan.
+    const char *where_document;
 };
 #define SOMA_RECORDS_COUNT_REQUEST_INIT SOMA_INIT(struct soma_records_count_request)
 
@@ -136,38 +144,130 @@ struct soma_records_count {
 };
 SOMA_METHOD(records_count, soma_records_count_request, soma_records_count);
 
+struct soma_records_facet_request {
+    size_t struct_size;
+    const char *collection;
+    // The metadata key whose values are counted; each value of a list counts.
+    const char *key;
+    const char *where;
+    const char *where_document;
+    // Values wanted, the most frequent. 0: 10. At most 1 000.
+    uint32_t limit;
+    int64_t min_sequence;
+};
+#define SOMA_RECORDS_FACET_REQUEST_INIT SOMA_INIT(struct soma_records_facet_request)
+
+struct soma_facet_count {
+    // The key with one value that is no list.
+    struct soma_metadata_field value;
+    // Records that hold it.
+    int64_t count;
+};
+
+struct soma_records_facets {
+    // Most frequent first.
+    const struct soma_facet_count *counts;
+    size_t count_count;
+    // Different values there are.
+    int64_t value_count;
+    // Records that match the filters, and of those the ones without the key.
+    int64_t matched;
+    int64_t without;
+    int64_t sequence;
+};
+// How often which values of a metadata key occur.
+SOMA_METHOD(records_facet, soma_records_facet_request, soma_records_facets);
+
+// How ranks by vector and by text become one: score = vector_weight / (k + vector_rank) +
+// text_weight / (k + text_rank).
+struct soma_fusion {
+    // 1 to 10 000; 0: 60.
+    double k;
+    // 0 or more, not both 0.
+    double vector_weight;
+    double text_weight;
+};
+
+// Queries are vectors, the vectors of records, texts, or vectors and texts together.
 struct soma_records_query_request {
     size_t struct_size;
     const char *collection;
-    // float[query_count][dimension], row-major.
+    // float[query_count][dimension], row-major. NULL: see ids and texts.
     const float *embeddings;
     size_t query_count;
     uint32_t dimension;
-    // Hits for each query. 0: 10.
+    // Hits for each query; groups, where they are grouped. 0: 10.
     uint32_t k;
     const char *where;
     const struct soma_include *include;
     // Hits farther than *max_distance are left out; NULL: no cut-off.
     const double *max_distance;
     int64_t min_sequence;
+    // JSON text, a filter on documents; NULL: all.
+    const char *where_document;
+    // Records whose embeddings are the queries; [query_count], without embeddings. None is its own
+    // hit.
+    const char *const *ids;
+    // Words to look for in documents; [query_count]. Any text will do.
+    const char *const *texts;
+    // Hits (groups) left out before the first.
+    uint32_t offset;
+    // Hits with a score below *min_score are left out; NULL: no cut-off.
+    const double *min_score;
+    // For vectors and texts together; NULL: k 60, weights 1.
+    const struct soma_fusion *fusion;
+    // A metadata key: hits come in groups with one value of it; NULL: not grouped.
+    const char *group_by;
+    // Hits in a group at most. 0: 1. At most 100.
+    uint32_t group_size;
+    // Fill in explain.
+    bool explain;
 };
 #define SOMA_RECORDS_QUERY_REQUEST_INIT SOMA_INIT(struct soma_records_query_request)
 
 struct soma_hit {
-    // Smaller is nearer.
+    // Smaller is nearer. NaN where it was found by text alone.
     double distance;
-    // Larger is better.
+    // Larger is better: of the metric, of the text (BM25), or of both, fused.
     double score;
     struct soma_record record;
     // float[dimension]; NULL where not asked for.
     const float *embedding;
+    // Places among the hits by vector and by text, from 1; 0: not found so.
+    uint32_t vector_rank;
+    uint32_t text_rank;
+    // 0 where text_rank is.
+    double text_score;
+    // The key and value that its group has in common; NULL: not grouped.
+    const struct soma_metadata_field *group;
 };
 
 struct soma_query_result {
     const struct soma_hit *hits;
     size_t hit_count;
-    // Why there are fewer than k, "FEWER_MATCHES", "MAX_DISTANCE"; NULL: there are k.
+    // Why there are fewer than k, "FEWER_MATCHES", "MAX_DISTANCE", "MIN_SCORE", "GROUP_DEPTH";
+    // NULL: there are k.
     const char *short_reason;
+};
+
+// What a query did; counts of -1: it was not done.
+struct soma_query_explain {
+    int64_t records;
+    // "bitmaps", "scan"; NULL: no filter on metadata.
+    const char *filter_source;
+    int64_t estimated_matches;
+    int64_t matches;
+    int64_t text_matches;
+    // Hits that each way of searching was asked for, and how often.
+    int64_t candidates;
+    uint32_t rounds;
+    // Microseconds.
+    int64_t open_us;
+    int64_t filter_us;
+    int64_t vector_us;
+    int64_t text_us;
+    int64_t rank_us;
+    int64_t read_us;
 };
 
 struct soma_query_results {
@@ -177,6 +277,10 @@ struct soma_query_results {
     // What ran.
     const char *plan;
     int64_t sequence;
+    // NULL where not asked for. Of many queries, sent in pieces: of the last piece.
+    const struct soma_query_explain *explain;
+    // Of the hits' embeddings, where they were asked for; 0: there are none.
+    uint32_t dimension;
 };
 SOMA_METHOD(records_query, soma_records_query_request, soma_query_results);
 

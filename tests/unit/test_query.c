@@ -1,0 +1,526 @@
+// Queries by text, by both, by record, in groups; cuts and offsets; facets and order: against what
+// the records say.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/records.h"
+#include "vectors/selection.h"
+#include "vectors_scene.h"
+
+enum {
+    BUDGET = 64 << 20
+};
+
+static struct vectors_scene scene;
+static struct arena arena;
+
+static int open_scene(void **state)
+{
+    (void)state;
+    scene_open(&scene, BUDGET);
+    arena_init(&arena, 64 << 20);
+    scene_create(&scene, "c", 2, METRIC_L2);
+    return 0;
+}
+
+static int close_scene(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    scene_close(&scene);
+    return 0;
+}
+
+// Record x of the collection at (x, 0) with a document, or none, and an int "n" and a string "g".
+static void put(const char *collection, const char *id, float x, const char *document, int64_t n,
+                const char *g)
+{
+    const struct metadata_field fields[] = {
+        {.key = "n", .type = METADATA_INT, .count = 1, .values.ints = &n},
+        {.key = "g", .type = METADATA_STRING, .count = 1, .values.strings = &g}};
+    const struct record_input input = {
+        .id = id, .document = document, .fields = fields, .field_count = g ? 2 : 1};
+    const float vector[2] = {x, 0};
+    assert_int_equal(scene_write(&scene, WRITE_UPSERT, collection, &input, 1, vector, NULL, NULL),
+                     SOMA_OK);
+}
+
+static void drop(const char *id)
+{
+    const struct delete_request request = {.collection = "c", .ids = &id, .count = 1};
+    assert_int_equal(scene_delete(&scene, &request, NULL, NULL), SOMA_OK);
+}
+
+static struct query_request asked(void)
+{
+    return (struct query_request){.collection = "c",
+                                  .k = 10,
+                                  .max_distance = INFINITY,
+                                  .min_score = -INFINITY,
+                                  .fusion = {60, 1, 1},
+                                  .group_size = 1,
+                                  .deadline = MONO_NEVER};
+}
+
+// The ids of the first query's hits, "a b c", and why there are no more.
+static const char *answer(const struct query_request *request)
+{
+    static char text[4096];
+    struct query_answer answer;
+    struct soma_error err = {0};
+    arena_reset(&arena, 1 << 20);
+    if (query_answer_open(scene.scratch.store, scene.vectors, request, &arena, &answer, &err)) {
+        snprintf(text, sizeof text, "%s %s", err.reason, err.field);
+        return text;
+    }
+    char *at = text;
+    *at = '\0';
+    for (uint32_t i = 0; i < answer.results[0].count; i++) {
+        struct record_row row;
+        assert_int_equal(records_read(answer.txn, answer.results[0].hits[i].num,
+                                      (struct record_parts){0}, 2, &arena, &row, NULL),
+                         SOMA_OK);
+        at += sprintf(at, "%s%s", i ? " " : "", row.id);
+    }
+    if (*answer.results[0].short_reason)
+        sprintf(at, " %s", answer.results[0].short_reason);
+    query_answer_close(&answer);
+    return text;
+}
+
+static const char *answer_text(const char *text)
+{
+    struct query_request request = asked();
+    request.texts = &text;
+    request.text_count = 1;
+    return answer(&request);
+}
+
+static const char *answer_near(float x, struct query_request request)
+{
+    const float vector[2] = {x, 0};
+    request.embeddings = vector;
+    request.number_count = 2;
+    return answer(&request);
+}
+
+// --- text
+
+static void words_find_documents_the_rare_ones_first(void **state)
+{
+    (void)state;
+    put("c", "a", 1, "the cat sat on the mat", 1, NULL);
+    put("c", "b", 2, "the dog and the cat", 2, NULL);
+    put("c", "c", 3, "the zebra", 3, NULL);
+    put("c", "d", 4, NULL, 4, NULL);
+    assert_string_equal(answer_text("zebra cat"), "c b a FEWER_MATCHES");
+    assert_string_equal(answer_text("CAT"), "b a FEWER_MATCHES");
+    assert_string_equal(answer_text("caf\xc3\xa9"), " FEWER_MATCHES");
+    put("c", "e", 5, "Caf\xc3\x89 noir", 5, NULL);
+    assert_string_equal(answer_text("cafe"), "e FEWER_MATCHES");
+}
+
+static void documents_that_change_or_go_are_found_as_they_are_now(void **state)
+{
+    (void)state;
+    put("c", "a", 1, "old words", 1, NULL);
+    put("c", "b", 2, "old things", 1, NULL);
+    put("c", "a", 1, "new words", 1, NULL);
+    assert_string_equal(answer_text("old"), "b FEWER_MATCHES");
+    assert_string_equal(answer_text("new"), "a FEWER_MATCHES");
+    put("c", "a", 1, NULL, 1, NULL);
+    assert_string_equal(answer_text("words"), " FEWER_MATCHES");
+    drop("b");
+    assert_string_equal(answer_text("old"), " FEWER_MATCHES");
+    put("c", "b", 2, "old again", 1, NULL);
+    scene_clear(&scene, "c");
+    assert_string_equal(answer_text("old"), " FEWER_MATCHES");
+    put("c", "b", 2, "young", 1, NULL);
+    scene_purge(&scene, 1);
+    assert_string_equal(answer_text("old young"), "b FEWER_MATCHES");
+}
+
+static void a_collection_finds_only_its_own_documents_and_weighs_words_by_them(void **state)
+{
+    (void)state;
+    scene_create(&scene, "other", 2, METRIC_L2);
+    put("c", "a", 1, "common word", 1, NULL);
+    put("c", "b", 2, "common thing", 1, NULL);
+    put("c", "d", 2, "rare thing", 1, NULL);
+    for (int i = 0; i < 20; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "o%d", i);
+        put("other", id, 1, "rare rare rare", 1, NULL);
+    }
+    // In the other collection "rare" is in every document; here it is the rarest word.
+    assert_string_equal(answer_text("common rare"), "d a b FEWER_MATCHES");
+}
+
+static void no_text_is_a_query_language(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "\"",
+                                        "\"\"",
+                                        "'",
+                                        "*",
+                                        "a*",
+                                        "a OR",
+                                        "OR",
+                                        "AND NOT a",
+                                        "NEAR(a b",
+                                        "(",
+                                        ")",
+                                        "((((a",
+                                        "text : a",
+                                        "{text} : a",
+                                        "^a",
+                                        "a + b",
+                                        "-a",
+                                        "a;DROP TABLE document",
+                                        "%",
+                                        "a\nb\tc",
+                                        "\xf0\x9f\x98\x80",
+                                        "a\"b\"c\"",
+                                        "NEAR/3",
+                                        "rowid:1",
+                                        "a AND",
+                                        "--",
+                                        "\\",
+                                        "?1",
+                                        "text MATCH x"};
+    put("c", "a", 1, "a plain document", 1, NULL);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const char *found = answer_text(texts[i]);
+        if (strcmp(found, "a FEWER_MATCHES") != 0 && strcmp(found, " FEWER_MATCHES") != 0)
+            fail_msg("%s: %s", texts[i], found);
+    }
+    uint64_t random = 17;
+    for (int i = 0; i < 2000; i++) {
+        static const char letters[] = "ab\"'*()+-^:{}.,NOTANDORNEAR \t\n/\\%_;|&~";
+        char text[24];
+        size_t length = scene_random(&random, sizeof text - 1);
+        for (size_t n = 0; n < length; n++)
+            text[n] = letters[scene_random(&random, sizeof letters - 1)];
+        text[length] = '\0';
+        const char *found = answer_text(text);
+        if (!strstr(found, "FEWER_MATCHES"))
+            fail_msg("%s: %s", text, found);
+    }
+}
+
+static void a_text_of_very_many_words_is_cut(void **state)
+{
+    (void)state;
+    static char text[16000];
+    for (size_t i = 0; i < 1500; i++)
+        snprintf(text + i * 8, 9, "w%06zu ", i);
+    put("c", "a", 1, "w000003", 1, NULL);
+    put("c", "b", 1, "w000700", 1, NULL);
+    assert_string_equal(answer_text(text), "a FEWER_MATCHES");
+}
+
+// --- filters on documents
+
+static const char *filtered(const char *where, const char *where_document)
+{
+    static char text[256];
+    struct query_request request = asked();
+    if (where)
+        assert_int_equal(filter_compile(where, &scene.arena, &request.filter, NULL), SOMA_OK);
+    assert_int_equal(document_filter_new(where_document, &request.documents, NULL), SOMA_OK);
+    snprintf(text, sizeof text, "%s", answer_near(0, request));
+    document_filter_free(request.documents);
+    return text;
+}
+
+static void documents_are_filtered_beside_metadata(void **state)
+{
+    (void)state;
+    put("c", "a", 1, "red fox", 1, "x");
+    put("c", "b", 2, "red hat", 2, "x");
+    put("c", "c", 3, NULL, 3, "x");
+    put("c", "d", 4, "", 4, "y");
+    for (int i = 0; i < 200; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "z%d", i);
+        put("c", id, 100 + (float)i, "blue", 5, "z");
+    }
+    put("c", "e", 5, "red end", 6, "y");
+    assert_string_equal(filtered(NULL, "{\"$contains\": \"red\"}"), "a b e FEWER_MATCHES");
+    assert_string_equal(filtered("{\"g\": \"x\"}", "{\"$contains\": \"red\"}"),
+                        "a b FEWER_MATCHES");
+    assert_string_equal(filtered("{\"n\": {\"$ne\": 5}}", "{\"$not_contains\": \"red\"}"),
+                        "c d FEWER_MATCHES");
+    assert_string_equal(filtered("{\"g\": \"y\"}", "{\"$regex\": \"d$|^$\"}"), "d e FEWER_MATCHES");
+    assert_string_equal(filtered(NULL, "{\"$contains\": \"green\"}"), " FEWER_MATCHES");
+}
+
+// --- both
+
+static void ranks_by_vector_and_by_text_become_one(void **state)
+{
+    (void)state;
+    put("c", "near", 0, "nothing of it", 1, NULL);
+    put("c", "both", 1, "a fox", 1, NULL);
+    put("c", "words", 9, "fox fox fox", 1, NULL);
+    put("c", "far", 5, "nothing", 1, NULL);
+    const char *text = "fox";
+    struct query_request request = asked();
+    request.texts = &text;
+    request.text_count = 1;
+    assert_string_equal(answer_near(0, request), "both words near far FEWER_MATCHES");
+    request.fusion.text_weight = 0;
+    assert_string_equal(answer_near(0, request), "near both far words FEWER_MATCHES");
+    request.fusion = (struct fusion){1, 0.01, 1};
+    assert_string_equal(answer_near(0, request), "words both near far FEWER_MATCHES");
+    request.k = 1;
+    assert_string_equal(answer_near(0, request), "words");
+}
+
+static void a_hit_says_its_rank_in_both_searches(void **state)
+{
+    (void)state;
+    put("c", "near", 0, "nothing of it", 1, NULL);
+    put("c", "both", 1, "a fox", 1, NULL);
+    const float origin[2] = {0, 0};
+    const char *text = "fox";
+    struct query_request request = asked();
+    struct query_answer got;
+    request.texts = &text;
+    request.text_count = 1;
+    request.embeddings = origin;
+    request.number_count = 2;
+    assert_int_equal(
+        query_answer_open(scene.scratch.store, scene.vectors, &request, &arena, &got, NULL),
+        SOMA_OK);
+    const struct query_hit *hits = got.results[0].hits;
+    assert_int_equal(hits[0].vector_rank, 2);
+    assert_int_equal(hits[0].text_rank, 1);
+    assert_true(hits[0].text_score > 0);
+    assert_true(fabs(hits[0].score - (1.0 / 62 + 1.0 / 61)) < 1e-12);
+    assert_true(hits[0].distance == 1);
+    assert_int_equal(hits[1].vector_rank, 1);
+    assert_int_equal(hits[1].text_rank, 0);
+    query_answer_close(&got);
+}
+
+// --- by record, cuts
+
+static void a_record_finds_its_neighbours_but_not_itself(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        put("c", id, (float)i, NULL, i, NULL);
+    }
+    const char *id = "b";
+    struct query_request request = asked();
+    request.ids = &id;
+    request.id_count = 1;
+    request.k = 2;
+    assert_string_equal(answer(&request), "a c");
+    request.k = 10;
+    assert_string_equal(answer(&request), "a c d e FEWER_MATCHES");
+    id = "nobody";
+    assert_string_equal(answer(&request), "RECORD_NOT_FOUND ids[0]");
+}
+
+static void offset_and_cuts_leave_hits_out_and_say_so(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        put("c", id, (float)i, NULL, i, NULL);
+    }
+    struct query_request request = asked();
+    request.k = 2;
+    request.offset = 3;
+    assert_string_equal(answer_near(0, request), "d e");
+    request.offset = 5;
+    assert_string_equal(answer_near(0, request), "f FEWER_MATCHES");
+    request.offset = 100;
+    assert_string_equal(answer_near(0, request), " FEWER_MATCHES");
+    request.offset = 0;
+    request.max_distance = 0.5;
+    assert_string_equal(answer_near(0, request), "a MAX_DISTANCE");
+    request.max_distance = INFINITY;
+    request.min_score = 0.5; // 1 / (1 + distance)
+    request.k = 10;
+    assert_string_equal(answer_near(0, request), "a b MIN_SCORE");
+}
+
+// --- groups
+
+static void groups_come_by_their_best_hit_and_are_full(void **state)
+{
+    (void)state;
+    static const char *const groups[] = {"x", "x", "x", "x", "x", "y", "x", "z", "y", NULL};
+    for (int i = 0; i < 10; i++) {
+        char id[3] = {groups[i] ? groups[i][0] : '-', (char)('0' + i), '\0'};
+        put("c", id, (float)i, NULL, i, groups[i]);
+    }
+    struct query_request request = asked();
+    request.group_by = "g";
+    request.k = 2;
+    request.group_size = 2;
+    assert_string_equal(answer_near(0, request), "x0 x1 y5 y8");
+    request.k = 3;
+    assert_string_equal(answer_near(0, request), "x0 x1 y5 y8 z7");
+    request.group_size = 1;
+    assert_string_equal(answer_near(9, request), "y8 z7 x6");
+    request.k = 4;
+    assert_string_equal(answer_near(9, request), "y8 z7 x6 FEWER_MATCHES");
+    request.k = 1;
+    request.offset = 1;
+    assert_string_equal(answer_near(9, request), "z7");
+}
+
+// --- facets and order
+
+static void select_all(struct selection *selection, const char *where)
+{
+    struct selection_request request = {.collection = "c", .deadline = MONO_NEVER};
+    if (where)
+        assert_int_equal(filter_compile(where, &arena, &request.filter, NULL), SOMA_OK);
+    assert_int_equal(
+        selection_open(scene.scratch.store, scene.vectors, &request, &arena, selection, NULL),
+        SOMA_OK);
+}
+
+static void facets_count_values_the_most_frequent_first(void **state)
+{
+    (void)state;
+    static const char *const groups[] = {"x", "y", "x", "z", "y", "x", NULL};
+    for (int i = 0; i < 7; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        put("c", id, (float)i, NULL, i, groups[i]);
+    }
+    struct selection selection;
+    struct facets facets;
+    select_all(&selection, NULL);
+    assert_int_equal(selection_facets(&selection, "g", 2, MONO_NEVER, &arena, &facets, NULL),
+                     SOMA_OK);
+    assert_int_equal(facets.count, 2);
+    assert_int_equal(facets.value_count, 3);
+    assert_int_equal(facets.without, 1);
+    assert_string_equal(facets.top[0].value.text, "x");
+    assert_int_equal(facets.top[0].count, 3);
+    assert_string_equal(facets.top[1].value.text, "y");
+    selection_close(&selection);
+    select_all(&selection, "{\"n\": {\"$gte\": 3}}");
+    assert_int_equal(selection_count(&selection), 4);
+    assert_int_equal(selection_facets(&selection, "g", 10, MONO_NEVER, &arena, &facets, NULL),
+                     SOMA_OK);
+    assert_int_equal(facets.count, 3);
+    assert_int_equal(facets.top[0].count, 1);
+    selection_close(&selection);
+}
+
+// All ids page by page, "a b c".
+static const char *ordered(const char *key, bool is_descending, size_t page)
+{
+    static char text[1024];
+    struct selection selection;
+    static struct order_place places[64];
+    struct order_place after;
+    struct order_request request = {
+        .key = key, .is_descending = is_descending, .count = page, .deadline = MONO_NEVER};
+    bool has_more = true;
+    char *at = text;
+    *at = '\0';
+    select_all(&selection, NULL);
+    while (has_more) {
+        size_t count = 0;
+        char cursor[ORDER_CURSOR_BYTES];
+        assert_int_equal(selection_order(&selection, &request, places, &count, &has_more, NULL),
+                         SOMA_OK);
+        assert_true(count == page || !has_more);
+        for (size_t i = 0; i < count; i++)
+            at += sprintf(at, "%s%s", at == text ? "" : " ", places[i].id);
+        if (!count)
+            break;
+        order_place_print(&places[count - 1], cursor);
+        assert_true(order_place_parse(cursor, &after));
+        request.after = &after;
+    }
+    selection_close(&selection);
+    return text;
+}
+
+static void records_come_in_the_order_of_a_key_page_by_page(void **state)
+{
+    (void)state;
+    put("c", "b", 1, NULL, 7, "m");
+    put("c", "a", 1, NULL, 7, "k");
+    put("c", "d", 1, NULL, -3, NULL);
+    put("c", "c", 1, NULL, 100, "m");
+    put("c", "e", 1, NULL, 0, NULL);
+    for (size_t page = 1; page < 7; page++) {
+        assert_string_equal(ordered("n", false, page), "d e a b c");
+        assert_string_equal(ordered("n", true, page), "c a b e d");
+        assert_string_equal(ordered("g", false, page), "a b c d e");
+        assert_string_equal(ordered("g", true, page), "b c a d e");
+        assert_string_equal(ordered("", true, page), "e d c b a");
+    }
+}
+
+static void cursors_of_others_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",
+                                        "a",
+                                        ":",
+                                        "i:",
+                                        "i1:",
+                                        "i1x:a",
+                                        "q1:a",
+                                        "i:a",
+                                        "s6:a",
+                                        "s6G:a",
+                                        "b2:a",
+                                        "b:a",
+                                        "dnan:a",
+                                        "dx:a",
+                                        "d:a",
+                                        "-1:a",
+                                        "i99999999999999999999:a"};
+    struct order_place place;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        if (order_place_parse(wrong[i], &place))
+            fail_msg("%s", wrong[i]);
+    }
+    assert_true(order_place_parse("i-5:a:b", &place));
+    assert_string_equal(place.id, "a:b");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(words_find_documents_the_rare_ones_first),
+        TEST(documents_that_change_or_go_are_found_as_they_are_now),
+        TEST(a_collection_finds_only_its_own_documents_and_weighs_words_by_them),
+        TEST(no_text_is_a_query_language),
+        TEST(a_text_of_very_many_words_is_cut),
+        TEST(documents_are_filtered_beside_metadata),
+        TEST(ranks_by_vector_and_by_text_become_one),
+        TEST(a_hit_says_its_rank_in_both_searches),
+        TEST(a_record_finds_its_neighbours_but_not_itself),
+        TEST(offset_and_cuts_leave_hits_out_and_say_so),
+        TEST(groups_come_by_their_best_hit_and_are_full),
+        TEST(facets_count_values_the_most_frequent_first),
+        TEST(records_come_in_the_order_of_a_key_page_by_page),
+        TEST(cursors_of_others_are_refused),
+    };
+    return cmocka_run_group_tests_name("query", tests, NULL, NULL);
+}
