@@ -10,6 +10,8 @@ const struct command_group command_groups[] = {
     {"Queues", queue_commands},
     {"Collections", collection_commands},
     {"Write records", record_write_commands},
+    {"Import files", record_import_commands},
+    {"Export files", record_export_commands},
     {"Search records", record_search_commands},
     {"Read and delete records", record_read_commands},
     {"The server", server_commands},

@@ -19,6 +19,10 @@ extern const struct command queue_commands[];
 extern const struct command collection_commands[];
 // records_write.c: upsert, insert, update
 extern const struct command record_write_commands[];
+// records_import.c: import
+extern const struct command record_import_commands[];
+// records_export.c: export
+extern const struct command record_export_commands[];
 // records_search.c: query, count, facet
 extern const struct command record_search_commands[];
 // records_read.c: get, scan, delete

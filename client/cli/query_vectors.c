@@ -1,11 +1,13 @@
 #include "cli/query_vectors.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/error.h"
 #include "cli/record_source.h"
 #include "cli/values.h"
+#include "cli/vector_file.h"
 
 enum {
     VECTORS_BYTES_MAX = 256 * 1024 * 1024,
@@ -76,16 +78,57 @@ static int add_lines(const struct cli *cli, struct query_vectors *vectors, const
     return STATUS_OK;
 }
 
+static int add_rows(const struct cli *cli, struct query_vectors *vectors, struct vector_file *rows,
+                    const char *path)
+{
+    enum vector_read read = VECTOR_READ;
+    if (vectors->count && vectors->dimension != rows->dimension)
+        return report_usage(cli, NULL, "%s: has rows of %u numbers, the vectors before it have %u",
+                            path, rows->dimension, vectors->dimension);
+    vectors->dimension = rows->dimension;
+    while (read == VECTOR_READ) {
+        size_t bytes = (vectors->count + 1) * vectors->dimension * sizeof(float);
+        if (bytes > VECTORS_BYTES_MAX)
+            return report_usage(cli, NULL, "%s: holds more than %d MiB of vectors", path,
+                                VECTORS_BYTES_MAX >> 20);
+        if (!make_room(vectors))
+            return report_out_of_memory(cli);
+        read = vector_file_read(rows, vectors->numbers + vectors->count * vectors->dimension);
+        vectors->count += read == VECTOR_READ;
+    }
+    return read == VECTOR_END ? STATUS_OK
+                              : report_usage(cli, NULL, "%s: %s", path, rows->problem.text);
+}
+
+static int add_file(const struct cli *cli, struct query_vectors *vectors, const char *path,
+                    enum vector_format format)
+{
+    struct vector_file rows = {.dimension = 0};
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return report_failure(cli, STATUS_FAILED, NULL, "cannot read %s: %s", path,
+                              strerror(errno));
+    int status = vector_file_begin(&rows, file, format)
+                     ? add_rows(cli, vectors, &rows, path)
+                     : report_usage(cli, NULL, "%s: %s", path, rows.problem.text);
+    vector_file_fini(&rows);
+    fclose(file);
+    return status;
+}
+
 int query_vectors_read(const struct cli *cli, const struct options *options,
                        struct query_vectors *ret_vectors)
 {
     struct query_vectors vectors = {0};
     const char *text, *path = options_value(options, "vectors");
     size_t place = 0, length;
+    enum vector_format format;
     int status = STATUS_OK;
     while (status == STATUS_OK && (text = options_next(options, "vector", &place)))
         status = add_vector(cli, &vectors, "option --vector", text, strlen(text));
-    if (status == STATUS_OK && path) {
+    if (status == STATUS_OK && path && vector_format_of(path, &format)) {
+        status = add_file(cli, &vectors, path, format);
+    } else if (status == STATUS_OK && path) {
         struct pool pool = {0};
         status = read_file(cli, path, VECTORS_BYTES_MAX, &pool, &text, &length);
         if (status == STATUS_OK)

@@ -172,14 +172,14 @@ static bool copy_record(const struct record_source *source, const json_t *object
                               &record->metadata_count, problem);
 }
 
-static bool piece_begin(const struct record_source *source, struct record_piece *piece)
+static bool piece_begin(struct record_piece *piece, uint32_t dimension)
 {
     if (piece->records)
         return true;
     piece->records = pool_array(&piece->pool, PIECE_RECORDS_MAX, sizeof *piece->records);
     piece->line_numbers = pool_array(&piece->pool, PIECE_RECORDS_MAX, sizeof *piece->line_numbers);
-    piece->embeddings = pool_array(&piece->pool, (size_t)PIECE_RECORDS_MAX * source->dimension,
-                                   sizeof *piece->embeddings);
+    piece->embeddings =
+        pool_array(&piece->pool, (size_t)PIECE_RECORDS_MAX * dimension, sizeof *piece->embeddings);
     // The room for embeddings is counted as it fills.
     piece->pool.bytes = 0;
     return piece->records && piece->line_numbers && piece->embeddings;
@@ -201,7 +201,7 @@ static enum record_read add_record(struct record_source *source, const json_t *o
     }
     if (piece->record_count && has_embedding != piece->has_embeddings)
         return RECORD_NEXT_PIECE;
-    if (!piece_begin(source, piece)) {
+    if (!piece_begin(piece, source->dimension)) {
         problem_set(&source->problem, "", "out of memory");
         return RECORD_WRONG;
     }
@@ -248,4 +248,55 @@ void record_piece_empty(struct record_piece *piece)
 {
     pool_empty(&piece->pool);
     *piece = (struct record_piece){0};
+}
+
+bool record_piece_add(struct record_piece *piece, const char *id, const float *embedding,
+                      uint32_t dimension, size_t line_number)
+{
+    if (!piece_begin(piece, dimension))
+        return false;
+    struct soma_record *record = &piece->records[piece->record_count];
+    *record = (struct soma_record){.id = pool_text(&piece->pool, id, strlen(id))};
+    if (!record->id)
+        return false;
+    memcpy(piece->embeddings + piece->record_count * dimension, embedding,
+           dimension * sizeof *embedding);
+    piece->has_embeddings = true;
+    piece->pool.bytes += dimension * sizeof *embedding;
+    piece->line_numbers[piece->record_count++] = line_number;
+    return true;
+}
+
+void record_piece_remove(struct record_piece *piece, size_t first, size_t count, uint32_t dimension)
+{
+    size_t behind = piece->record_count - first - count;
+    memmove(piece->records + first, piece->records + first + count,
+            behind * sizeof *piece->records);
+    memmove(piece->line_numbers + first, piece->line_numbers + first + count,
+            behind * sizeof *piece->line_numbers);
+    memmove(piece->embeddings + first * dimension, piece->embeddings + (first + count) * dimension,
+            behind * dimension * sizeof *piece->embeddings);
+    piece->record_count -= count;
+}
+
+bool record_piece_find(const struct record_piece *piece, struct soma_error *err, size_t *ret_index)
+{
+    static const char *const lists[] = {"records[", "embeddings["};
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = strlen(lists[i]);
+        const char *rest;
+        char *end;
+        if (strncmp(err->field, lists[i], length) != 0)
+            continue;
+        unsigned long index = strtoul(err->field + length, &end, 10);
+        if (*end != ']' || index >= piece->record_count)
+            return false;
+        *ret_index = index;
+        rest = end + (end[1] == '.' ? 2 : 1);
+        if (i == 1 && !*rest)
+            rest = "embedding";
+        memmove(err->field, rest, strlen(rest) + 1);
+        return true;
+    }
+    return false;
 }

@@ -59,6 +59,16 @@ void record_source_fini(struct record_source *source);
 // Adds the next record to the piece. RECORD_WRONG: source->problem says what, in line_number.
 enum record_read record_source_read(struct record_source *source, struct record_piece *piece);
 
+// Adds a record that is an id and a vector; false: out of memory.
+bool record_piece_add(struct record_piece *piece, const char *id, const float *embedding,
+                      uint32_t dimension, size_t line_number);
+// Takes out count records from first on.
+void record_piece_remove(struct record_piece *piece, size_t first, size_t count,
+                         uint32_t dimension);
+// Finds the record that a field such as "records[17].id" or "embeddings[17]" speaks of, and leaves
+// in err what stands after it. False: no record of the piece.
+bool record_piece_find(const struct record_piece *piece, struct soma_error *err, size_t *ret_index);
+
 bool record_piece_is_full(const struct record_piece *piece);
 void record_piece_empty(struct record_piece *piece);
 

@@ -11,6 +11,10 @@
 #include "cli/query_vectors.h"
 #include "cli/values.h"
 
+enum {
+    QUERIES_AT_ONCE = 256
+};
+
 // --- query
 
 // What the options say; request points into it.
@@ -117,22 +121,38 @@ static void set_request(const struct options *options, struct query *query)
     request->explain = options_has(options, "explain");
 }
 
-static int send_query(struct cli *cli, const struct query *query)
+static int ask(struct cli *cli, const struct query *query,
+               const struct soma_records_query_request *request, size_t queries_before)
 {
-    const struct soma_records_query_request *request = &query->request;
     struct soma_query_results *results;
     struct soma_error err;
-    int status = cli_connect(cli);
-    if (status != STATUS_OK)
-        return status;
     if (soma_records_query(cli->client, request, NULL, &results, &err) != SOMA_OK)
         return report_error(cli, &err, "cannot query %s", request->collection);
     struct hit_view view = {.include = &query->include,
                             .dimension = results->dimension,
                             .has_texts = query->texts != NULL,
-                            .is_one = request->query_count == 1};
-    status = hits_print(cli, results, &view);
+                            .queries_before = queries_before,
+                            .is_one = query->request.query_count == 1};
+    int status = hits_print(cli, results, &view);
     soma_free(results);
+    return status;
+}
+
+// Lines are printed as they come, some queries at a time; other forms have everything in one.
+static int send_query(struct cli *cli, const struct query *query)
+{
+    const struct soma_records_query_request *whole = &query->request;
+    size_t step = cli->format == FORMAT_JSONL ? QUERIES_AT_ONCE : whole->query_count;
+    int status = cli_connect(cli);
+    for (size_t at = 0; at < whole->query_count && status == STATUS_OK; at += step) {
+        struct soma_records_query_request part = *whole;
+        size_t left = whole->query_count - at;
+        part.query_count = left < step ? left : step;
+        part.embeddings = whole->embeddings ? whole->embeddings + at * whole->dimension : NULL;
+        part.ids = whole->ids ? whole->ids + at : NULL;
+        part.texts = whole->texts ? whole->texts + at : NULL;
+        status = ask(cli, query, &part, at);
+    }
     return status;
 }
 
@@ -262,7 +282,7 @@ static int run_facet(struct cli *cli, const struct options *options)
 
 static const struct option query_options[] = {
     {"vector", 0, "JSON", "what to look for, a list of numbers", true},
-    {"vectors", 0, "FILE", "many of them, one on a line; - is stdin", false},
+    {"vectors", 0, "FILE", "many of them: .npy, .fvecs, or one on a line; - is stdin", false},
     {"like", 0, "ID", "a record, to find others that are near it", true},
     {"text", 0, "TEXT", "words to look for in documents", true},
     {"k", 'k', "N", "hits for each query; groups with --group-by (10)", false},
@@ -303,7 +323,7 @@ const struct command record_search_commands[] = {
         .examples = "soma query docs --vector '[0.1, 0.2]' -k 10 --where '{\"lang\": \"en\"}'\n"
                     "soma query docs --text 'durable jobs'\n"
                     "soma query docs --like a1 --text 'durable jobs' --group-by author\n"
-                    "soma -o jsonl query docs --vectors queries.jsonl --include metadata\n",
+                    "soma -o jsonl query docs --vectors queries.npy -k 10 --include metadata\n",
         .options = query_options,
         .operands_min = 1,
         .operands_max = 1,

@@ -99,35 +99,11 @@ static void take_counts(struct writing *writing, const struct soma_records_writt
         notice(writing->cli, "more records failed; only the first %d are named", ERRORS_SHOWN_MAX);
 }
 
-// Finds the record that a field such as "records[17].id" or "embeddings[17]" speaks of, and leaves
-// in err what stands after it. False: no record of the piece.
-static bool find_record(const struct record_piece *piece, struct soma_error *err, size_t *ret_index)
-{
-    static const char *const lists[] = {"records[", "embeddings["};
-    for (size_t i = 0; i < 2; i++) {
-        size_t length = strlen(lists[i]);
-        const char *rest;
-        char *end;
-        if (strncmp(err->field, lists[i], length) != 0)
-            continue;
-        unsigned long index = strtoul(err->field + length, &end, 10);
-        if (*end != ']' || index >= piece->record_count)
-            return false;
-        *ret_index = index;
-        rest = end + (end[1] == '.' ? 2 : 1);
-        if (i == 1 && !*rest)
-            rest = "embedding";
-        memmove(err->field, rest, strlen(rest) + 1);
-        return true;
-    }
-    return false;
-}
-
 static int piece_failed(struct writing *writing, struct soma_error *err)
 {
     size_t index;
     bar_erase(&writing->bar);
-    if (find_record(&writing->piece, err, &index))
+    if (record_piece_find(&writing->piece, err, &index))
         return report_error(writing->cli, err, "%s:%zu: cannot %s", writing->source.name,
                             writing->piece.line_numbers[index], writing->verb);
     return report_error(writing->cli, err, "cannot %s %s into %s", writing->verb,

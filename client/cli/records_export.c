@@ -1,0 +1,257 @@
+// export: the records of a collection, or those that match, into a file.
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/bar.h"
+#include "cli/commands.h"
+#include "cli/error.h"
+#include "cli/list_out.h"
+#include "cli/record_print.h"
+#include "cli/terminal.h"
+#include "cli/vector_file.h"
+
+enum {
+    BAR_MS = 125,
+    EXPORT_PAGE = 1000
+};
+
+struct exporting {
+    struct cli *cli;
+    const char *collection;
+    const char *path; // NULL: stdout
+    const char *ids_path;
+    char *part_path; // written first, then renamed; on the heap
+    bool has_vectors;
+    enum vector_format format;
+    uint32_t dimension;
+    FILE *file;
+    FILE *ids; // NULL: not wanted
+    int64_t written, total;
+    struct bar bar;
+    int64_t begun_ms, next_bar_ms;
+    unsigned frame;
+};
+
+static void show_progress(struct exporting *exporting)
+{
+    char message[64];
+    int64_t now = now_ms();
+    if (!exporting->bar.enabled || now < exporting->next_bar_ms)
+        return;
+    snprintf(message, sizeof message, "%" PRId64 " records", exporting->written);
+    struct bar_view view = {
+        .label = "exporting",
+        .percent = -1,
+        .message = message,
+        .elapsed_ms = now - exporting->begun_ms,
+        .left_ms = -1,
+        .frame = exporting->frame++,
+    };
+    if (exporting->total > 0) {
+        double percent = 100.0 * (double)exporting->written / (double)exporting->total;
+        view.percent = percent < 100 ? percent : 100;
+        view.left_ms = bar_left_ms(view.percent, view.elapsed_ms, 0);
+    }
+    bar_draw(&exporting->bar, &view);
+    exporting->next_bar_ms = now + BAR_MS;
+}
+
+static int file_failed(const struct exporting *exporting, const char *path)
+{
+    return report_failure(exporting->cli, STATUS_FAILED, NULL, "cannot write %s: %s", path,
+                          strerror(errno));
+}
+
+// --- records
+
+static bool write_line(const struct exporting *exporting, const struct soma_record *record,
+                       const float *embedding)
+{
+    const struct soma_include include = {.document = true, .metadata = true, .embedding = true};
+    struct json_out out;
+    out_init(&out, exporting->file, false);
+    out_begin(&out, '{');
+    record_to_json(&out, record, embedding, exporting->dimension, &include);
+    out_end(&out, '}');
+    out_line(&out);
+    return !ferror(exporting->file);
+}
+
+// Little-endian machines only, as .npy's '<f4' and .fvecs are.
+static bool write_vector(const struct exporting *exporting, const struct soma_record *record,
+                         const float *embedding)
+{
+    int32_t length = (int32_t)exporting->dimension;
+    if (exporting->format == VECTOR_FVECS &&
+        fwrite(&length, sizeof length, 1, exporting->file) != 1)
+        return false;
+    if (exporting->ids && (fputs(record->id, exporting->ids) < 0 || putc('\n', exporting->ids) < 0))
+        return false;
+    return fwrite(embedding, sizeof *embedding, exporting->dimension, exporting->file) ==
+           exporting->dimension;
+}
+
+static int write_page(struct exporting *exporting, const struct soma_records *page)
+{
+    for (size_t i = 0; i < page->record_count; i++) {
+        const float *embedding = page->embeddings + i * page->dimension;
+        bool is_written = exporting->has_vectors
+                              ? write_vector(exporting, &page->records[i], embedding)
+                              : write_line(exporting, &page->records[i], embedding);
+        if (!is_written)
+            return file_failed(exporting, exporting->path ? exporting->path : "stdout");
+        exporting->written++;
+    }
+    show_progress(exporting);
+    return STATUS_OK;
+}
+
+static int write_all(struct exporting *exporting, const struct options *options)
+{
+    struct soma_records_scan_request request = SOMA_RECORDS_SCAN_REQUEST_INIT;
+    const struct soma_include include = {.document = !exporting->has_vectors,
+                                         .metadata = !exporting->has_vectors,
+                                         .embedding = true};
+    struct soma_records *page = NULL, *next = NULL;
+    struct soma_error err;
+    int status = STATUS_OK;
+    request.collection = exporting->collection;
+    request.where = options_value(options, "where");
+    request.where_document = options_value(options, "where-document");
+    request.include = &include;
+    request.page_size = EXPORT_PAGE;
+    do {
+        request.cursor = page ? page->next_cursor : NULL;
+        if (soma_records_scan(exporting->cli->client, &request, NULL, &next, &err) != SOMA_OK) {
+            bar_erase(&exporting->bar);
+            status = report_error(exporting->cli, &err, "cannot export %s", exporting->collection);
+            break;
+        }
+        soma_free(page);
+        page = next;
+        status = write_page(exporting, page);
+    } while (status == STATUS_OK && page->next_cursor);
+    soma_free(page);
+    return status;
+}
+
+// --- before and after
+
+static int find_collection(struct exporting *exporting)
+{
+    struct soma_collection_request request = SOMA_COLLECTION_REQUEST_INIT;
+    struct soma_collection *collection;
+    struct soma_error err;
+    request.collection = exporting->collection;
+    if (soma_collection_get(exporting->cli->client, &request, NULL, &collection, &err) != SOMA_OK)
+        return report_error(exporting->cli, &err, "cannot export %s", exporting->collection);
+    exporting->dimension = collection->dimension;
+    exporting->total = collection->record_count;
+    soma_free(collection);
+    return STATUS_OK;
+}
+
+static int open_files(struct exporting *exporting)
+{
+    exporting->file = stdout;
+    if (exporting->path) {
+        if (asprintf(&exporting->part_path, "%s.part", exporting->path) < 0) {
+            exporting->part_path = NULL;
+            return report_out_of_memory(exporting->cli);
+        }
+        exporting->file = fopen(exporting->part_path, "we");
+        if (!exporting->file)
+            return file_failed(exporting, exporting->part_path);
+    }
+    if (exporting->ids_path && !(exporting->ids = fopen(exporting->ids_path, "we")))
+        return file_failed(exporting, exporting->ids_path);
+    // How many rows there are is known at the end.
+    if (exporting->has_vectors && exporting->format == VECTOR_NPY &&
+        !npy_write_head(exporting->file, 0, exporting->dimension))
+        return file_failed(exporting, exporting->part_path);
+    return STATUS_OK;
+}
+
+static int finish_file(struct exporting *exporting)
+{
+    bool is_written = true;
+    if (exporting->has_vectors && exporting->format == VECTOR_NPY)
+        is_written = fseeko(exporting->file, 0, SEEK_SET) == 0 &&
+                     npy_write_head(exporting->file, exporting->written, exporting->dimension);
+    is_written = fflush(exporting->file) == 0 && is_written;
+    if (exporting->path) {
+        is_written = fclose(exporting->file) == 0 && is_written;
+        exporting->file = NULL;
+        is_written = is_written && rename(exporting->part_path, exporting->path) == 0;
+    }
+    if (exporting->ids) {
+        is_written = fclose(exporting->ids) == 0 && is_written;
+        exporting->ids = NULL;
+    }
+    return is_written ? STATUS_OK
+                      : file_failed(exporting, exporting->path ? exporting->path : "stdout");
+}
+
+static int run_export(struct cli *cli, const struct options *options)
+{
+    struct exporting exporting = {.cli = cli,
+                                  .collection = options->operands[0],
+                                  .ids_path = options_value(options, "ids"),
+                                  .begun_ms = now_ms()};
+    if (options->operand_count > 1 && strcmp(options->operands[1], "-") != 0)
+        exporting.path = options->operands[1];
+    exporting.has_vectors = exporting.path && vector_format_of(exporting.path, &exporting.format);
+    if (exporting.ids_path && !exporting.has_vectors)
+        return report_usage(cli, NULL, "export: --ids goes with a .npy or .fvecs file");
+    int status = cli_connect(cli);
+    if (status == STATUS_OK)
+        status = find_collection(&exporting);
+    bar_init(&exporting.bar, cli, STDERR_FILENO);
+    if (status == STATUS_OK)
+        status = open_files(&exporting);
+    if (status == STATUS_OK)
+        status = write_all(&exporting, options);
+    bar_erase(&exporting.bar);
+    if (status == STATUS_OK)
+        status = finish_file(&exporting);
+    if (status == STATUS_OK && exporting.path)
+        notice(cli, "exported %" PRId64 " records to %s", exporting.written, exporting.path);
+    if (exporting.file && exporting.path) {
+        fclose(exporting.file);
+        unlink(exporting.part_path);
+    }
+    if (exporting.ids)
+        fclose(exporting.ids);
+    free(exporting.part_path);
+    return status;
+}
+
+static const struct option export_options[] = {
+    WHERE_OPTION,
+    WHERE_DOCUMENT_OPTION,
+    {"ids", 0, "FILE", "with vectors: the rows' ids, one on a line", false},
+    {0},
+};
+
+const struct command record_export_commands[] = {
+    {
+        .name = "export",
+        .synopsis = "[OPTIONS] COLLECTION [FILE]",
+        .summary = "Write the records of a collection to a file",
+        .details = "By FILE's ending: .npy or .fvecs holds the vectors alone, by id; any other, or "
+                   "none (stdout), whole\nrecords as JSON lines, which 'soma import' reads. The "
+                   "file appears when it is complete. What is\nwritten to the collection meanwhile "
+                   "is in it or not.\n",
+        .examples = "soma export docs docs.jsonl\n"
+                    "soma export docs vectors.npy --ids names.txt --where '{\"lang\": \"en\"}'\n",
+        .options = export_options,
+        .operands_min = 1,
+        .operands_max = 2,
+        .run = run_export,
+    },
+    {0},
+};
