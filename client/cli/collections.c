@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/collection_print.h"
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
@@ -25,6 +26,11 @@ static void collection_to_json(struct json_out *out, const struct soma_collectio
     out_int_at(out, "memory_bytes", collection->memory_bytes);
     out_text_at(out, "index_kind", collection->index_kind);
     out_int_at(out, "created_unix_ms", collection->created_ms);
+    out_key(out, "aliases");
+    out_begin(out, '[');
+    for (size_t i = 0; i < collection->alias_count; i++)
+        out_text(out, collection->aliases[i]);
+    out_end(out, ']');
     out_key(out, "metadata");
     metadata_to_json(out, collection->metadata, collection->metadata_count);
     out_end(out, '}');
@@ -46,6 +52,8 @@ static void print_collection(const struct soma_collection *collection)
     char text[UNITS_TEXT_SIZE];
     print_fact("name", "%s", collection->name);
     print_fact("uid", "%s", collection->uid);
+    for (size_t i = 0; i < collection->alias_count; i++)
+        print_fact("alias", "%s", collection->aliases[i]);
     print_fact("dimension", "%" PRIu32, collection->dimension);
     print_fact("metric", "%s", soma_metric_name(collection->metric));
     print_fact("records", "%" PRId64, collection->record_count);
@@ -56,7 +64,7 @@ static void print_collection(const struct soma_collection *collection)
     print_metadata(collection);
 }
 
-static void show_collection(const struct cli *cli, const struct soma_collection *collection)
+void collection_show(const struct cli *cli, const struct soma_collection *collection)
 {
     struct json_out out;
     if (cli->format == FORMAT_TABLE) {
@@ -95,7 +103,7 @@ static int run_create(struct cli *cli, const struct options *options)
     if (status == STATUS_OK) {
         if (soma_collection_create(cli->client, &request, NULL, &collection, &err) == SOMA_OK) {
             if (cli->format != FORMAT_TABLE)
-                show_collection(cli, collection);
+                collection_show(cli, collection);
             else if (!cli->quiet)
                 printf("collection %s, %" PRIu32 " numbers, %s\n", collection->name,
                        collection->dimension, soma_metric_name(collection->metric));
@@ -119,7 +127,7 @@ static int run_show(struct cli *cli, const struct options *options)
     request.collection = options->operands[0];
     if (soma_collection_get(cli->client, &request, NULL, &collection, &err) != SOMA_OK)
         return report_error(cli, &err, "cannot show collection %s", request.collection);
-    show_collection(cli, collection);
+    collection_show(cli, collection);
     soma_free(collection);
     return STATUS_OK;
 }
@@ -144,7 +152,7 @@ static int run_edit(struct cli *cli, const struct options *options)
         status = report_error(cli, &err, "cannot edit collection %s", request.collection);
     else if (status == STATUS_OK) {
         if (!cli->quiet)
-            show_collection(cli, collection);
+            collection_show(cli, collection);
         soma_free(collection);
     }
     pool_empty(&pool);

@@ -17,6 +17,8 @@ extern const struct command job_control_commands[];
 extern const struct command queue_commands[];
 // collections.c: collection …
 extern const struct command collection_commands[];
+// collections_names.c: collection alias, unalias, clone
+extern const struct command collection_name_commands[];
 // records_write.c: upsert, insert, update
 extern const struct command record_write_commands[];
 // records_import.c: import

@@ -51,6 +51,29 @@ void collection_update_pack(const struct soma_collection_update_request *request
                                       request->metadata_count, &message->n_metadata);
 }
 
+void collection_alias_pack(const struct soma_collection_alias_request *request,
+                           struct packing *packing)
+{
+    Pb__SetAliasRequest *message = packing->message;
+    message->alias = pack_text(packing, "alias", request->alias);
+    message->collection = pack_text(packing, "collection", request->collection);
+}
+
+void collection_unalias_pack(const struct soma_collection_unalias_request *request,
+                             struct packing *packing)
+{
+    Pb__RemoveAliasRequest *message = packing->message;
+    message->alias = pack_text(packing, "alias", request->alias);
+}
+
+void collection_clone_pack(const struct soma_collection_clone_request *request,
+                           struct packing *packing)
+{
+    Pb__CloneCollectionRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+    message->new_name = pack_text(packing, "new_name", request->new_name);
+}
+
 static void read_collection(struct reading *reading, const Pb__Collection *message,
                             struct soma_collection *collection)
 {
@@ -69,6 +92,26 @@ static void read_collection(struct reading *reading, const Pb__Collection *messa
     collection->record_count = message->record_count;
     collection->memory_bytes = message->memory_bytes;
     collection->index_kind = message->index_kind;
+    collection->aliases = (const char *const *)message->aliases;
+    collection->alias_count = message->n_aliases;
+}
+
+void collection_alias_read(struct reading *reading, struct soma_collection *result)
+{
+    const Pb__SetAliasResponse *message = reading->replies->message;
+    read_collection(reading, message->collection, result);
+}
+
+void collection_unalias_read(struct reading *reading, struct soma_collection_unaliased *result)
+{
+    (void)reading;
+    result->was_alias = true;
+}
+
+void collection_clone_read(struct reading *reading, struct soma_collection *result)
+{
+    const Pb__CloneCollectionResponse *message = reading->replies->message;
+    read_collection(reading, message->collection, result);
 }
 
 void collection_create_read(struct reading *reading, struct soma_collection *result)

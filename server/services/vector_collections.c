@@ -131,7 +131,7 @@ static enum soma_code apply_create(struct mutation *mutation, struct store_txn *
     if (!code && !exists)
         code = collections_insert(txn, &write->row, err);
     if (!code)
-        code = message_from_collection(&write->row, service->rooms.vectors, arena,
+        code = message_from_collection(&write->row, txn, service->rooms.vectors, arena,
                                        &reply->collection, err);
     reply->created = !exists;
     *ret_reply = &reply->base;
@@ -193,8 +193,8 @@ static enum soma_code apply_update(struct mutation *mutation, struct store_txn *
         snprintf(err->field, sizeof err->field, "new_name");
     *ret_reply = &reply->base;
     return code ? code
-                : message_from_collection(&row, service->rooms.vectors, arena, &reply->collection,
-                                          err);
+                : message_from_collection(&row, txn, service->rooms.vectors, arena,
+                                          &reply->collection, err);
 }
 
 enum soma_code vector_update_collection(struct vector_service *service, struct rpc_call *call,
@@ -297,30 +297,36 @@ enum soma_code vector_get_collection(struct vector_service *service, struct rpc_
     if (code)
         return code;
     code = collections_find(txn, request->collection, arena, &row, err);
-    store_read_end(txn);
     if (!code)
-        code =
-            message_from_collection(&row, service->rooms.vectors, arena, &response.collection, err);
+        code = message_from_collection(&row, txn, service->rooms.vectors, arena,
+                                       &response.collection, err);
+    store_read_end(txn);
     if (!code)
         rpc_call_reply(call, &response.base);
     return code;
 }
 
-// One more than the page, which says whether there is a next one.
-static enum soma_code read_page(struct vector_service *service, const char *cursor, size_t page,
-                                struct arena *arena, struct collection_row **ret_rows,
-                                size_t *ret_count, struct soma_error *err)
+// As many as fit in the page and in a reply; the one more that is read says whether there is a next
+// page.
+static enum soma_code fill_page(struct vector_service *service, struct store_txn *txn,
+                                const char *cursor, size_t page, struct arena *arena,
+                                Pb__ListCollectionsResponse *response, struct soma_error *err)
 {
-    struct store_txn *txn;
     struct collection_row *rows = arena_alloc(arena, (page + 1) * sizeof *rows);
-    if (!rows)
+    size_t count = 0, bytes = 0;
+    response->collections = arena_calloc(arena, page, sizeof *response->collections);
+    if (!rows || !response->collections)
         return error_set_no_memory(err);
-    enum soma_code code = store_read_begin(service->rooms.store, &txn, err);
-    if (code)
-        return code;
-    code = collections_list(txn, cursor, page + 1, arena, rows, ret_count, err);
-    store_read_end(txn);
-    *ret_rows = rows;
+    enum soma_code code = collections_list(txn, cursor, page + 1, arena, rows, &count, err);
+    for (size_t i = 0; !code && i < count && i < page && bytes < LIMIT_FRAME_BYTES / 4; i++) {
+        code = message_from_collection(&rows[i], txn, service->rooms.vectors, arena,
+                                       &response->collections[i], err);
+        response->n_collections = i + 1;
+        if (!code)
+            bytes += protobuf_c_message_get_packed_size(&response->collections[i]->base);
+    }
+    if (!code && count > response->n_collections)
+        response->next_cursor = response->collections[response->n_collections - 1]->name;
     return code;
 }
 
@@ -335,27 +341,15 @@ enum soma_code vector_list_collections(struct vector_service *service, struct rp
                          "a page has at most %d collections", LIMIT_COLLECTION_PAGE);
     if (*request->cursor && check_collection_name(request->cursor, "cursor", NULL))
         return error_set(err, REASON_CURSOR_INVALID, "cursor", "the cursor is not of this method");
-    struct collection_row *rows = NULL;
-    size_t count = 0;
-    enum soma_code code = read_page(service, request->cursor, page, arena, &rows, &count, err);
-    if (code)
-        return code;
     Pb__ListCollectionsResponse response = PB__LIST_COLLECTIONS_RESPONSE__INIT;
-    response.collections = arena_calloc(arena, page, sizeof *response.collections);
-    if (!response.collections)
-        return error_set_no_memory(err);
-    size_t bytes = 0;
-    for (size_t i = 0; !code && i < count && i < page && bytes < LIMIT_FRAME_BYTES / 4; i++) {
-        code = message_from_collection(&rows[i], service->rooms.vectors, arena,
-                                       &response.collections[i], err);
-        response.n_collections = i + 1;
-        if (!code)
-            bytes += protobuf_c_message_get_packed_size(&response.collections[i]->base);
-    }
+    struct store_txn *txn;
+    enum soma_code code = store_read_begin(service->rooms.store, &txn, err);
     if (code)
         return code;
-    if (count > response.n_collections)
-        response.next_cursor = response.collections[response.n_collections - 1]->name;
+    code = fill_page(service, txn, request->cursor, page, arena, &response, err);
+    store_read_end(txn);
+    if (code)
+        return code;
     rpc_call_reply(call, &response.base);
     return SOMA_OK;
 }

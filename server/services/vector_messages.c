@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "store/aliases.h"
 #include "wire/limits.h"
 
 _Static_assert((int)METRIC_COSINE == (int)PB__METRIC__METRIC_COSINE &&
@@ -284,9 +285,9 @@ enum soma_code message_from_item(struct metadata_item item, struct arena *arena,
     return SOMA_OK;
 }
 
-enum soma_code message_from_collection(const struct collection_row *row, struct vectors *vectors,
-                                       struct arena *arena, Pb__Collection **ret_message,
-                                       struct soma_error *err)
+enum soma_code message_from_collection(const struct collection_row *row, struct store_txn *txn,
+                                       struct vectors *vectors, struct arena *arena,
+                                       Pb__Collection **ret_message, struct soma_error *err)
 {
     Pb__Collection *message = arena_alloc(arena, sizeof *message);
     if (!message)
@@ -303,6 +304,10 @@ enum soma_code message_from_collection(const struct collection_row *row, struct 
     message->record_count = row->record_count;
     message->memory_bytes = vectors_memory_bytes(vectors, row->uid);
     message->index_kind = "exact";
+    enum soma_code code =
+        aliases_list(txn, row->uid, arena, &message->aliases, &message->n_aliases, err);
+    if (code)
+        return code;
     *ret_message = message;
     return messages_from_metadata(row->metadata, arena, &message->n_metadata, &message->metadata,
                                   err);

@@ -31,9 +31,10 @@ enum soma_code filter_from_text(const char *where, struct arena *arena,
 // Absent: documents and metadata.
 struct record_parts parts_from_message(const Pb__Include *include);
 
-enum soma_code message_from_collection(const struct collection_row *row, struct vectors *vectors,
-                                       struct arena *arena, Pb__Collection **ret_message,
-                                       struct soma_error *err);
+// The transaction is the one that the row was read in.
+enum soma_code message_from_collection(const struct collection_row *row, struct store_txn *txn,
+                                       struct vectors *vectors, struct arena *arena,
+                                       Pb__Collection **ret_message, struct soma_error *err);
 // One metadata field.
 enum soma_code message_from_item(struct metadata_item item, struct arena *arena,
                                  Pb__MetadataField **ret_message, struct soma_error *err);

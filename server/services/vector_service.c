@@ -43,6 +43,9 @@ METHOD(count_records, CountRecords)
 METHOD(query_records, QueryRecords)
 METHOD(scan_records, ScanRecords)
 METHOD(facet_records, FacetRecords)
+METHOD(set_alias, SetAlias)
+METHOD(remove_alias, RemoveAlias)
+METHOD(clone_collection, CloneCollection)
 
 enum soma_code vector_service_new(const struct vector_service_rooms *rooms,
                                   struct vector_service **ret_service, struct soma_error *err)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/aliases.h"
 #include "store/records.h"
 #include "store/sqlite.h"
 #include "wire/limits.h"
@@ -72,8 +73,12 @@ enum soma_code collections_find(struct store_txn *txn, const char *name_or_uid, 
 {
     bool found;
     enum soma_code code = find_by(txn, SQL_BY_NAME, name_or_uid, arena, ret_row, &found, err);
-    if (!code && !found)
-        code = find_by(txn, SQL_BY_UID, name_or_uid, arena, ret_row, &found, err);
+    if (code || found)
+        return code;
+    char uid[ID_SIZE];
+    code = aliases_find(txn, name_or_uid, uid, &found, err);
+    if (!code)
+        code = find_by(txn, SQL_BY_UID, found ? uid : name_or_uid, arena, ret_row, &found, err);
     if (!code && !found)
         return not_found(name_or_uid, err);
     return code;
@@ -151,6 +156,12 @@ static enum soma_code check_name_is_free(struct store_txn *txn, const struct col
     if (!code && taken)
         return error_set(err, REASON_COLLECTION_EXISTS, "name", "collection '%s' exists",
                          row->name);
+    char uid[ID_SIZE];
+    if (!code)
+        code = aliases_find(txn, row->name, uid, &taken, err);
+    if (!code && taken)
+        return error_set(err, REASON_COLLECTION_EXISTS, "name",
+                         "'%s' is an alias of another collection", row->name);
     return code;
 }
 
@@ -251,6 +262,8 @@ enum soma_code collections_delete(struct store_txn *txn, const struct collection
                                   struct soma_error *err)
 {
     enum soma_code code = run_with_num(txn, SQL_PARTITION_LEAVE, row->partition, err);
+    if (!code)
+        code = aliases_remove_all(txn, row->uid, err);
     if (code)
         return code;
     QUERY_CLEANUP struct query query;

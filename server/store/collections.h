@@ -27,7 +27,7 @@ struct collection_row {
     int64_t last_record; // counter behind the records' numbers
 };
 
-// By name, else by uid. COLLECTION_NOT_FOUND.
+// By name, else by alias, else by uid. COLLECTION_NOT_FOUND.
 enum soma_code collections_find(struct store_txn *txn, const char *name_or_uid, struct arena *arena,
                                 struct collection_row *ret_row, struct soma_error *err);
 

@@ -6,6 +6,8 @@
 //     store/jobs.h          jobs, attempts, labels, the revision
 //     store/queues.h        queues
 //     store/collections.h   collections
+//     store/aliases.h       other names of collections
+//     store/copies.h        copies of collections
 //     store/records.h       records and embeddings
 //     store/texts.h         full text over documents
 // Every operation takes a transaction. A read transaction is a snapshot; a write transaction exists

@@ -162,6 +162,53 @@ test_collections_are_listed_shown_and_edited() {
     expect 3 soma collection show two
 }
 
+test_an_alias_is_another_name_that_turns_in_one_step() {
+    fresh first
+    fresh second
+    three_records | head -n 1 | soma upsert -q first -
+    expect 0 soma -o json collection alias first now
+    is "$(jq -c .aliases "$scratch/out")" '["now"]'
+    is "$(soma count now)" 1
+    is "$(soma -q query now --vector '[1, 0, 0]')" a
+    three_records | soma upsert -q now -
+    is "$(soma count first)" 3
+    expect 0 soma collection alias second now
+    is "$(soma count now)" 0
+    is "$(soma -o json collection show first | jq -c .aliases)" '[]'
+    expect 6 soma collection create now --dim 3
+    err_has "alias"
+    expect 6 soma collection alias first second
+    expect 3 soma collection alias nowhere now
+    expect 2 soma collection alias first '.now'
+    expect 6 soma collection edit first --name now
+    soma collection rm -q second >"$scratch/out"
+    expect 3 soma count now
+    expect 3 soma collection unalias now
+    expect 0 soma collection alias first now
+    expect 0 soma collection unalias now
+    expect 3 soma count now
+    soma collection rm -q first >"$scratch/out"
+}
+
+test_a_clone_has_the_records_and_a_life_of_its_own() {
+    fresh whole
+    three_records | soma upsert -q whole -
+    expect 0 soma -o json collection clone whole copy
+    is "$(jq -c '[.name, .record_count, .aliases]' "$scratch/out")" '["copy",3,[]]'
+    cmp <(soma export whole) <(soma export copy) || fail "the copy differs"
+    is "$(soma -q query copy --text second)" b
+    three_records | soma -o json upsert copy - >"$scratch/out"
+    is "$(jq .unchanged "$scratch/out")" 3
+    soma delete -q copy b
+    is "$(soma count whole)" 3
+    is "$(soma -q query whole --text second)" b
+    is "$(soma -q query copy --text second | wc -l)" 0
+    is "$(soma -q query copy --vector '[0, 1, 0]' -k 1 --where '{"lang": "de"}' | wc -l)" 0
+    expect 6 soma collection clone whole copy
+    expect 3 soma collection clone nowhere copy2
+    soma collection rm -q copy whole >"$scratch/out"
+}
+
 test_a_wrong_line_is_named_and_nothing_of_its_piece_is_written() {
     fresh bad
     { three_records && echo '{"id": "d", "embedding": [1, 2]}'; } >"$scratch/bad.jsonl"

@@ -103,6 +103,50 @@ static struct record_row read_record(const char *id)
     return record;
 }
 
+// Of all that the log holds: any page that is written, anywhere in it, changes it.
+static uint64_t log_hash(void)
+{
+    char path[128];
+    uint64_t hash = 14695981039346656037u;
+    snprintf(path, sizeof path, "%s/soma.db-wal", scene.scratch.directory);
+    FILE *file = fopen(path, "rbe");
+    assert_non_null(file);
+    for (int c = getc(file); c != EOF; c = getc(file))
+        hash = (hash ^ (unsigned)c) * 1099511628211u;
+    fclose(file);
+    return hash;
+}
+
+static void ten_thousand_the_same_again_write_no_page(void **state)
+{
+    (void)state;
+    static char ids[LIMIT_BATCH_RECORDS][16];
+    static struct record_input inputs[LIMIT_BATCH_RECORDS];
+    static float embeddings[LIMIT_BATCH_RECORDS * DIM];
+    struct write_result result;
+    for (size_t i = 0; i < LIMIT_BATCH_RECORDS; i++) {
+        snprintf(ids[i], sizeof ids[i], "%zu", i);
+        inputs[i] = (struct record_input){.id = ids[i], .document = "some text"};
+        for (size_t j = 0; j < DIM; j++)
+            embeddings[i * DIM + j] = (float)(i + j + 1);
+    }
+    for (int round = 0; round < 3; round++) {
+        uint64_t before = round ? log_hash() : 0;
+        assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", inputs, LIMIT_BATCH_RECORDS,
+                                     embeddings, &result, NULL),
+                         SOMA_OK);
+        assert_int_equal(round ? result.unchanged : result.inserted, LIMIT_BATCH_RECORDS);
+        assert_true(!round || log_hash() == before);
+    }
+    inputs[77].document = "another text";
+    uint64_t before = log_hash();
+    assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", inputs, LIMIT_BATCH_RECORDS, embeddings,
+                                 &result, NULL),
+                     SOMA_OK);
+    assert_int_equal(result.updated, 1);
+    assert_true(log_hash() != before);
+}
+
 static void the_same_again_is_unchanged_and_writes_no_page(void **state)
 {
     (void)state;
@@ -369,6 +413,8 @@ static void sigkill_loses_no_acknowledged_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(ten_thousand_the_same_again_write_no_page, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_same_again_is_unchanged_and_writes_no_page, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(every_part_of_the_content_counts, set_up, tear_down),

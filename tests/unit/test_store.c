@@ -198,6 +198,24 @@ static void a_failing_migration_changes_nothing(void **state)
     assert_int_equal(number_on("m.db", "SELECT x FROM t"), 1);
 }
 
+static void documents_of_version_1_are_found_by_their_words(void **state)
+{
+    (void)state;
+    struct migration to_version_1[32] = {{0}};
+    size_t count = 0;
+    for (const struct migration *at = migration_table; at->sql; at++) {
+        if (at->version == 1)
+            to_version_1[count++] = *at;
+    }
+    assert_in_range(count, 1, 31);
+    assert_int_equal(migrate_to(to_version_1), SOMA_OK);
+    exec_on("m.db", "INSERT INTO document VALUES (7, 'Hello there'), (9, 'hello world')");
+    assert_int_equal(migrate_to(migration_table), SOMA_OK);
+    assert_int_equal(
+        number_on("m.db", "SELECT sum(rowid) FROM document_text WHERE document_text MATCH 'hello'"),
+        16);
+}
+
 // --- a disk that fails: the log's methods, with two replaced
 
 static sqlite3_vfs faulty;
@@ -441,6 +459,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_new_database_is_current_synced_and_private, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(documents_of_version_1_are_found_by_their_words, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_both_versions_are_named,
                                         set_up, tear_down),

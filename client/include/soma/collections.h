@@ -63,6 +63,9 @@ struct soma_collection {
     // 0: not loaded.
     int64_t memory_bytes;
     const char *index_kind;
+    // Other names.
+    const char *const *aliases;
+    size_t alias_count;
 };
 
 struct soma_collection_create_request {
@@ -81,7 +84,7 @@ SOMA_METHOD(collection_create, soma_collection_create_request, soma_collection);
 
 struct soma_collection_request {
     size_t struct_size;
-    // Name or uid, here and below.
+    // Name, alias or uid, here and below.
     const char *collection;
 };
 #define SOMA_COLLECTION_REQUEST_INIT SOMA_INIT(struct soma_collection_request)
@@ -112,6 +115,37 @@ struct soma_collection_update_request {
 };
 #define SOMA_COLLECTION_UPDATE_REQUEST_INIT SOMA_INIT(struct soma_collection_update_request)
 SOMA_METHOD(collection_update, soma_collection_update_request, soma_collection);
+
+struct soma_collection_alias_request {
+    size_t struct_size;
+    // As a collection's name.
+    const char *alias;
+    const char *collection;
+};
+#define SOMA_COLLECTION_ALIAS_REQUEST_INIT SOMA_INIT(struct soma_collection_alias_request)
+// The alias stands for the collection from now on, whatever it stood for.
+SOMA_METHOD(collection_alias, soma_collection_alias_request, soma_collection);
+
+struct soma_collection_unalias_request {
+    size_t struct_size;
+    const char *alias;
+};
+#define SOMA_COLLECTION_UNALIAS_REQUEST_INIT SOMA_INIT(struct soma_collection_unalias_request)
+
+struct soma_collection_unaliased {
+    // Always; what is no alias is an error.
+    bool was_alias;
+};
+SOMA_METHOD(collection_unalias, soma_collection_unalias_request, soma_collection_unaliased);
+
+struct soma_collection_clone_request {
+    size_t struct_size;
+    const char *collection;
+    const char *new_name;
+};
+#define SOMA_COLLECTION_CLONE_REQUEST_INIT SOMA_INIT(struct soma_collection_clone_request)
+// Up to 200 000 records, in one step.
+SOMA_METHOD(collection_clone, soma_collection_clone_request, soma_collection);
 
 struct soma_records_deleted {
     int64_t matched;
