@@ -6,6 +6,10 @@
 #include "store/records.h"
 #include "store/texts_score.h"
 
+enum {
+    STEPS_BETWEEN_CLOCKS = 20000 // of SQLite's machine
+};
+
 static const char SQL_COMPARE[] = "SELECT text = ?2 FROM document WHERE num = ?1";
 static const char SQL_PUT[] = "INSERT OR REPLACE INTO document VALUES (?1, ?2)";
 static const char SQL_INDEX[] = "INSERT INTO document_text (rowid, text) VALUES (?1, ?2)";
@@ -230,9 +234,15 @@ static enum soma_code visit_found(struct store_txn *txn, const struct searching 
     }
 }
 
+static int is_late(void *deadline)
+{
+    return clock_left_ms(*(struct mono_time *)deadline) == 0;
+}
+
 enum soma_code texts_search(struct store_txn *txn, int64_t partition, int64_t record_count,
-                            const char *const *words, size_t word_count, struct arena *arena,
-                            text_visit *visit, void *context, struct soma_error *err)
+                            const char *const *words, size_t word_count, struct mono_time deadline,
+                            struct arena *arena, text_visit *visit, void *context,
+                            struct soma_error *err)
 {
     struct searching searching = {.after = partition << PARTITION_SHIFT,
                                   .before = (partition + 1) << PARTITION_SHIFT,
@@ -240,10 +250,12 @@ enum soma_code texts_search(struct store_txn *txn, int64_t partition, int64_t re
                                   .count = word_count};
     if (!make_query(&searching, arena))
         return error_set_no_memory(err);
-    for (size_t i = 0; i < word_count; i++) {
-        enum soma_code code = weigh(txn, &searching, i, record_count, arena, err);
-        if (code)
-            return code;
-    }
-    return visit_found(txn, &searching, visit, context, err);
+    enum soma_code code = SOMA_OK;
+    sqlite3_progress_handler(txn->db, STEPS_BETWEEN_CLOCKS, is_late, &deadline);
+    for (size_t i = 0; i < word_count && !code; i++)
+        code = weigh(txn, &searching, i, record_count, arena, err);
+    if (!code)
+        code = visit_found(txn, &searching, visit, context, err);
+    sqlite3_progress_handler(txn->db, 0, NULL, NULL);
+    return code;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "store/store.h"
 
 // On the writer's transaction. A text that stands there already costs no write.
@@ -38,7 +39,8 @@ typedef bool text_visit(void *context, int64_t num, double score);
 // counts within the partition, of record_count records, a document's length against the average of
 // all that the server keeps.
 enum soma_code texts_search(struct store_txn *txn, int64_t partition, int64_t record_count,
-                            const char *const *words, size_t word_count, struct arena *arena,
-                            text_visit *visit, void *context, struct soma_error *err);
+                            const char *const *words, size_t word_count, struct mono_time deadline,
+                            struct arena *arena, text_visit *visit, void *context,
+                            struct soma_error *err);
 
 #endif

@@ -7,7 +7,8 @@
 #include "store/texts.h"
 
 enum {
-    ROWS_BETWEEN_CLOCKS = 4096
+    ROWS_BETWEEN_CLOCKS = 4096,
+    DOCUMENTS_BETWEEN_CLOCKS = 256
 };
 
 // --- every record
@@ -90,7 +91,7 @@ struct looking {
     const struct filter_search *search;
     struct num_set set;
     uint64_t *kept; // the new set's words
-    size_t count;
+    size_t seen;
     enum soma_code code;
     struct soma_error *err;
 };
@@ -101,6 +102,12 @@ static bool look_at(void *context, int64_t num, const char *text, size_t length)
     if (!num_set_has(&looking->set, num))
         return true;
     bool matches = false;
+    if (++looking->seen % DOCUMENTS_BETWEEN_CLOCKS == 0 &&
+        clock_left_ms(looking->search->deadline) == 0) {
+        looking->code = error_set(looking->err, REASON_DEADLINE_EXCEEDED, NULL,
+                                  "the deadline passed while documents were looked through");
+        return false;
+    }
     looking->code = document_filter_matches(looking->search->documents, text, length,
                                             looking->search->deadline, &matches, looking->err);
     uint64_t bit = (uint64_t)(num - looking->set.first);

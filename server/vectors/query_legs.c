@@ -8,10 +8,6 @@
 #include "vectors/query_private.h"
 #include "wire/limits.h"
 
-enum {
-    HITS_BETWEEN_CLOCKS = 1024
-};
-
 // --- vectors
 
 static enum soma_code read_record(struct query *query, size_t i, float *to, int64_t *ret_num,
@@ -136,7 +132,6 @@ struct text_leg {
     const struct query *query;
     struct topk *topk;
     int64_t found;
-    bool is_late;
 };
 
 static bool offer_text(void *context, int64_t num, double score)
@@ -147,9 +142,7 @@ static bool offer_text(void *context, int64_t num, double score)
         topk_offer(leg->topk, -score, num, "");
         leg->found++;
     }
-    if (leg->found % HITS_BETWEEN_CLOCKS == 0)
-        leg->is_late = clock_left_ms(leg->query->request->deadline) == 0;
-    return !leg->is_late;
+    return true;
 }
 
 static enum soma_code search_text(struct query *query, size_t i, struct soma_error *err)
@@ -162,10 +155,7 @@ static enum soma_code search_text(struct query *query, size_t i, struct soma_err
                                       query->arena, &words, &count, err);
     if (!code && count && leg.topk->k)
         code = texts_search(answer->txn, answer->row.partition, answer->row.record_count, words,
-                            count, query->arena, offer_text, &leg, err);
-    if (!code && leg.is_late)
-        code = error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
-                         "the deadline passed while documents were ranked");
+                            count, query->request->deadline, query->arena, offer_text, &leg, err);
     topk_sort(leg.topk);
     answer->explain.text_matches += leg.found;
     return code;

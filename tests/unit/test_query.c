@@ -263,6 +263,41 @@ static void documents_are_filtered_beside_metadata(void **state)
     assert_string_equal(filtered(NULL, "{\"$contains\": \"green\"}"), " FEWER_MATCHES");
 }
 
+// --- deadlines
+
+static void searches_by_text_and_of_documents_end_at_the_deadline(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 4000
+    };
+    static char ids[MANY][16];
+    static struct record_input inputs[MANY];
+    static float vectors[MANY * 2];
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(ids[i], sizeof ids[i], "%zu", i);
+        inputs[i] = (struct record_input){.id = ids[i], .document = "the same words"};
+    }
+    assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", inputs, MANY, vectors, NULL, NULL),
+                     SOMA_OK);
+    const char *text = "words same";
+    struct query_request request = asked();
+    request.texts = &text;
+    request.text_count = 1;
+    request.k = 1;
+    assert_string_equal(answer(&request), "0");
+    request.deadline = (struct mono_time){0};
+    assert_string_equal(answer(&request), "DEADLINE_EXCEEDED ");
+    // The connection is as good as before.
+    request.deadline = MONO_NEVER;
+    assert_string_equal(answer(&request), "0");
+    assert_int_equal(document_filter_new("{\"$contains\": \"x\"}", &request.documents, NULL),
+                     SOMA_OK);
+    request.deadline = (struct mono_time){0};
+    assert_string_equal(answer(&request), "DEADLINE_EXCEEDED ");
+    document_filter_free(request.documents);
+}
+
 // --- both
 
 static void ranks_by_vector_and_by_text_become_one(void **state)
@@ -394,6 +429,7 @@ int main(void)
         TEST(no_text_is_a_query_language),
         TEST(a_text_of_very_many_words_is_cut),
         TEST(documents_are_filtered_beside_metadata),
+        TEST(searches_by_text_and_of_documents_end_at_the_deadline),
         TEST(ranks_by_vector_and_by_text_become_one),
         TEST(a_hit_says_its_rank_in_both_searches),
         TEST(a_record_finds_its_neighbours_but_not_itself),
