@@ -64,7 +64,7 @@ static void a_job_sees_neither_other_jobs_nor_the_server(void **state)
     put_file(database, "of the server\n");
     struct attempt *attempt = attempt_new();
     snprintf(script, sizeof script,
-             "cat %s %s /etc/machine-id; ls /root /home; echo x >> %s; echo fine > mine; cat mine",
+             "cat %s %s /etc/shadow; ls /root /home; echo x >> %s; echo fine > mine; cat mine",
              secret, database, secret);
     attempt_order_script(attempt, script);
     attempt_run(attempt);
