@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "dice.h"
 
 enum {
@@ -25,11 +26,10 @@ void load_name(unsigned number, char ret_name[16])
 
 unsigned load_number(const char *name)
 {
-    unsigned number;
-    char end;
-    if (!name || sscanf(name, "job-%u%c", &number, &end) != 1 || number >= LOAD_JOBS_MAX)
-        return LOAD_JOBS_MAX;
-    return number;
+    int64_t number;
+    bool is_ours = name && strncmp(name, "job-", 4) == 0 &&
+                   text_to_int64(name + 4, 0, LOAD_JOBS_MAX - 1, &number);
+    return is_ours ? (unsigned)number : LOAD_JOBS_MAX;
 }
 
 __attribute__((format(printf, 2, 3))) static void note_failure(struct load *load,

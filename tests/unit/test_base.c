@@ -117,7 +117,8 @@ static void utf8_is_checked_as_rfc_3629_says(void **state)
     for (size_t i = 0; i + 2 <= sizeof text; i++) {
         memset(text, 'a', sizeof text);
         assert_true(text_is_utf8(text, i));
-        memcpy(text + i, "\xc3\xa4", 2);
+        text[i] = '\xc3';
+        text[i + 1] = '\xa4';
         assert_true(text_is_utf8(text, sizeof text));
         assert_false(text_is_utf8(text, i + 1));
         text[i] = '\x80';
