@@ -152,7 +152,7 @@ def goal_rows(figures):
 
     def ratio(what, figure, ours, theirs, key, goal, less=False):
         if ours not in figures[figure]:
-            rows.append((what, str(goal), "not measured: no sandbox in this build", False))
+            rows.append((what, f"≥ {goal}", "not measured: no sandbox in this build", False))
             return
         middle, low, high = ratios(figures[figure][ours], figures[figure][theirs], key)
         rows.append((what, f"{'≤' if less else '≥'} {goal}", f"{middle:.2f} ({low:.2f}–{high:.2f})",
