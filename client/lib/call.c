@@ -267,7 +267,7 @@ enum soma_code call_terms_init(struct call_terms *ret_terms, const struct soma_c
     if (options && options->request_id)
         memcpy(terms.request_id, options->request_id, sizeof terms.request_id);
     else if (mutates)
-        random_bytes(terms.request_id, sizeof terms.request_id);
+        request_id_make(terms.request_id);
     *ret_terms = terms;
     return SOMA_OK;
 }

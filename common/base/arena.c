@@ -92,6 +92,12 @@ static bool add_block(struct arena *arena, size_t size)
     return true;
 }
 
+bool arena_reserve(struct arena *arena, size_t size)
+{
+    bool has_room = arena->blocks && arena->blocks->size - arena->used >= size;
+    return has_room || add_block(arena, size);
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX - ALIGNMENT)

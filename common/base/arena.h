@@ -32,6 +32,9 @@ void arena_reset(struct arena *arena, size_t keep_bytes);
 // pointer.
 void *arena_alloc(struct arena *arena, size_t size);
 
+// Sees to it that allocations of size bytes in all cannot fail; false where that cannot be.
+bool arena_reserve(struct arena *arena, size_t size);
+
 // Zeroed; NULL also when count × size overflows.
 void *arena_calloc(struct arena *arena, size_t count, size_t size);
 

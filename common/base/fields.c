@@ -56,11 +56,24 @@ static void append(struct fields_writer *writer, const void *bytes, size_t lengt
     writer->length += length;
 }
 
+// Writes the digits before end; gives the first one.
+static char *put_digits(char *end, uint64_t number)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while (number /= 10);
+    return end;
+}
+
 void fields_put(struct fields_writer *writer, const char *key, const void *bytes, size_t length)
 {
-    char head[KEY_MAX + LENGTH_DIGITS_MAX + 8];
-    int head_length = snprintf(head, sizeof head, "%.*s %zu\n", KEY_MAX, key, length);
-    append(writer, head, (size_t)head_length);
+    char head[LENGTH_DIGITS_MAX + 4];
+    char *end = head + sizeof head, *at = end;
+    *--at = '\n';
+    at = put_digits(at, length);
+    *--at = ' ';
+    append(writer, key, strnlen(key, KEY_MAX));
+    append(writer, at, (size_t)(end - at));
     append(writer, bytes, length);
     append(writer, "\n", 1);
 }
@@ -73,8 +86,12 @@ void fields_put_text(struct fields_writer *writer, const char *key, const char *
 void fields_put_int(struct fields_writer *writer, const char *key, int64_t value)
 {
     char text[24];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    fields_put_text(writer, key, text);
+    char *end = text + sizeof text;
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char *at = put_digits(end, size);
+    if (value < 0)
+        *--at = '-';
+    fields_put(writer, key, at, (size_t)(end - at));
 }
 
 enum soma_code fields_finish(struct fields_writer *writer, struct soma_error *err)

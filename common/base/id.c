@@ -45,6 +45,17 @@ void id_make(char ret_id[ID_SIZE])
     ret_id[ID_LENGTH] = '\0';
 }
 
+void request_id_make(uint8_t ret_id[REQUEST_ID_SIZE])
+{
+    enum {
+        TIME_BYTES = 6
+    };
+    uint64_t now = (uint64_t)clock_wall_now().ms;
+    for (int i = TIME_BYTES - 1; i >= 0; i--, now >>= 8)
+        ret_id[i] = (uint8_t)now;
+    random_bytes(ret_id + TIME_BYTES, REQUEST_ID_SIZE - TIME_BYTES);
+}
+
 bool id_is_valid(const char *text)
 {
     return strlen(text) == ID_LENGTH && strspn(text, alphabet) == ID_LENGTH;

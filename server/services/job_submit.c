@@ -10,7 +10,6 @@ struct submit {
     char id[ID_SIZE];
     struct job_spec spec;
     struct spec_bytes bytes;
-    uint8_t print[DEDUPE_PRINT_BYTES];
     int64_t num;
     bool is_new;
     bool has_times; // the engine's next look may be due earlier
@@ -69,10 +68,8 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
         .bytes = submit->bytes,
         .now = clock_wall_now(),
         .unfinished_max = service->config.unfinished_max,
-        .dedupe_print = submit->print,
+        .dedupe_print = mutation->fingerprint,
     };
-    if (submit->spec.dedupe_key)
-        rpc_call_fingerprint(mutation->call, submit->print);
     enum soma_code code = job_submit(txn, &new, arena, result, err);
     if (code == SOMA_OK && !result->is_existing)
         code = take_uploads(service->config.root, txn, &submit->spec, result->row.job.num, err);
@@ -130,5 +127,14 @@ JOB_HANDLER(submit_job, SubmitJob)
     struct soma_error err = {0};
     if (job_call_failed(call, take_request(service, request, arena, submit, &err), &err))
         return;
-    mutation_submit(service->config.writer, call, apply_submit, submit_committed, service, submit);
+    // An upload that is not there is noticed after the job was written.
+    bool has_uploads = false;
+    for (size_t i = 0; i < submit->spec.file_count; i++)
+        has_uploads |= submit->spec.files[i].upload_id != NULL;
+    if (has_uploads)
+        mutation_submit(service->config.writer, call, apply_submit, submit_committed, service,
+                        submit);
+    else
+        mutation_submit_bare(service->config.writer, call, apply_submit, submit_committed, service,
+                             submit);
 }

@@ -8,8 +8,7 @@ _Static_assert((int)FINGERPRINT_BYTES == (int)REQUEST_STORE_FINGERPRINT_BYTES,
 
 // Keeps the reply under the request's id, and for mutation_finish, which sends the same bytes.
 static enum soma_code keep_reply(struct mutation *mutation, struct store_txn *txn,
-                                 const uint8_t *id, const uint8_t *fingerprint,
-                                 struct soma_error *err)
+                                 const uint8_t *id, struct soma_error *err)
 {
     size_t length = protobuf_c_message_get_packed_size(mutation->reply);
     uint8_t *bytes = arena_alloc(rpc_call_arena(mutation->call), length);
@@ -18,20 +17,20 @@ static enum soma_code keep_reply(struct mutation *mutation, struct store_txn *tx
     protobuf_c_message_pack(mutation->reply, bytes);
     mutation->packed = bytes;
     mutation->packed_length = length;
-    return request_store_insert(txn, id, fingerprint, bytes, length, clock_wall_now(), err);
+    return request_store_insert(txn, id, mutation->fingerprint, bytes, length, clock_wall_now(),
+                                err);
 }
 
 static enum soma_code apply_once(struct mutation *mutation, struct store_txn *txn,
                                  const uint8_t *id, struct soma_error *err)
 {
-    uint8_t fingerprint[FINGERPRINT_BYTES];
-    rpc_call_fingerprint(mutation->call, fingerprint);
-    enum soma_code code = request_store_find(txn, id, fingerprint, rpc_call_arena(mutation->call),
-                                             &mutation->packed, &mutation->packed_length, err);
+    enum soma_code code =
+        request_store_find(txn, id, mutation->fingerprint, rpc_call_arena(mutation->call),
+                           &mutation->packed, &mutation->packed_length, err);
     if (code != SOMA_OK || mutation->packed)
         return code;
     code = mutation->apply(mutation, txn, &mutation->reply, err);
-    return code == SOMA_OK ? keep_reply(mutation, txn, id, fingerprint, err) : code;
+    return code == SOMA_OK ? keep_reply(mutation, txn, id, err) : code;
 }
 
 static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *txn,
@@ -42,6 +41,8 @@ static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *t
     if (rpc_call_is_expired(mutation->call))
         return error_set(err, REASON_DEADLINE_PAST, NULL,
                          "the deadline passed before the write was begun");
+    if (op->refuses_first && !arena_reserve(rpc_call_arena(mutation->call), MUTATION_ARENA_BYTES))
+        return error_set_no_memory(err);
     if (id)
         return apply_once(mutation, txn, id, err);
     return mutation->apply(mutation, txn, &mutation->reply, err);
@@ -63,8 +64,8 @@ static void mutation_finish(struct write_op *op, const struct soma_error *err)
         rpc_call_reply(mutation->call, mutation->reply);
 }
 
-void mutation_submit(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
-                     mutation_committed *committed, void *service, void *value)
+static void submit(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
+                   mutation_committed *committed, void *service, void *value, bool refuses_first)
 {
     struct mutation *mutation = arena_alloc(rpc_call_arena(call), sizeof *mutation);
     if (!mutation) {
@@ -74,12 +75,28 @@ void mutation_submit(struct writer *writer, struct rpc_call *call, mutation_appl
         return;
     }
     *mutation = (struct mutation){
-        .op = {.apply = mutation_apply_op, .finish = mutation_finish},
+        .op = {.apply = mutation_apply_op,
+               .finish = mutation_finish,
+               .refuses_first = refuses_first},
         .call = call,
         .apply = apply,
         .committed = committed,
         .service = service,
         .value = value,
     };
+    // Here, and not on the one thread that writes.
+    rpc_call_fingerprint(call, mutation->fingerprint);
     writer_submit(writer, &mutation->op);
+}
+
+void mutation_submit(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
+                     mutation_committed *committed, void *service, void *value)
+{
+    submit(writer, call, apply, committed, service, value, false);
+}
+
+void mutation_submit_bare(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
+                          mutation_committed *committed, void *service, void *value)
+{
+    submit(writer, call, apply, committed, service, value, true);
 }

@@ -27,11 +27,21 @@ struct mutation {
     // With a request id: the reply's bytes, of now or of the earlier delivery, in the arena.
     const void *packed;
     size_t packed_length;
+    uint8_t fingerprint[FINGERPRINT_BYTES]; // of method and message
 };
 
 // Hands the call to the writer; the reply comes from there. A call that has expired by then changes
 // nothing. service and value are for the two callbacks.
 void mutation_submit(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
                      mutation_committed *committed, void *service, void *value);
+
+enum {
+    MUTATION_ARENA_BYTES = 8192
+};
+
+// The same for an apply that refuses before its first change, if at all (write_op.refuses_first),
+// and after it takes no more than MUTATION_ARENA_BYTES from the arena, the packed reply included.
+void mutation_submit_bare(struct writer *writer, struct rpc_call *call, mutation_apply *apply,
+                          mutation_committed *committed, void *service, void *value);
 
 #endif

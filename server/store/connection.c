@@ -192,6 +192,23 @@ enum soma_code txn_part_undo(struct store_txn *txn, struct soma_error *err)
     return txn_part_keep(txn, err);
 }
 
+void txn_bare_begin(struct store_txn *txn)
+{
+    counters_part_begin(txn->counters);
+    txn->changes_before = sqlite3_total_changes64(txn->db);
+}
+
+void txn_bare_keep(struct store_txn *txn)
+{
+    counters_part_keep(txn->counters);
+}
+
+bool txn_bare_undo(struct store_txn *txn)
+{
+    counters_part_undo(txn->counters);
+    return txn_is_open(txn) && sqlite3_total_changes64(txn->db) == txn->changes_before;
+}
+
 static bool checkpoint_is_due(const struct store_txn *txn, bool is_idle)
 {
     if (txn->wal_pages < (is_idle ? WAL_PAGES_IDLE : WAL_PAGES_BUSY))

@@ -40,6 +40,13 @@ enum soma_code txn_part_begin(struct store_txn *txn, struct soma_error *err);
 enum soma_code txn_part_keep(struct store_txn *txn, struct soma_error *err);
 enum soma_code txn_part_undo(struct store_txn *txn, struct soma_error *err);
 
+// A part without a savepoint, for what changes nothing where it fails.
+void txn_bare_begin(struct store_txn *txn);
+void txn_bare_keep(struct store_txn *txn);
+// False where the database was changed all the same, or the transaction is gone: it has to be
+// rolled back whole.
+bool txn_bare_undo(struct store_txn *txn);
+
 // Moves the log's pages into the database file where that is due: when idle past a small size, past
 // a larger one in any case. Never fails the caller; what could not be moved is moved next time.
 void txn_checkpoint(struct store_txn *txn, bool is_idle);

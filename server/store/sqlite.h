@@ -44,6 +44,7 @@ struct store_txn {
     struct store_txn *next_free;                  // the pool's, under its lock
     int wal_pages;                                // of the log after the writer's last commit
     int wal_pages_tried;                          // and when it was last checkpointed
+    int64_t changes_before;                       // rows changed before the open bare part
     struct job_counters *counters;                // the writer's alone; owned
     struct statement_slot slots[STATEMENT_SLOTS]; // open addressing
 };

@@ -71,11 +71,33 @@ static void group_fail(struct group *group, size_t count, const struct soma_erro
     }
 }
 
+// apply_one for an operation that refuses first.
+static enum soma_code apply_bare(struct store_txn *txn, struct write_op *op,
+                                 struct soma_error *ret_op_error, struct soma_error *err)
+{
+    txn_bare_begin(txn);
+    struct soma_error op_error = {0};
+    enum soma_code code = op->apply(op, txn, &op_error);
+    if (code == SOMA_OK) {
+        txn_bare_keep(txn);
+        return SOMA_OK;
+    }
+    op_error.code = code;
+    if (!txn_bare_undo(txn)) {
+        *err = op_error;
+        return code;
+    }
+    *ret_op_error = op_error;
+    return SOMA_OK;
+}
+
 // SOMA_OK also where the operation failed and was undone alone; anything else is the end of the
 // transaction.
 static enum soma_code apply_one(struct store_txn *txn, struct write_op *op,
                                 struct soma_error *ret_op_error, struct soma_error *err)
 {
+    if (op->refuses_first)
+        return apply_bare(txn, op, ret_op_error, err);
     enum soma_code code = txn_part_begin(txn, err);
     if (code != SOMA_OK)
         return code;

@@ -3,7 +3,8 @@
 // It takes all operations that wait (at most 256 at once), opens one transaction, applies each
 // inside a savepoint of its own, commits once (fsync), then finishes them in order. So 64 waiting
 // submits cost one fsync. An operation that fails is rolled back alone; a commit that fails fails
-// all of its operations, and nothing was changed.
+// all of its operations, and nothing was changed. An operation that refuses before it changes
+// anything has nothing to roll back, and does without the savepoint.
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
@@ -27,6 +28,10 @@ struct write_op {
     // that is kept for this (store/ballast.h). apply may set it.
     bool makes_room;
     struct write_op *next; // the writer's
+    // apply fails only before its first change, or with the database itself; then all operations of
+    // the group fail, as they do when the commit fails. Saves a third of a small write: SQLite
+    // keeps a copy of each page that is changed within a savepoint.
+    bool refuses_first;
 };
 
 // queue_max bounds the operations that wait.

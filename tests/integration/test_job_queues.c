@@ -165,12 +165,12 @@ static void a_delayed_job_starts_after_its_delay_though_the_server_was_killed(vo
     (void)state;
     char id[JOB_ID_SIZE];
     Pb__JobSpec *spec = job_script("true");
-    spec->delay_ms = 1500;
+    spec->delay_ms = 4000;
     job_submit(spec, id);
     const Pb__Job *job = job_get(id);
     int64_t due_ms = job->spec->not_before_unix_ms;
     assert_int_equal(due_ms, job->status->next_attempt_unix_ms);
-    assert_true(due_ms >= job->status->created_unix_ms + 1000);
+    assert_true(due_ms >= job->status->created_unix_ms + 3000);
     assert_int_equal(job->status->wait, WAIT(TIME));
     kill_and_restart();
     assert_true(job_wait_final(id)->status->started_unix_ms >= due_ms);
@@ -202,7 +202,7 @@ static void a_failed_job_is_tried_again_and_every_attempt_is_told(void **state)
     char id[JOB_ID_SIZE];
     Pb__RetryPolicy retry = PB__RETRY_POLICY__INIT;
     retry.max_attempts = 3;
-    retry.backoff_ms = 700;
+    retry.backoff_ms = 2500;
     retry.backoff_factor = 1;
     Pb__JobSpec *spec = job_script("[ $SOMA_ATTEMPT = 3 ] || exit $((40 + SOMA_ATTEMPT))");
     spec->retry = &retry;
@@ -223,7 +223,7 @@ static void a_failed_job_is_tried_again_and_every_attempt_is_told(void **state)
         assert_true(attempt->finished_unix_ms >= attempt->started_unix_ms);
         if (i > 0)
             assert_true(attempt->started_unix_ms >=
-                        status->attempts[i - 1]->finished_unix_ms + 700 * 3 / 4);
+                        status->attempts[i - 1]->finished_unix_ms + 2500 * 3 / 4);
     }
 }
 

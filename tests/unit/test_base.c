@@ -274,9 +274,43 @@ static void no_file_of_ours_becomes_a_standard_descriptor(void **state)
     }
 }
 
+static int64_t seven_o_clock(void)
+{
+    return 0x0102030405f6;
+}
+
+static void request_ids_begin_with_the_time_and_differ(void **state)
+{
+    (void)state;
+    static const struct clock_source source = {seven_o_clock, seven_o_clock};
+    static const uint8_t time[6] = {1, 2, 3, 4, 5, 0xf6};
+    uint8_t first[REQUEST_ID_SIZE], second[REQUEST_ID_SIZE];
+    clock_use(&source);
+    request_id_make(first);
+    request_id_make(second);
+    clock_use(NULL);
+    assert_memory_equal(first, time, sizeof time);
+    assert_memory_equal(second, time, sizeof time);
+    assert_memory_not_equal(first, second, sizeof first);
+}
+
+static void what_is_reserved_in_an_arena_is_given_whatever_its_budget(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 5000);
+    assert_true(arena_reserve(&arena, 3000));
+    assert_non_null(arena_alloc(&arena, 1000));
+    assert_non_null(arena_alloc(&arena, 1900));
+    assert_false(arena_reserve(&arena, 3000));
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(request_ids_begin_with_the_time_and_differ),
+        cmocka_unit_test(what_is_reserved_in_an_arena_is_given_whatever_its_budget),
         cmocka_unit_test(a_reason_brings_its_code),
         cmocka_unit_test(a_field_is_prefixed_as_a_path),
         cmocka_unit_test(every_reason_name_fits_and_fails),

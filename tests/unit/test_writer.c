@@ -41,6 +41,7 @@ struct row_op {
     int64_t number;
     size_t bytes;
     bool fails;
+    bool refuses;      // before it writes
     sem_t *entered;    // posted by apply
     sem_t *let_go;     // waited for by apply
     sem_t *finished;   // posted by finish
@@ -68,6 +69,8 @@ static enum soma_code row_apply(struct write_op *op, struct store_txn *txn, stru
         sem_post(row->entered);
     if (row->let_go)
         await(row->let_go);
+    if (row->refuses)
+        return error_set(err, REASON_FIELD_INVALID, "row", "refused on purpose");
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn,
                 "INSERT INTO request (num, id, made_unix_ms, fingerprint, reply) "
@@ -309,9 +312,61 @@ static void a_reader_cannot_write(void **state)
     store_read_end(txn);
 }
 
+// Three operations in one group; gives the middle one's fate in ops[1].
+static void write_three(struct row_op ops[3])
+{
+    sem_t entered, let_go, finished;
+    sem_init(&entered, 0, 0);
+    sem_init(&let_go, 0, 0);
+    sem_init(&finished, 0, 0);
+    struct row_op first = row_op(1);
+    first.entered = &entered;
+    first.let_go = &let_go;
+    first.finished = &finished;
+    writer_submit(scratch.writer, &first.op);
+    await(&entered); // the first group holds this one alone; the others share the next
+    for (int i = 0; i < 3; i++) {
+        ops[i].op.refuses_first = true;
+        ops[i].finished = &finished;
+        writer_submit(scratch.writer, &ops[i].op);
+    }
+    sem_post(&let_go);
+    for (int i = 0; i < 4; i++)
+        await(&finished);
+    assert_int_equal(first.code, SOMA_OK);
+}
+
+static void an_operation_that_refuses_before_it_writes_fails_alone(void **state)
+{
+    (void)state;
+    struct row_op ops[3] = {row_op(2), row_op(3), row_op(4)};
+    ops[1].refuses = true;
+    write_three(ops);
+    assert_int_equal(ops[0].code, SOMA_OK);
+    assert_int_equal(ops[1].code, SOMA_INVALID_ARGUMENT);
+    assert_int_equal(ops[2].code, SOMA_OK);
+    assert_int_equal(count_rows(), 3);
+}
+
+static void one_that_refuses_after_all_takes_its_group_along_and_nothing_is_changed(void **state)
+{
+    (void)state;
+    struct row_op ops[3] = {row_op(2), row_op(3), row_op(4)};
+    ops[1].fails = true;
+    write_three(ops);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ops[i].code, SOMA_INVALID_ARGUMENT);
+    assert_int_equal(count_rows(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_operation_that_refuses_before_it_writes_fails_alone,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            one_that_refuses_after_all_takes_its_group_along_and_nothing_is_changed, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(operations_that_wait_share_one_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failing_operation_is_undone_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_group_changes_nothing_and_heals,

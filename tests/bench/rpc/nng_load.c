@@ -82,7 +82,7 @@ static nng_msg *frame(const ProtobufCMessage *message)
     header.timeout_ms = 30000;
     header.client = "bench";
     if (kind->reply == &pb__submit_job_response__descriptor) {
-        random_bytes(id, sizeof id);
+        request_id_make(id);
         header.request_id = (ProtobufCBinaryData){sizeof id, id};
     }
     nng_msg *result;

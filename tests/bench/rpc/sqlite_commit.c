@@ -141,7 +141,7 @@ static void insert_pair(void)
         char text[ID_SIZE];
         uint8_t bytes[16];
         id_make(text);
-        random_bytes(bytes, sizeof bytes);
+        request_id_make(bytes);
         if (tables[i].key_is_text)
             sqlite3_bind_text(tables[i].insert, 1, text, -1, SQLITE_TRANSIENT);
         else
