@@ -199,12 +199,12 @@ static bool is_unfinished(unsigned state)
 enum soma_code counters_move(struct store_txn *txn, const char *queue, unsigned from, unsigned to,
                              int64_t bytes, int64_t *ret_revision, struct soma_error *err)
 {
-    struct job_counters *counters;
-    struct queue_node *node;
+    struct job_counters *counters = NULL;
+    struct queue_node *node = NULL;
     enum soma_code code = counters_get(txn, &counters, err);
-    if (code == SOMA_OK)
+    if (code == SOMA_OK && counters)
         code = counters_touch(counters, queue, &node, err);
-    if (code != SOMA_OK)
+    if (code != SOMA_OK || !counters || !node)
         return code;
     if (from)
         node->now.count_of[from]--;

@@ -464,7 +464,7 @@ static enum soma_code delete_row(struct store_txn *txn, int64_t num, struct remo
 enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_time now,
                                 struct soma_error *err)
 {
-    struct removed removed;
+    struct removed removed = {0};
     int64_t revision = 0;
     enum soma_code code = delete_row(txn, num, &removed, err);
     if (code == SOMA_OK)
