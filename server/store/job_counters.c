@@ -244,6 +244,7 @@ void counters_forget_heads(struct store_txn *txn)
     if (!counters)
         return;
     counters->is_changed = true;
+    counters->part_forgot_heads = true;
     for (size_t i = 0; i < counters->count; i++)
         counters->nodes[i]->head_is_known = false;
 }
@@ -256,6 +257,7 @@ void counters_part_begin(struct job_counters *counters)
         return;
     counters->revision_before_part = counters->revision;
     counters->unfinished_before_part = counters->unfinished;
+    counters->part_forgot_heads = false;
 }
 
 void counters_part_keep(struct job_counters *counters)
@@ -275,6 +277,8 @@ void counters_part_undo(struct job_counters *counters)
         node->now = node->before_part;
         node->head_is_known = false;
     }
+    for (size_t i = 0; counters->part_forgot_heads && i < counters->count; i++)
+        counters->nodes[i]->head_is_known = false;
     counters->revision = counters->revision_before_part;
     counters->unfinished = counters->unfinished_before_part;
     counters_part_keep(counters);

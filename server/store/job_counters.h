@@ -41,6 +41,7 @@ struct job_counters {
     int64_t unfinished; // queued and running in all queues
     int64_t revision_before_part;
     int64_t unfinished_before_part;
+    bool part_forgot_heads;    // what it learned of them since may be undone with it
     struct queue_node **nodes; // by name
     size_t count;
     size_t room;

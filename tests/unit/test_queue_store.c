@@ -45,13 +45,16 @@ static int tear_down(void **state)
 struct submit {
     const char *queue;
     int32_t priority;
+    int64_t not_before_ms;
     int64_t num;
 };
 
 static enum soma_code insert(void *context, struct store_txn *txn, struct soma_error *err)
 {
     struct submit *submit = context;
-    struct job_spec spec = {.queue = submit->queue, .priority = submit->priority};
+    struct job_spec spec = {.queue = submit->queue,
+                            .priority = submit->priority,
+                            .not_before.ms = submit->not_before_ms};
     char id[ID_SIZE];
     snprintf(id, sizeof id, "job%017d", ++id_count);
     struct job_new new = {
@@ -70,7 +73,7 @@ static enum soma_code insert(void *context, struct store_txn *txn, struct soma_e
 
 static int64_t submit(const char *queue, int32_t priority)
 {
-    struct submit submit = {queue, priority, 0};
+    struct submit submit = {queue, priority, 0, 0};
     assert_int_equal(scratch_write(&scratch, insert, &submit, NULL), SOMA_OK);
     return submit.num;
 }
@@ -234,7 +237,7 @@ static void the_head_of_a_queue_is_never_one_that_left_it(void **state)
     set(one, JOB_CANCELLED);
     assert_int_equal(first(), two);
     // One that came and was undone.
-    struct submit undone = {"a", 9, 0};
+    struct submit undone = {"a", 9, 0, 0};
     assert_int_equal(scratch_write(&scratch, insert_and_refuse, &undone, NULL), SOMA_INTERNAL);
     assert_int_equal(first(), two);
     set(one, JOB_QUEUED);
@@ -244,6 +247,27 @@ static void the_head_of_a_queue_is_never_one_that_left_it(void **state)
     assert_int_equal(first(), one);
 }
 
+// Two parts of one transaction, as the writer makes them: one is undone, the other is kept.
+static void a_job_whose_waking_was_undone_is_not_the_head_of_its_queue(void **state)
+{
+    (void)state;
+    struct submit late = {"a", 0, 500, 0}, other = {"b", 0, 0, 0};
+    assert_int_equal(scratch_write(&scratch, insert, &late, NULL), SOMA_OK);
+    struct store_txn *txn = store_writing(scratch.store);
+    int64_t seen = 0;
+    assert_int_equal(txn_begin(txn, CONNECTION_WRITER, NULL), SOMA_OK);
+    assert_int_equal(txn_part_begin(txn, NULL), SOMA_OK);
+    assert_int_equal(job_ready_wake(txn, (struct wall_time){600}, 10, NULL), SOMA_OK);
+    assert_int_equal(job_ready_first(txn, &seen, NULL), SOMA_OK);
+    assert_int_equal(seen, late.num);
+    assert_int_equal(txn_part_undo(txn, NULL), SOMA_OK);
+    assert_int_equal(txn_part_begin(txn, NULL), SOMA_OK);
+    assert_int_equal(insert(&other, txn, NULL), SOMA_OK);
+    assert_int_equal(txn_part_keep(txn, NULL), SOMA_OK);
+    assert_int_equal(txn_commit(txn, NULL), SOMA_OK);
+    assert_int_equal(first(), other.num);
+}
+
 // --- counts
 
 static void counts_follow_the_jobs_and_an_undone_change_does_not_count(void **state)
@@ -251,7 +275,7 @@ static void counts_follow_the_jobs_and_an_undone_change_does_not_count(void **st
     (void)state;
     int64_t num = submit("a", 0);
     submit("a", 0);
-    struct submit undone = {"a", 0, 0};
+    struct submit undone = {"a", 0, 0, 0};
     assert_int_equal(scratch_write(&scratch, insert_and_refuse, &undone, NULL), SOMA_INTERNAL);
     set(num, JOB_RUNNING);
     set(num, JOB_FAILED);
@@ -305,7 +329,7 @@ static void queues_are_capped_and_listed_in_pages(void **state)
     (void)state;
     assert_int_equal(scratch_write(&scratch, insert_many, NULL, NULL), SOMA_OK);
     struct soma_error err = {0};
-    struct submit more = {"one-more", 0, 0};
+    struct submit more = {"one-more", 0, 0, 0};
     assert_int_equal(scratch_write(&scratch, insert, &more, &err), SOMA_RESOURCE_EXHAUSTED);
     assert_string_equal(err.reason, "QUEUE_LIMIT");
     more.queue = "queue-7";
@@ -432,6 +456,7 @@ int main(void)
         QUEUE_TEST(a_paused_queue_starts_nothing_and_others_do),
         QUEUE_TEST(a_queue_runs_no_more_jobs_than_its_limit),
         QUEUE_TEST(the_head_of_a_queue_is_never_one_that_left_it),
+        QUEUE_TEST(a_job_whose_waking_was_undone_is_not_the_head_of_its_queue),
         QUEUE_TEST(counts_follow_the_jobs_and_an_undone_change_does_not_count),
         QUEUE_TEST(a_queue_is_there_while_it_has_jobs_or_settings),
         QUEUE_TEST(queues_are_capped_and_listed_in_pages),

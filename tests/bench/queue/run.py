@@ -47,7 +47,14 @@ class Server:
         sys.exit("somad did not start")
 
     def submit(self, seconds):
-        return measure(self.load, "submit", self.address, 64, seconds)
+        """The load's figures, and the server's processor time for each submit."""
+        before = self.processor_s()
+        figures = measure(self.load, "submit", self.address, 64, seconds)
+        return figures | {"processor_us": (self.processor_s() - before) * 1e6 / (figures["rate"] * seconds)}
+
+    def processor_s(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self):
         for line in open(f"/proc/{self.process.pid}/status"):
@@ -84,15 +91,15 @@ def server_figures(build, scratch, many, rounds, seconds):
         for server in servers.values():
             server.submit(3)
         grown = (servers[many].resident_bytes() - servers[FEW].resident_bytes()) / (many - FEW)
-        rates = {count: [] for count in servers}
+        rounds_of = {count: [] for count in servers}
         for number in range(rounds):
             for count, server in servers.items():
-                rates[count].append(server.submit(seconds)["rate"])
+                rounds_of[count].append(server.submit(seconds))
             print(f"server: round {number + 1} of {rounds}", file=sys.stderr)
     finally:
         for server in servers.values():
             server.stop()
-    return grown, rates
+    return grown, rounds_of
 
 
 def machine():
@@ -105,22 +112,25 @@ def row(figure, few, many, goal, reached):
 
 
 def report(depth, server, many, rounds, seconds):
-    grown, rates = server
-    ratios = [b / a for a, b in zip(rates[FEW], rates[many])]
+    grown, rounds_of = server
+    processor = {count: statistics.median(each["processor_us"] for each in figures) for count, figures in rounds_of.items()}
+    rates = {count: statistics.median(each["rate"] for each in figures) for count, figures in rounds_of.items()}
+    ratios = [a["processor_us"] / b["processor_us"] for a, b in zip(rounds_of[FEW], rounds_of[many])]
     ratio = statistics.median(ratios)
     submit = depth[FEW]["submit_us"] / depth[many]["submit_us"]
     claim = depth[FEW]["claim_us"] / depth[many]["claim_us"]
     lines = [
         "## Queues: `./dev bench queue`", "",
         f"On {machine()}. The writer's operations in processor time: {QUEUES} queues, every second one paused and full of better priorities; "
-        f"200 rounds of 64 submits in a transaction and 64 claims, 16 in each. The server: {rounds} interleaved rounds of {seconds} s with 64 "
+        f"200 rounds of 64 submits in a transaction and 64 claims, 16 in each. The server, in processor time too: {rounds} interleaved rounds of {seconds} s with 64 "
         "submits in flight, on two servers that held so many jobs at their start.", "",
         f"| figure | {FEW:,} queued | {many:,} queued | goal | reached |",
         "| --- | ---: | ---: | --- | --- |",
         row("a submit in the writer, µs", f"{depth[FEW]['submit_us']:.1f}", f"{depth[many]['submit_us']:.1f}", f"ratio ≥ {RATIO_MIN}: {submit:.2f}", submit >= RATIO_MIN),
         row("a claim in the writer, µs", f"{depth[FEW]['claim_us']:.1f}", f"{depth[many]['claim_us']:.1f}", f"ratio ≥ {RATIO_MIN}: {claim:.2f}", claim >= RATIO_MIN),
-        row("durable submits/s of a server", f"{statistics.median(rates[FEW]):,.0f}", f"{statistics.median(rates[many]):,.0f}",
+        row("a durable submit in the whole server, µs", f"{processor[FEW]:.1f}", f"{processor[many]:.1f}",
             f"ratio ≥ {RATIO_MIN}: {ratio:.2f} ({min(ratios):.2f}–{max(ratios):.2f})", ratio >= RATIO_MIN),
+        f"| durable submits/s, on this machine as busy as it was | {rates[FEW]:,.0f} | {rates[many]:,.0f} | | |",
         row("memory of the server, bytes a job", "", f"{grown:.1f}", f"< {BYTES_MAX}", grown < BYTES_MAX),
     ]
     return "\n".join(lines)
