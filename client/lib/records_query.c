@@ -189,7 +189,7 @@ void records_query_read(struct reading *reading, struct soma_query_results *resu
         result->explain = read_explain(reading, message->explain);
     }
     // Asked with vectors: theirs.
-    uint32_t dimension = reading->replies->asked.dimension;
+    uint32_t dimension = reading->replies ? reading->replies->asked.dimension : 0;
     struct soma_query_result *rows = read_array(reading, result->result_count, sizeof *rows);
     result->results = rows;
     for (const struct reply *reply = reading->replies; rows && reply; reply = reply->next) {

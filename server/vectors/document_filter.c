@@ -157,7 +157,7 @@ static enum soma_code parse(const char *text, json_t **ret_json, struct soma_err
 enum soma_code document_filter_new(const char *text, struct document_filter **ret_filter,
                                    struct soma_error *err)
 {
-    json_t *json;
+    json_t *json = NULL;
     enum soma_code code = parse(text, &json, err);
     if (code)
         return code;

@@ -174,6 +174,7 @@ static enum soma_code run(struct query *query, struct soma_error *err)
     if (!code)
         code = search_and_rank(query, err);
     describe_plan(query);
+    query->matches = NULL;
     filter_matches_fini(&matches);
     return code;
 }

@@ -35,7 +35,8 @@ static int compare(const struct order_request *request, const struct order_place
     int sign = a_none ? 0 : metadata_sort(&a->value, &b->value) * direction;
     if (sign)
         return sign;
-    return strcmp(a->id, b->id) * (*request->key ? 1 : direction);
+    int by_id = strcmp(a->id, b->id);
+    return *request->key || direction > 0 ? by_id : -by_id;
 }
 
 // A place's value points into the place, so places are copied by this alone.
