@@ -53,50 +53,70 @@ static void write_failed(struct follow *follow, const struct stream *stream)
     follow_over(follow, FOLLOW_UNREAD, STATUS_PIPE);
 }
 
-static void write_piece(struct follow *follow, struct stream *stream)
+static void write_some(struct follow *follow)
 {
-    size_t length = stream->length < PIECE_BYTES ? stream->length : PIECE_BYTES;
+    struct stream *stream = follow->stream;
+    size_t length = follow->length < PIECE_BYTES ? follow->length : PIECE_BYTES;
     if (stream->is_terminal)
         bar_erase(&follow->bar);
-    ssize_t written = write(stream->fd, stream->data, length);
+    ssize_t written = write(stream->fd, follow->data, length);
     if (written < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (written < 0) {
         write_failed(follow, stream);
-        stream->length = 0;
+        follow->length = 0;
         return;
     }
     if (stream->is_terminal)
-        bar_wrote(&follow->bar, stream->data, (size_t)written);
-    stream->data += written;
-    stream->length -= (size_t)written;
+        bar_wrote(&follow->bar, follow->data, (size_t)written);
+    follow->data += written;
+    follow->length -= (size_t)written;
 }
 
-// The stream whose turn it is; NULL: everything is written.
-static struct stream *stream_to_write(struct follow *follow)
+size_t follow_skip(const struct soma_job_log_piece *piece, int64_t offset)
 {
-    for (size_t i = 0; i < 2; i++) {
-        if (follow->streams[i].length)
-            return &follow->streams[i];
-    }
-    return NULL;
+    if (offset <= piece->offset)
+        return 0;
+    int64_t before = offset - piece->offset;
+    return before < (int64_t)piece->length ? (size_t)before : piece->length;
 }
 
-static void take_chunk(struct follow *follow, struct stream *stream,
-                       const struct soma_job_chunk *chunk)
+static void begin_piece(struct follow *follow)
 {
-    if (!stream->is_wanted)
-        return;
-    stream->has_ended = chunk->end;
-    stream->offset = chunk->offset + (int64_t)chunk->length;
+    const struct soma_job_log_piece *piece = &follow->log->pieces[follow->next_piece++];
+    int64_t skip_bytes = follow->is_later_attempt ? 0 : follow->request->skip_bytes;
+    follow->stream = &follow->streams[piece->stream == SOMA_STDERR];
+    if (!log_text_make(&follow->text, piece, follow_skip(piece, skip_bytes), &follow->data,
+                       &follow->length))
+        follow_over(follow, FOLLOW_FAILED, report_out_of_memory(follow->cli));
+}
+
+// Whether there is something to write; frees what is written.
+static bool has_output(struct follow *follow)
+{
     // Nobody reads any more: the job's last words go nowhere.
     if (follow->end == FOLLOW_UNREAD)
-        return;
-    stream->data = chunk->data;
-    stream->length = chunk->length;
+        follow->length = 0;
+    while (follow->length == 0 && follow->log) {
+        if (follow->end != FOLLOW_UNREAD && follow->next_piece < follow->log->piece_count) {
+            begin_piece(follow);
+            continue;
+        }
+        soma_free(follow->log);
+        follow->log = NULL;
+    }
+    return follow->length > 0;
 }
 
 // --- the server's answers
+
+static void server_is_lost(struct follow *follow, const struct soma_error *err)
+{
+    if (!follow->is_lost)
+        follow_say(follow, "the server does not answer (%s); the job goes on, trying again",
+                   err->text);
+    follow->is_lost = true;
+}
 
 static void call_failed(struct follow *follow, struct follow_call *call,
                         const struct soma_error *err)
@@ -108,10 +128,7 @@ static void call_failed(struct follow *follow, struct follow_call *call,
         follow_over(follow, FOLLOW_FAILED, status);
         return;
     }
-    if (!follow->is_lost)
-        follow_say(follow, "the server does not answer (%s); the job goes on, trying again",
-                   err->text);
-    follow->is_lost = true;
+    server_is_lost(follow, err);
     follow_call_back_off(call, now_ms());
 }
 
@@ -124,6 +141,19 @@ static void call_succeeded(struct follow *follow, struct follow_call *call, bool
     follow->was_reached = true;
     call->failures = 0;
     call->due_ms = !has_news && now - call->sent_ms < POLL_QUICK_MS ? now + POLL_QUICK_WAIT_MS : 0;
+}
+
+static void take_log(struct follow *follow, struct soma_job_log *log)
+{
+    bool is_begin = !follow->has_position && log->attempt > 0;
+    call_succeeded(follow, &follow->read, log->piece_count > 0 || is_begin);
+    follow->log = log;
+    follow->next_piece = 0;
+    follow->attempt = log->attempt;
+    follow->position = log->position;
+    // Before there is an attempt there is nothing to stand in.
+    follow->has_position = log->attempt > 0;
+    follow->has_read_all = log->end;
 }
 
 static void take_answers(struct follow *follow)
@@ -142,19 +172,13 @@ static void take_answers(struct follow *follow)
         }
     }
     if (follow_call_take(&follow->read, &result, &err)) {
-        struct soma_job_output *output = result;
-        if (output) {
-            const struct soma_job_chunk *out = &output->stdout_chunk,
-                                        *aside = &output->stderr_chunk;
-            call_succeeded(follow, &follow->read, out->length || aside->length);
-            follow->output = output;
-            follow->attempt = output->attempt;
-            take_chunk(follow, &follow->streams[0], out);
-            take_chunk(follow, &follow->streams[1], aside);
-        } else {
+        if (result)
+            take_log(follow, result);
+        else
             call_failed(follow, &follow->read, &err);
-        }
     }
+    if (!follow_input_take(&follow->input, &err))
+        server_is_lost(follow, &err);
     if (follow_call_take(&follow->cancel, &result, &err)) {
         if (!result) {
             follow->cancel_sent = 0;
@@ -166,24 +190,34 @@ static void take_answers(struct follow *follow)
 
 // --- requests
 
-static bool has_read_all(const struct follow *follow)
-{
-    return follow->streams[0].has_ended && follow->streams[1].has_ended;
-}
-
 // A lost attempt was followed by another one: read that from its beginning.
 static void next_attempt(struct follow *follow)
 {
-    if (follow->request->attempt || !has_read_all(follow) || !follow->job ||
+    if (follow->request->attempt || !follow->has_read_all || !follow->job ||
         follow->job->attempt <= follow->attempt)
         return;
     follow_say(follow, "attempt %u has ended; here is attempt %u", follow->attempt,
                follow->job->attempt);
     follow->attempt = follow->job->attempt;
-    for (size_t i = 0; i < 2; i++) {
-        follow->streams[i].offset = 0;
-        follow->streams[i].has_ended = !follow->streams[i].is_wanted;
+    follow->has_position = follow->has_read_all = false;
+    follow->is_later_attempt = true;
+}
+
+static void ask_for_log(struct follow *follow)
+{
+    struct soma_job_log_request request = SOMA_JOB_LOG_REQUEST_INIT;
+    struct soma_error err;
+    request.job_id = follow->request->job_id;
+    request.attempt = follow->attempt;
+    request.stream = follow->request->stream;
+    request.position = follow->has_position ? &follow->position : NULL;
+    if (!follow->is_later_attempt) {
+        request.tail_lines = follow->request->tail_lines;
+        request.since_ms = follow->request->since_ms;
     }
+    request.wait_ms = POLL_MS;
+    if (!follow_call_read(&follow->read, follow->cli->client, &request, &err))
+        call_failed(follow, &follow->read, &err);
 }
 
 static bool is_due(const struct follow_call *call, int64_t now)
@@ -205,17 +239,10 @@ static void send_requests(struct follow *follow)
         if (!follow_call_wait(&follow->wait, client, &request, &err))
             call_failed(follow, &follow->wait, &err);
     }
-    if (is_due(&follow->read, now) && !follow->output && !has_read_all(follow)) {
-        const struct stream *out = &follow->streams[0], *aside = &follow->streams[1];
-        struct soma_job_read_request request = SOMA_JOB_READ_REQUEST_INIT;
-        request.job_id = job_id;
-        request.attempt = follow->attempt;
-        request.stdout_offset = out->is_wanted ? out->offset : -1;
-        request.stderr_offset = aside->is_wanted ? aside->offset : -1;
-        request.wait_ms = POLL_MS;
-        if (!follow_call_read(&follow->read, client, &request, &err))
-            call_failed(follow, &follow->read, &err);
-    }
+    if (is_due(&follow->read, now) && !follow->log && !follow->has_read_all)
+        ask_for_log(follow);
+    if (!follow_input_send(&follow->input, client, job_id, &err))
+        call_failed(follow, &follow->input.call, &err);
     if (is_due(&follow->cancel, now) && follow->cancel_wanted > follow->cancel_sent) {
         struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;
         request.job_id = job_id;
@@ -257,23 +284,23 @@ static void take_interrupts(struct follow *follow)
 
 static bool is_done(const struct follow *follow)
 {
-    if (follow->output)
+    if (follow->log)
         return false;
     if (follow->request->attempt)
-        return has_read_all(follow);
+        return follow->has_read_all;
     return follow_job_is_final(follow) &&
            (follow->job->attempt == 0 ||
-            (has_read_all(follow) && follow->job->attempt <= follow->attempt) ||
-            (!follow->streams[0].is_wanted && !follow->streams[1].is_wanted));
+            (follow->has_read_all && follow->job->attempt <= follow->attempt));
 }
 
 static int next_timeout(const struct follow *follow)
 {
-    const struct follow_call *const calls[] = {&follow->wait, &follow->read, &follow->cancel};
+    const struct follow_call *const calls[] = {&follow->wait, &follow->read, &follow->cancel,
+                                               &follow->input.call};
     int64_t now = now_ms(), at = now + POLL_MS;
     if (follow->request->shows_progress)
         at = follow->bar.enabled ? follow->next_bar_ms : follow->next_line_ms;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         if (!calls[i]->in_flight && calls[i]->due_ms > now && calls[i]->due_ms < at)
             at = calls[i]->due_ms;
     }
@@ -282,13 +309,14 @@ static int next_timeout(const struct follow *follow)
 
 static void follow_step(struct follow *follow)
 {
-    struct stream *stream = stream_to_write(follow);
+    bool is_writing = has_output(follow);
     struct pollfd fds[] = {
         {.fd = follow->mailbox.wake_fd, .events = POLLIN},
         {.fd = follow->request->interrupt_fd, .events = POLLIN},
-        {.fd = stream ? stream->fd : -1, .events = POLLOUT},
+        {.fd = is_writing ? follow->stream->fd : -1, .events = POLLOUT},
+        {.fd = follow_input_wants(&follow->input) ? STDIN_FILENO : -1, .events = POLLIN},
     };
-    int ready = poll(fds, 3, next_timeout(follow));
+    int ready = poll(fds, 4, next_timeout(follow));
     if (ready < 0 && errno != EINTR)
         follow_over(
             follow, FOLLOW_FAILED,
@@ -297,45 +325,45 @@ static void follow_step(struct follow *follow)
         mailbox_clear(&follow->mailbox);
     if (ready > 0 && fds[1].revents)
         take_interrupts(follow);
-    if (ready > 0 && stream && fds[2].revents)
-        write_piece(follow, stream);
+    if (ready > 0 && is_writing && fds[2].revents)
+        write_some(follow);
+    if (ready > 0 && fds[3].revents)
+        follow_input_read(&follow->input);
     take_answers(follow);
-    if (follow->output && !stream_to_write(follow)) {
-        soma_free(follow->output);
-        follow->output = NULL;
-    }
+    has_output(follow);
     next_attempt(follow);
 }
 
 static void follow_fini(struct follow *follow)
 {
-    struct follow_call *const calls[] = {&follow->wait, &follow->read, &follow->cancel};
+    struct follow_call *const calls[] = {&follow->wait, &follow->read, &follow->cancel,
+                                         &follow->input.call};
     bool in_flight = false;
     bar_erase(&follow->bar);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         in_flight = in_flight || calls[i]->in_flight;
     if (in_flight)
         cli_disconnect(follow->cli);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         follow_call_fini(calls[i]);
-    soma_free(follow->output);
+    follow_input_fini(&follow->input);
+    soma_free(follow->log);
+    log_text_fini(&follow->text);
     mailbox_fini(&follow->mailbox);
 }
 
 static void follow_init(struct follow *follow)
 {
     const struct follow_request *request = follow->request;
-    const int64_t offsets[] = {request->stdout_offset, request->stderr_offset};
     follow->read.mailbox = follow->wait.mailbox = follow->cancel.mailbox = &follow->mailbox;
+    follow->input.call.mailbox = &follow->mailbox;
     for (size_t i = 0; i < 2; i++) {
         struct stream *stream = &follow->streams[i];
         stream->fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO;
-        stream->is_wanted = offsets[i] >= 0;
-        stream->has_ended = !stream->is_wanted;
-        stream->offset = offsets[i];
         stream->is_terminal = isatty(stream->fd);
     }
     follow->attempt = request->attempt;
+    follow->text.with_times = request->with_times;
     follow->was_reached = request->was_reached;
     follow->begun_ms = now_ms();
     follow->next_line_ms = follow->begun_ms + LINE_MS;
@@ -352,10 +380,12 @@ enum follow_end follow_job(struct cli *cli, const struct follow_request *request
         return FOLLOW_FAILED;
     }
     follow_init(&follow);
+    if (request->sends_input && !follow_input_begin(&follow.input))
+        follow_over(&follow, FOLLOW_FAILED, report_out_of_memory(cli));
     fflush(stdout);
     while (!follow.is_over && !is_done(&follow)) {
         send_requests(&follow);
-        follow_show_progress(&follow, stream_to_write(&follow) != NULL);
+        follow_show_progress(&follow, follow.length > 0);
         follow_step(&follow);
     }
     follow_fini(&follow);

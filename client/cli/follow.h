@@ -14,9 +14,17 @@ struct follow_request {
     const char *job_id;
     // 0: the latest, and those that come after it.
     uint32_t attempt;
-    // Below 0: not this stream.
-    int64_t stdout_offset;
-    int64_t stderr_offset;
+    // Where to begin in the first attempt, as in soma_job_log_request.
+    int64_t tail_lines;
+    int64_t since_ms;
+    // 0: both.
+    enum soma_stream stream;
+    // Of a single stream: its first bytes, which are left out.
+    int64_t skip_bytes;
+    // Before each line.
+    bool with_times;
+    // Our standard input is the job's, which is interactive.
+    bool sends_input;
     // Show a bar, or a line now and then, and what becomes of the server.
     bool shows_progress;
     // From interrupts_open; -1: signals do what they do by default.
@@ -36,6 +44,9 @@ enum follow_end {
     // Reported; *ret_status.
     FOLLOW_FAILED,
 };
+
+// How many of the piece's bytes stand before the offset.
+size_t follow_skip(const struct soma_job_log_piece *piece, int64_t offset);
 
 // *ret_job is the job as last seen (soma_free), NULL where it was never seen. Closes the client
 // when calls are still in flight.

@@ -52,9 +52,14 @@ static void on_job(void *user, struct soma_job *job, const struct soma_error *er
     deliver(user, job, err);
 }
 
-static void on_output(void *user, struct soma_job_output *output, const struct soma_error *err)
+static void on_log(void *user, struct soma_job_log *log, const struct soma_error *err)
 {
-    deliver(user, output, err);
+    deliver(user, log, err);
+}
+
+static void on_input(void *user, struct soma_job_input *input, const struct soma_error *err)
+{
+    deliver(user, input, err);
 }
 
 static const struct soma_call_options once = {
@@ -71,15 +76,21 @@ static bool sent(struct follow_call *call, enum soma_code code)
 }
 
 bool follow_call_read(struct follow_call *call, struct soma_client *client,
-                      const struct soma_job_read_request *request, struct soma_error *ret_err)
+                      const struct soma_job_log_request *request, struct soma_error *ret_err)
 {
-    return sent(call, soma_job_read_async(client, request, &once, on_output, call, NULL, ret_err));
+    return sent(call, soma_job_log_async(client, request, &once, on_log, call, NULL, ret_err));
 }
 
 bool follow_call_wait(struct follow_call *call, struct soma_client *client,
                       const struct soma_job_wait_request *request, struct soma_error *ret_err)
 {
     return sent(call, soma_job_wait_async(client, request, &once, on_job, call, NULL, ret_err));
+}
+
+bool follow_call_input(struct follow_call *call, struct soma_client *client,
+                       const struct soma_job_input_request *request, struct soma_error *ret_err)
+{
+    return sent(call, soma_job_input_async(client, request, &once, on_input, call, NULL, ret_err));
 }
 
 bool follow_call_cancel(struct follow_call *call, struct soma_client *client,

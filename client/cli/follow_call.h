@@ -37,9 +37,11 @@ struct follow_call {
 
 // Each sends one request, without retries of the library. False: *ret_err says why not.
 bool follow_call_read(struct follow_call *call, struct soma_client *client,
-                      const struct soma_job_read_request *request, struct soma_error *ret_err);
+                      const struct soma_job_log_request *request, struct soma_error *ret_err);
 bool follow_call_wait(struct follow_call *call, struct soma_client *client,
                       const struct soma_job_wait_request *request, struct soma_error *ret_err);
+bool follow_call_input(struct follow_call *call, struct soma_client *client,
+                       const struct soma_job_input_request *request, struct soma_error *ret_err);
 bool follow_call_cancel(struct follow_call *call, struct soma_client *client,
                         const struct soma_job_cancel_request *request, struct soma_error *ret_err);
 

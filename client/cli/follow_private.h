@@ -5,6 +5,8 @@
 #include "cli/bar.h"
 #include "cli/follow.h"
 #include "cli/follow_call.h"
+#include "cli/follow_input.h"
+#include "cli/log_text.h"
 
 enum {
     // Between drawings of the bar, and between lines where there is none.
@@ -15,14 +17,7 @@ enum {
 // One output stream of the job on its way to ours.
 struct stream {
     int fd;
-    bool is_wanted;
     bool is_terminal;
-    // Of the next byte to ask for.
-    int64_t offset;
-    // What was read and is not written yet; inside follow.output.
-    const char *data;
-    size_t length;
-    bool has_ended;
 };
 
 struct follow {
@@ -30,9 +25,22 @@ struct follow {
     const struct follow_request *request;
     struct mailbox mailbox;
     struct follow_call read, wait, cancel;
+    struct follow_input input;
     struct stream streams[2];
-    // Holds what streams have still to write; NULL: nothing.
-    struct soma_job_output *output;
+    // What was read and is not written yet; NULL: nothing.
+    struct soma_job_log *log;
+    size_t next_piece;
+    struct log_text text;
+    // What is left of the piece before, and where it goes.
+    struct stream *stream;
+    const char *data;
+    size_t length;
+    // Where to read on in the attempt, unless at its beginning.
+    struct soma_job_log_position position;
+    bool has_position;
+    bool has_read_all;
+    // An attempt after the first one is read from its beginning.
+    bool is_later_attempt;
     // The attempt that is read; 0: none was started yet.
     uint32_t attempt;
     struct soma_job *job;

@@ -60,6 +60,7 @@ static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
     out_int_at(out, "keep_ms", spec->keep_ms);
     out_bool_at(out, "idempotent", spec->idempotent);
     job_schedule_to_json(out, spec);
+    out_bool_at(out, "interactive", spec->interactive);
 }
 
 static void time_at(struct json_out *out, const char *key, int64_t unix_ms)

@@ -135,6 +135,13 @@ static int read_sandbox(const struct cli *cli, const struct options *options,
     return STATUS_OK;
 }
 
+// What was given as 0 means none; in the specification 0 is the default, and none is -1.
+static void say_none(const struct options *options, const char *name, int64_t *value)
+{
+    if (options_has(options, name) && *value == 0)
+        *value = -1;
+}
+
 static int read_limits(const struct cli *cli, const struct options *options,
                        struct soma_job_spec *spec)
 {
@@ -145,6 +152,13 @@ static int read_limits(const struct cli *cli, const struct options *options,
                                      (int64_t *)(void *)((char *)spec + number_rows[i].offset));
     if (status == STATUS_OK)
         status = read_sandbox(cli, options, spec);
+    if (status == STATUS_OK)
+        status = value_size(cli, options, "output-tail", &spec->output_tail_bytes);
+    if (status == STATUS_OK && options_has(options, "time-limit") && spec->wall_time_ms == 0)
+        return report_usage(cli, "the longest is 7d", "option --time-limit: it cannot be 0");
+    say_none(options, "output-limit", &spec->output_bytes);
+    say_none(options, "grace", &spec->kill_grace_ms);
+    say_none(options, "keep", &spec->keep_ms);
     spec->priority = (int32_t)priority;
     return status;
 }
@@ -177,6 +191,9 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
     if (options_has(options, "name"))
         spec.name = options_value(options, "name");
     spec.queue = options_value(options, "queue");
+    spec.interactive = options_has(options, "interactive");
+    if (status == STATUS_OK && spec.interactive && input)
+        return report_usage(cli, NULL, "--interactive and --stdin exclude each other");
     spec.idempotent = options_has(options, "idempotent");
     if (status == STATUS_OK)
         *ret_spec = spec;

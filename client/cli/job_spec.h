@@ -23,6 +23,7 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         {"file", 'F', "PATH[:NAME]", "file or directory for the work directory", true},           \
         {"artifact", 'A', "PATTERN", "files of the work directory to keep at the end", true},     \
         {"artifact-limit", 0, "SIZE", "of all artifacts (1G)", false},                            \
+        {"interactive", 'i', NULL, "this standard input, as it comes, is the job's", false},      \
         {"stdin", 0, "FILE", "the job's standard input; - is this one", false},                   \
         {"time-limit", 0, "DURATION", "wall time of an attempt (24h)", false},                    \
         {"output-limit", 0, "SIZE", "kept of each output stream (64M)", false},                   \
@@ -37,6 +38,7 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         {"tmp-size", 0, "SIZE", "of the job's own /tmp, in namespaces (256M)", false},            \
         {"network", 0, NULL, "let the job use the network, where the server allows it", false},   \
         {"sandbox", 0, "POLICY", "required or best-effort; otherwise the server's", false},       \
+        {"output-tail", 0, "SIZE", "of that, kept of the end; the middle is dropped (0)", false}, \
         {"grace", 0, "DURATION", "between TERM and KILL (5s)", false}, JOB_SCHEDULE_OPTIONS,      \
         {"keep", 0, "DURATION", "how long the finished job is kept (7d)", false},                 \
     {                                                                                             \

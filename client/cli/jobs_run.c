@@ -76,11 +76,13 @@ static void say_end(const struct cli *cli, const struct soma_job *job)
 }
 
 static int follow_submitted(struct cli *cli, const char *job_id, int interrupt_fd,
-                            enum on_interrupt on_interrupt)
+                            enum on_interrupt on_interrupt, bool sends_input)
 {
     struct follow_request request = {
         .job_id = job_id,
-        .shows_progress = true,
+        // A bar below what somebody types would be in the way.
+        .shows_progress = !sends_input,
+        .sends_input = sends_input,
         .interrupt_fd = interrupt_fd,
         .on_interrupt = on_interrupt,
         .was_reached = true,
@@ -136,13 +138,14 @@ static int run_attached(struct cli *cli, const struct options *options)
         interrupts_end_at(4);
         notice(cli, "job %s", job->id);
         say_existing(cli, job);
-        status = follow_submitted(cli, job->id, interrupt_fd, on_interrupt);
+        status = follow_submitted(cli, job->id, interrupt_fd, on_interrupt,
+                                  options_has(options, "interactive"));
     }
     soma_free(job);
     return status;
 }
 
-static int run_submit(struct cli *cli, const struct options *options)
+static int run_only_submit(struct cli *cli, const struct options *options)
 {
     struct soma_job *job = NULL;
     int status = submit(cli, options, &job);
@@ -152,19 +155,42 @@ static int run_submit(struct cli *cli, const struct options *options)
     return status;
 }
 
+// run and submit are one command, but for which of the two it does unless it is told.
+static int run_either(struct cli *cli, const struct options *options, bool stays)
+{
+    bool goes = options_has(options, "async") || options_has(options, "detach");
+    if (goes && options_has(options, "sync"))
+        return report_usage(cli, NULL, "--sync and --async exclude each other");
+    stays = (stays && !goes) || options_has(options, "sync");
+    return stays ? run_attached(cli, options) : run_only_submit(cli, options);
+}
+
 static int run_run(struct cli *cli, const struct options *options)
 {
-    return options_has(options, "detach") ? run_submit(cli, options) : run_attached(cli, options);
+    return run_either(cli, options, true);
 }
+
+static int run_submit(struct cli *cli, const struct options *options)
+{
+    return run_either(cli, options, false);
+}
+
+#define STAY_OPTIONS                                                                 \
+    {"async", 0, NULL, "only submit, whichever of the two commands it is", false},   \
+        {"sync", 0, NULL, "stay with the job, whichever of the two it is", false},   \
+    {                                                                                \
+        "on-interrupt", 0, "WHAT", "first Ctrl-C: cancel (default) or detach", false \
+    }
 
 static const struct option run_options[] = {
     {"detach", 'd', NULL, "only submit, as 'soma submit' does", false},
-    {"on-interrupt", 0, "WHAT", "first Ctrl-C: cancel (default) or detach", false},
+    STAY_OPTIONS,
     JOB_SPEC_OPTIONS,
     {0},
 };
 
 static const struct option submit_options[] = {
+    STAY_OPTIONS,
     JOB_SPEC_OPTIONS,
     {0},
 };

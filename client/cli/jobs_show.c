@@ -6,7 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/error.h"
-#include "cli/follow.h"
+#include "cli/job_logs.h"
 #include "cli/job_print.h"
 #include "cli/job_schedule.h"
 #include "cli/list_out.h"
@@ -139,14 +139,21 @@ static void print_program(const struct soma_job_spec *spec)
         print_fact("label", "%s=%s", spec->labels[i].key, spec->labels[i].value);
 }
 
+// The specification says -1 where there is to be none.
+static int64_t or_zero(int64_t value)
+{
+    return value > 0 ? value : 0;
+}
+
 static void print_limits(const struct soma_job_spec *spec)
 {
     char wall[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE], grace[UNITS_TEXT_SIZE],
         keep[UNITS_TEXT_SIZE];
     print_fact("limits", "time %s, output %s a stream, %s between TERM and KILL",
-               format_age(wall, spec->wall_time_ms), format_size(output, spec->output_bytes),
-               format_age(grace, spec->kill_grace_ms));
-    print_fact("kept", "%s after its end%s", format_age(keep, spec->keep_ms),
+               format_age(wall, spec->wall_time_ms),
+               format_size(output, or_zero(spec->output_bytes)),
+               format_age(grace, or_zero(spec->kill_grace_ms)));
+    print_fact("kept", "%s after its end%s", format_age(keep, or_zero(spec->keep_ms)),
                spec->idempotent ? "; idempotent" : "");
 }
 
@@ -271,77 +278,6 @@ static int run_show(struct cli *cli, const struct options *options)
     return first_failure;
 }
 
-// --- logs
-
-// Output that is there now, without waiting for more.
-static int print_output(struct cli *cli, struct soma_job_read_request *request)
-{
-    bool has_more = true;
-    while (has_more) {
-        struct soma_job_output *output;
-        struct soma_error err;
-        if (soma_job_read(cli->client, request, NULL, &output, &err) != SOMA_OK)
-            return report_error(cli, &err, "cannot read the output of job %s", request->job_id);
-        const struct soma_job_chunk *out = &output->stdout_chunk, *aside = &output->stderr_chunk;
-        if (request->stdout_offset >= 0 && out->length) {
-            fwrite(out->data, 1, out->length, stdout);
-            request->stdout_offset = out->offset + (int64_t)out->length;
-        }
-        if (request->stderr_offset >= 0 && aside->length) {
-            fwrite(aside->data, 1, aside->length, stderr);
-            request->stderr_offset = aside->offset + (int64_t)aside->length;
-        }
-        has_more = out->length || aside->length;
-        request->attempt = output->attempt;
-        soma_free(output);
-        if (ferror(stdout))
-            break;
-    }
-    return STATUS_OK;
-}
-
-static int follow_output(struct cli *cli, const struct soma_job_read_request *read)
-{
-    struct follow_request request = {
-        .job_id = read->job_id,
-        .attempt = read->attempt,
-        .stdout_offset = read->stdout_offset,
-        .stderr_offset = read->stderr_offset,
-        .interrupt_fd = -1,
-    };
-    struct soma_job *job = NULL;
-    int status;
-    follow_job(cli, &request, &job, &status);
-    soma_free(job);
-    return status;
-}
-
-static int run_logs(struct cli *cli, const struct options *options)
-{
-    struct soma_job_read_request request = SOMA_JOB_READ_REQUEST_INIT;
-    int64_t attempt = 0, offset = 0;
-    bool only_out = options_has(options, "stdout"), only_err = options_has(options, "stderr");
-    int status = value_integer(cli, options, "attempt", 1, UINT32_MAX, &attempt);
-    if (status == STATUS_OK)
-        status = value_integer(cli, options, "offset", 0, INT64_MAX, &offset);
-    if (status != STATUS_OK)
-        return status;
-    if (only_out && only_err)
-        return report_usage(cli, "without both, both are printed",
-                            "--stdout and --stderr exclude each other");
-    if (offset && !only_out && !only_err)
-        return report_usage(cli, "add --stdout or --stderr", "--offset is of one stream");
-    status = cli_connect(cli);
-    if (status != STATUS_OK)
-        return status;
-    request.job_id = options->operands[0];
-    request.attempt = (uint32_t)attempt;
-    request.stdout_offset = only_err ? -1 : offset;
-    request.stderr_offset = only_out ? -1 : offset;
-    return options_has(options, "follow") ? follow_output(cli, &request)
-                                          : print_output(cli, &request);
-}
-
 // --- the rows
 
 static const struct option ps_options[] = {
@@ -350,15 +286,6 @@ static const struct option ps_options[] = {
     {"state", 's', "STATE", "only these states, with commas between them", true},
     {"queue", 0, "NAME", "only this queue", false},
     {"label", 'l', "KEY=VALUE", "only jobs with this label", true},
-    {0},
-};
-
-static const struct option logs_options[] = {
-    {"follow", 'f', NULL, "stay until the job has ended", false},
-    {"stdout", 0, NULL, "only its stdout", false},
-    {"stderr", 0, NULL, "only its stderr", false},
-    {"attempt", 0, "N", "of this attempt, from 1; otherwise the latest", false},
-    {"offset", 0, "N", "skip the first N bytes of the stream", false},
     {0},
 };
 
@@ -388,9 +315,13 @@ const struct command job_show_commands[] = {
         .synopsis = "[OPTIONS] ID",
         .summary = "Print a job's output, its stdout on stdout and its stderr on stderr",
         .examples = "soma logs $id\n"
-                    "soma logs -f $id\n"
+                    "soma logs -f --tail 20 $id\n"
+                    "soma logs --since 10m --timestamps $id\n"
                     "soma logs --stdout --offset 4096 $id\n",
-        .options = logs_options,
+        .details = "Both streams come in the order in which the job wrote them, as far as its "
+                   "pipes tell: what "
+                   "is written within\na few milliseconds may change places.\n",
+        .options = job_logs_options,
         .operands_min = 1,
         .operands_max = 1,
         .run = run_logs,

@@ -113,6 +113,12 @@ static int check_operands(const struct cli *cli, const struct command *command,
     return STATUS_OK;
 }
 
+static int print_version(void)
+{
+    printf("soma " SOMA_VERSION " (libsoma %s)\n", soma_version());
+    return STATUS_OK;
+}
+
 static int run_command(struct cli *cli, const struct command *command, struct options *options,
                        char *const *words, size_t word_count)
 {
@@ -125,6 +131,8 @@ static int run_command(struct cli *cli, const struct command *command, struct op
     if (!parsed)
         return report_usage(cli, err.hint[0] ? err.hint : "'soma help' explains every command",
                             "%s: %s", command->name, err.text);
+    if (status == STATUS_OK && options_has(options, "version"))
+        return print_version();
     if (status == STATUS_OK && options_has(options, "help")) {
         help_command(stdout, command);
         return STATUS_OK;
@@ -152,10 +160,8 @@ static int run_words(struct cli *cli, struct options *options, char *const *word
                             err.text);
     if (status != STATUS_OK)
         return status;
-    if (options_has(options, "version")) {
-        printf("soma " SOMA_VERSION " (libsoma %s)\n", soma_version());
-        return STATUS_OK;
-    }
+    if (options_has(options, "version"))
+        return print_version();
     if (used == word_count) {
         bool asked = options_has(options, "help");
         help_overview(asked ? stdout : stderr);

@@ -1,4 +1,4 @@
-// JobService: files on their way in and out, requests and results.
+// JobService: files and input on their way in, artifacts on their way out; requests and results.
 #include <soma/v1/jobs.pb-c.h>
 
 #include "base/path.h"
@@ -62,4 +62,24 @@ void job_artifact_read_read(struct reading *reading, struct soma_job_artifact_pi
     piece->data = message->data.data;
     piece->length = message->data.len;
     piece->size_bytes = message->size_bytes;
+}
+
+void job_input_pack(const struct soma_job_input_request *request, struct packing *packing)
+{
+    Pb__WriteJobInputRequest *message = packing->message;
+    message->job_id = pack_text(packing, "job_id", request->job_id);
+    message->attempt = request->attempt;
+    message->offset = request->offset;
+    message->data = pack_bytes(packing, "data", request->data, request->length);
+    message->end = request->end;
+    message->wait_ms = request->wait_ms;
+    packing->asked.wait_ms = request->wait_ms;
+}
+
+void job_input_read(struct reading *reading, struct soma_job_input *input)
+{
+    const Pb__WriteJobInputResponse *message = reading->replies->message;
+    input->size_bytes = message->size_bytes;
+    input->attempt = message->attempt;
+    input->closed = message->closed;
 }

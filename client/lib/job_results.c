@@ -78,9 +78,11 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
         spec->output_bytes = message->limits->output_bytes;
         spec->kill_grace_ms = message->limits->kill_grace_ms;
         read_limits(message->limits, spec);
+        spec->output_tail_bytes = message->limits->output_tail_bytes;
         spec->artifact_bytes = message->limits->artifact_bytes;
     }
     spec->idempotent = message->idempotent;
+    spec->interactive = message->interactive;
     spec->keep_ms = message->keep_ms;
     spec->network = message->network;
     spec->sandbox = (enum soma_sandbox)message->sandbox;

@@ -68,6 +68,7 @@ static void pack_limits(const struct soma_job_spec *spec, Pb__JobSpec *message,
     limits->open_files = spec->open_files;
     limits->tmp_bytes = spec->tmp_bytes;
     limits->end_at_output_limit = spec->end_at_output_limit;
+    limits->output_tail_bytes = spec->output_tail_bytes;
     limits->artifact_bytes = spec->artifact_bytes;
     message->limits = limits;
 }
@@ -113,6 +114,7 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     message->n_labels = message->labels ? spec->label_count : 0;
     pack_limits(spec, message, packing);
     message->idempotent = spec->idempotent;
+    message->interactive = spec->interactive;
     message->keep_ms = spec->keep_ms;
     message->network = spec->network;
     message->sandbox = (Pb__JobSandbox)spec->sandbox;

@@ -134,6 +134,35 @@ void engine_cancel(struct engine *engine, int64_t num, const char *note, bool fo
     engine_post(engine, &cancel->mail);
 }
 
+struct feed_mail {
+    struct engine_mail mail;
+    int64_t num;
+};
+
+static void deliver_feed(struct engine *engine, void *owner)
+{
+    struct feed_mail *feed = owner;
+    struct running *running = engine_find(engine, feed->num);
+    if (running) {
+        running->feed_is_owed = true;
+        engine_send_feed(running);
+    }
+    free(feed);
+}
+
+void engine_feed(struct engine *engine, int64_t num)
+{
+    struct feed_mail *feed = calloc(1, sizeof *feed);
+    if (!feed) {
+        log_error("JOB-FEED-LOST", "out of memory: job %lld is told with the next input",
+                  (long long)num);
+        return;
+    }
+    feed->mail = (struct engine_mail){.deliver = deliver_feed, .drop = free, .owner = feed};
+    feed->num = num;
+    engine_post(engine, &feed->mail);
+}
+
 // --- the list of what runs
 
 struct running *engine_find(struct engine *engine, int64_t num)

@@ -51,6 +51,9 @@ void engine_settle(struct engine *engine);
 // The wish to end a job is committed: told to its runner. Any thread.
 void engine_cancel(struct engine *engine, int64_t num, const char *note, bool force);
 
+// The input of a running job has grown or ended: told to its runner. Any thread.
+void engine_feed(struct engine *engine, int64_t num);
+
 // What is known of a running attempt beyond its row.
 struct job_live {
     int64_t runner_pid; // 0: not known yet
@@ -59,6 +62,8 @@ struct job_live {
     char isolation[JOB_ISOLATION_BYTES + 1]; // "": not known yet
     struct job_output_size stdout_size;
     struct job_output_size stderr_size;
+    int64_t input_fed; // bytes that the program's pipe has taken
+    bool input_closed; // it takes no more
 };
 
 // False where the engine does not follow this attempt of the job. Any thread.

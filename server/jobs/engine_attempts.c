@@ -122,7 +122,9 @@ static void spawn(struct engine *engine, struct running *running)
     if (code == SOMA_OK) {
         running->phase = PHASE_LINKED;
         running->due = MONO_NEVER;
+        running->feed_is_answered = true;
         engine_send_cancel(running);
+        engine_send_feed(running);
         return;
     }
     close_link(running);
@@ -181,6 +183,16 @@ void engine_send_cancel(struct running *running)
     // A full socket cannot be: at most two cancels go over one link.
     running->cancel_is_sent =
         send(running->link_fd, message, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
+}
+
+// One at a time: the runner answers each, and a word that it has not answered covers all before.
+void engine_send_feed(struct running *running)
+{
+    static const char message[] = "feed";
+    if (!running->feed_is_owed || !running->feed_is_answered || running->link_fd < 0)
+        return;
+    ssize_t sent = send(running->link_fd, message, sizeof message - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    running->feed_is_owed = running->feed_is_answered = sent < 0;
 }
 
 // The first count words as whole numbers; false where there are fewer.
@@ -249,12 +261,26 @@ static void take_progress(struct engine *engine, struct running *running, const 
     engine_write_report(engine, running);
 }
 
+static void take_fed(struct engine *engine, struct running *running, const char *words)
+{
+    int64_t numbers[2];
+    if (!read_numbers(words, numbers, 2))
+        return;
+    pthread_mutex_lock(&engine->lock);
+    running->live.input_fed = numbers[0];
+    running->live.input_closed = numbers[1] != 0;
+    pthread_mutex_unlock(&engine->lock);
+    running->feed_is_answered = true;
+    engine_send_feed(running);
+    engine_changed(engine, running->num);
+}
+
 static const struct {
     const char *word;
     void (*take)(struct engine *engine, struct running *running, const char *words);
 } link_messages[] = {
     {"started ", take_started},     {"output ", take_output}, {"progress ", take_progress},
-    {"isolation ", take_isolation}, {"use ", take_use},
+    {"isolation ", take_isolation}, {"use ", take_use},       {"fed ", take_fed},
 };
 
 static void take_message(struct engine *engine, struct running *running, const char *message)
@@ -299,7 +325,10 @@ static void reconnect(struct engine *engine, struct running *running)
     running->phase = PHASE_LINKED;
     running->due = MONO_NEVER;
     running->is_recovered = true;
+    // What a server before this one wrote may not have been told.
+    running->feed_is_owed = running->feed_is_answered = true;
     engine_send_cancel(running);
+    engine_send_feed(running);
 }
 
 static void never_ran(struct engine *engine, struct running *running)

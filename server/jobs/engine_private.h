@@ -45,6 +45,8 @@ struct running {
     bool cancel_force;   //
     bool cancel_is_sent; // over the link that is open
     char cancel_note[JOB_NOTE_BYTES + 1];
+    bool feed_is_owed;          // the runner is to look at the input again
+    bool feed_is_answered;      // it has answered since it was told, or was not told yet
     struct job_live live;       // engine.lock
     struct job_outcome outcome; // in PHASE_END and PHASE_ENDING
     bool gives_back;            // instead of an outcome
@@ -103,6 +105,7 @@ void engine_begin(struct engine *engine, const struct job *job);
 void engine_step(struct engine *engine, struct running *running);
 void engine_read_link(struct engine *engine, struct running *running);
 void engine_send_cancel(struct running *running);
+void engine_send_feed(struct running *running);
 void engine_read_spawner(struct engine *engine);
 enum soma_code engine_watch(struct engine *engine, int fd, void *about, struct soma_error *err);
 

@@ -104,7 +104,8 @@ struct job_limits {
     int64_t open_files;
     int64_t tmp_bytes;
     bool end_at_output_limit;
-    int64_t artifact_bytes; // of all artifacts
+    int64_t artifact_bytes;    // of all artifacts
+    int64_t output_tail_bytes; // of output_bytes, kept of the stream's end
 };
 
 // When a failed attempt is followed by another one. All 0: never, but for LOST ones of idempotent
@@ -134,6 +135,7 @@ struct job_spec {
     int64_t keep_ms;
     bool network;
     int32_t sandbox;              // a number of enum job_sandbox
+    bool interactive;             // standard input is a stream
     const char *const *artifacts; // patterns
     size_t artifact_count;
     struct wall_time start_by; // 0: whenever

@@ -90,6 +90,8 @@ enum soma_code order_write(struct fields_writer *writer, const struct order_sett
     put_files(writer, &job->spec);
     for (size_t i = 0; i < job->spec.artifact_count; i++)
         fields_put_text(writer, "artifact", job->spec.artifacts[i]);
+    fields_put_int(writer, "interactive", job->spec.interactive);
+    fields_put_int(writer, "output_tail_bytes", job->spec.limits.output_tail_bytes);
     fields_put_int(writer, "artifact_bytes", job->spec.limits.artifact_bytes);
     if (job->spec.stdin_length > 0)
         fields_put(writer, "stdin", job->spec.stdin_bytes, job->spec.stdin_length);

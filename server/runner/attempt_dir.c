@@ -81,6 +81,7 @@ enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_d
                                 .work_fd = -1,
                                 .stdout_fd = -1,
                                 .stderr_fd = -1,
+                                .log_fd = -1,
                                 .progress_fd = -1,
                                 .status_fd = -1,
                                 .control_fd = -1};
@@ -159,7 +160,8 @@ enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct orde
     dir->stdout_fd = make_file(dir->fd, "stdout");
     dir->stderr_fd = make_file(dir->fd, "stderr");
     dir->status_fd = file_reserve(dir->fd, "status", STATUS_RESERVED_BYTES, FILE_MODE);
-    if (dir->stdout_fd < 0 || dir->stderr_fd < 0)
+    dir->log_fd = make_file(dir->fd, "log");
+    if (dir->stdout_fd < 0 || dir->stderr_fd < 0 || dir->log_fd < 0)
         return cannot(err, "make the output files");
     enum soma_code code = make_work(dir, order, err);
     if (!code)
@@ -252,8 +254,9 @@ void attempt_dir_remove_sockets(struct attempt_dir *dir)
 void attempt_dir_close(struct attempt_dir *dir)
 {
     // The lock last: who gets it finds everything closed.
-    const int fds[] = {dir->status_fd, dir->control_fd, dir->progress_fd, dir->stdout_fd,
-                       dir->stderr_fd, dir->work_fd,    dir->fd,          dir->lock_fd};
+    const int fds[] = {dir->status_fd, dir->control_fd, dir->progress_fd,
+                       dir->stdout_fd, dir->stderr_fd,  dir->log_fd,
+                       dir->work_fd,   dir->fd,         dir->lock_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)
             close(fds[i]);

@@ -16,6 +16,7 @@ struct attempt_dir {
     int work_fd;     // the job's working directory
     int stdout_fd;   // the files; capture.h writes them
     int stderr_fd;   //
+    int log_fd;      // log_index.h writes it
     int progress_fd; // FIFO, both ends, non-blocking: it never ends
     int status_fd;   // room for the status (file_reserve); -1: none
     int control_fd;  // listening SOCK_SEQPACKET socket, non-blocking

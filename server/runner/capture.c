@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -38,6 +40,55 @@ static void widen(struct capture *capture)
     fcntl(capture->pipe_fd, F_SETPIPE_SZ, WIDE_PIPE_BYTES);
 }
 
+void capture_keep_tail(struct capture *capture, int64_t size)
+{
+    capture->tail = size > 0 ? malloc((size_t)size) : NULL;
+    capture->tail_size = capture->tail ? size : 0;
+}
+
+// Into the ring; what it pushes out, and what does not fit at all, is dropped.
+static void hold_back(struct capture *capture, const char *bytes, int64_t length)
+{
+    if (length > capture->tail_size) {
+        capture->dropped_bytes += length - capture->tail_size;
+        bytes += length - capture->tail_size;
+        length = capture->tail_size;
+    }
+    int64_t room = capture->tail_size - capture->tail_bytes;
+    if (length > room)
+        capture->dropped_bytes += length - room;
+    capture->tail_bytes += length < room ? length : room;
+    int64_t first = capture->tail_size - capture->tail_at;
+    first = length < first ? length : first;
+    if (length == 0)
+        return;
+    memcpy(capture->tail + capture->tail_at, bytes, (size_t)first);
+    memcpy(capture->tail, bytes + first, (size_t)(length - first));
+    capture->tail_at = (capture->tail_at + length) % capture->tail_size;
+}
+
+static void keep_and_note(struct capture *capture, const char *bytes, int64_t length)
+{
+    int64_t kept = keep(capture, bytes, length);
+    capture->kept_bytes += kept;
+    capture->dropped_bytes += length - kept;
+    if (capture->log)
+        log_index_note(capture->log, capture->is_stderr, kept);
+}
+
+// The oldest byte stands where the next one would go, once the ring is full.
+static void put_tail(struct capture *capture)
+{
+    int64_t begin = capture->tail_bytes < capture->tail_size ? 0 : capture->tail_at;
+    if (capture->tail_bytes > 0) {
+        keep_and_note(capture, capture->tail + begin, capture->tail_bytes - begin);
+        keep_and_note(capture, capture->tail, begin);
+    }
+    free(capture->tail);
+    capture->tail = NULL;
+    capture->tail_bytes = capture->tail_size = 0;
+}
+
 static void end_stream(struct capture *capture)
 {
     close(capture->pipe_fd);
@@ -58,16 +109,14 @@ bool capture_read(struct capture *capture)
     if (got >= WIDE_BYTES && !capture->is_wide)
         widen(capture);
     int64_t room = capture->cap_bytes - capture->kept_bytes;
-    int64_t kept = keep(capture, chunk, got < room ? got : room);
-    capture->kept_bytes += kept;
-    capture->dropped_bytes += got - kept;
+    int64_t fits = got < room ? got : room;
+    keep_and_note(capture, chunk, fits);
+    hold_back(capture, chunk + fits, got - fits);
     return true;
 }
 
-void capture_finish(struct capture *capture)
+static void empty_pipe(struct capture *capture)
 {
-    if (capture->pipe_fd < 0)
-        return;
     int held = fcntl(capture->pipe_fd, F_GETPIPE_SZ);
     int64_t most = held > 0 && held < PIPE_BYTES_MAX ? held : PIPE_BYTES_MAX;
     int64_t before = capture->kept_bytes + capture->dropped_bytes;
@@ -75,4 +124,11 @@ void capture_finish(struct capture *capture)
         continue;
     if (capture->pipe_fd >= 0)
         end_stream(capture);
+}
+
+void capture_finish(struct capture *capture)
+{
+    if (capture->pipe_fd >= 0)
+        empty_pipe(capture);
+    put_tail(capture);
 }

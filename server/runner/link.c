@@ -16,8 +16,8 @@ enum {
     MESSAGE_SIZE = ISOLATION_TEXT_SIZE + 128
 };
 
-static const enum link_news all_news[] = {NEWS_STARTED, NEWS_ISOLATION, NEWS_OUTPUT, NEWS_PROGRESS,
-                                          NEWS_USE};
+static const enum link_news all_news[] = {NEWS_STARTED,  NEWS_ISOLATION, NEWS_OUTPUT,
+                                          NEWS_PROGRESS, NEWS_USE,       NEWS_FED};
 
 static void close_link(struct link *link)
 {
@@ -79,6 +79,9 @@ static int format_message(const struct links *links, enum link_news news, char t
         return snprintf(text, MESSAGE_SIZE, "output %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                         links->out->kept_bytes, links->out->dropped_bytes, links->err->kept_bytes,
                         links->err->dropped_bytes);
+    case NEWS_FED:
+        return snprintf(text, MESSAGE_SIZE, "fed %" PRId64 " %d", links->feed->fed_bytes,
+                        links->feed->is_closed);
     case NEWS_PROGRESS:
         progress_format(links->progress, progress);
         return snprintf(text, MESSAGE_SIZE, "progress %s", progress);
@@ -138,14 +141,16 @@ static bool parse_cancel(const char *text, struct link_cancel *ret_cancel)
     return true;
 }
 
-bool link_receive(struct link *link, struct link_cancel *ret_cancel)
+enum link_wish link_receive(struct link *link, struct link_cancel *ret_cancel)
 {
     char text[PACKET_SIZE];
     ssize_t length = packet_receive(link->fd, text, sizeof text, NULL, MSG_DONTWAIT);
+    if (length > 0 && strcmp(text, "feed") == 0)
+        return WISH_FEED;
     if (length > 0)
-        return parse_cancel(text, ret_cancel);
+        return parse_cancel(text, ret_cancel) ? WISH_CANCEL : WISH_NONE;
     bool is_alive = length < 0 && (errno == EAGAIN || errno == EMSGSIZE);
     if (!is_alive)
         close_link(link);
-    return false;
+    return WISH_NONE;
 }

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "runner/capture.h"
+#include "runner/feed.h"
 #include "runner/isolation.h"
 #include "runner/meter.h"
 #include "runner/progress.h"
@@ -27,7 +28,8 @@ enum link_news {
     NEWS_OUTPUT = 2,
     NEWS_PROGRESS = 4,
     NEWS_ISOLATION = 8,
-    NEWS_USE = 16
+    NEWS_USE = 16,
+    NEWS_FED = 32
 };
 
 struct link {
@@ -41,9 +43,17 @@ struct links {
     // Borrowed; how things are now.
     const struct capture *out;
     const struct capture *err;
+    const struct feed *feed;
     const struct progress *progress;
     const char *isolation;
     const struct meter_use *use;
+};
+
+// What a server wants.
+enum link_wish {
+    WISH_NONE,
+    WISH_CANCEL,
+    WISH_FEED // there is more input
 };
 
 struct link_cancel {
@@ -63,7 +73,7 @@ void links_announce(struct links *links, enum link_news news);
 // Sends what the link is owed, as far as it can take it.
 void link_flush(struct links *links, struct link *link);
 
-// Takes the link's next message; closes the link at its end. True: ret_cancel is filled.
-bool link_receive(struct link *link, struct link_cancel *ret_cancel);
+// Takes the link's next message; closes the link at its end. WISH_CANCEL: ret_cancel is filled.
+enum link_wish link_receive(struct link *link, struct link_cancel *ret_cancel);
 
 #endif

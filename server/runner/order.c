@@ -20,6 +20,8 @@ enum number {
     NUMBER_OUTPUT,
     NUMBER_GRACE,
     NUMBER_ARTIFACTS,
+    NUMBER_TAIL,
+    NUMBER_INTERACTIVE,
     NUMBER_UID,
     NUMBER_GID,
     NUMBER_REQUIRED,
@@ -43,6 +45,8 @@ static const struct number_row {
     [NUMBER_WALL_TIME] = {"wall_time_ms", 1, LIMIT_JOB_WALL_TIME_MS},
     [NUMBER_OUTPUT] = {"output_bytes", 0, LIMIT_JOB_OUTPUT_BYTES},
     [NUMBER_GRACE] = {"kill_grace_ms", 0, LIMIT_JOB_KILL_GRACE_MS},
+    [NUMBER_INTERACTIVE] = {"interactive", 0, 1},
+    [NUMBER_TAIL] = {"output_tail_bytes", 0, LIMIT_JOB_OUTPUT_TAIL_BYTES},
     [NUMBER_ARTIFACTS] = {"artifact_bytes", 0, LIMIT_JOB_ARTIFACT_BYTES},
     [NUMBER_UID] = {"uid", 0, UINT32_MAX - 1},
     [NUMBER_GID] = {"gid", 0, UINT32_MAX - 1},
@@ -109,6 +113,8 @@ static enum soma_code take_number(struct order *order, const struct field *field
         [NUMBER_WALL_TIME] = &order->wall_time_ms,
         [NUMBER_OUTPUT] = &order->output_bytes,
         [NUMBER_GRACE] = &order->kill_grace_ms,
+        [NUMBER_INTERACTIVE] = &order->is_interactive,
+        [NUMBER_TAIL] = &order->output_tail_bytes,
         [NUMBER_ARTIFACTS] = &order->artifact_bytes,
         [NUMBER_UID] = &order->uid,
         [NUMBER_GID] = &order->gid,
@@ -278,6 +284,8 @@ static enum soma_code check_whole(const struct order *order, struct soma_error *
         return refuse(err, "wall_time_ms", "is missing");
     if (order->output_bytes < 0)
         return refuse(err, "output_bytes", "is missing");
+    if (order->output_tail_bytes > order->output_bytes)
+        return refuse(err, "output_tail_bytes", "is more than output_bytes");
     if ((order->uid < 0) != (order->gid < 0))
         return refuse(err, "uid", "and gid stand together or not at all");
     if (order->sandbox == SANDBOX_NAMESPACES && (!order->bwrap || order->bwrap[0] != '/'))

@@ -7,6 +7,8 @@
 //
 // Of files for the work directory, once for each: in_path, and behind it in_executable, in_bytes or
 // in_upload. Of files to keep at the end: artifact (a pattern, once for each), artifact_bytes.
+// Of input: interactive (1: a stream from the file `input`). Of output: output_tail_bytes (of
+// output_bytes, kept of the end).
 //
 // Of the sandbox: sandbox (off, confined, namespaces; off where missing), sandbox_required (1: a
 // layer that this machine refuses fails the start), bwrap (bubblewrap's path, for namespaces),
@@ -76,6 +78,8 @@ struct order {
     const char **artifacts; // owned array of patterns
     size_t artifact_count;
     int64_t artifact_bytes;     // kept at most
+    int64_t is_interactive;     // standard input is a stream (feed.h)
+    int64_t output_tail_bytes;  // of output_bytes, kept of the end
     struct order_input *inputs; // owned array
     size_t input_count;
     const char *stdin_bytes;

@@ -71,6 +71,7 @@ struct plumbing {
     int out[2];
     int err[2];
     int report[2]; // [0] the runner's, [1] the init's
+    int feed;      // the writing end of in, where that is a stream
     int order;     // only in namespaces, as is the next
     int complaint;
 };
@@ -79,7 +80,8 @@ static void close_all(const struct plumbing *plumbing)
 {
     const int fds[] = {plumbing->in,        plumbing->out[0], plumbing->out[1],
                        plumbing->err[0],    plumbing->err[1], plumbing->report[0],
-                       plumbing->report[1], plumbing->order,  plumbing->complaint};
+                       plumbing->report[1], plumbing->order,  plumbing->complaint,
+                       plumbing->feed};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)
             close(fds[i]);
@@ -93,14 +95,26 @@ static bool open_for_namespaces(const struct attempt_dir *dir, struct plumbing *
     return plumbing->order >= 0 && plumbing->complaint >= 0;
 }
 
+// A pipe from the runner that the job's user may open again through /dev/stdin.
+static bool open_stream(const struct order *order, struct plumbing *plumbing)
+{
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC))
+        return false;
+    plumbing->in = pair[0];
+    plumbing->feed = pair[1];
+    bool is_given = order->uid < 0 || fchown(pair[0], (uid_t)order->uid, (gid_t)order->gid) == 0;
+    return is_given && set_nonblocking(pair[1]) == 0;
+}
+
 static bool open_all(const struct order *order, const struct attempt_dir *dir,
                      struct plumbing *ret_plumbing)
 {
     struct plumbing *plumbing = ret_plumbing;
-    *plumbing = (struct plumbing){-1, {-1, -1}, {-1, -1}, {-1, -1}, -1, -1};
-    plumbing->in = open_stdin(order);
-    return plumbing->in >= 0 && open_output(order, plumbing->out) &&
-           open_output(order, plumbing->err) &&
+    *plumbing = (struct plumbing){-1, {-1, -1}, {-1, -1}, {-1, -1}, -1, -1, -1};
+    bool has_input = order->is_interactive ? open_stream(order, plumbing)
+                                           : (plumbing->in = open_stdin(order)) >= 0;
+    return has_input && open_output(order, plumbing->out) && open_output(order, plumbing->err) &&
            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, plumbing->report) == 0 &&
            set_nonblocking(plumbing->report[0]) == 0 &&
            (order->sandbox != SANDBOX_NAMESPACES || open_for_namespaces(dir, plumbing));
@@ -131,8 +145,10 @@ static enum soma_code fork_carrier(struct order *order, const struct attempt_dir
                                     .report_fd = plumbing->report[0],
                                     .complaint_fd = plumbing->complaint,
                                     .stdout_fd = plumbing->out[0],
-                                    .stderr_fd = plumbing->err[0]};
+                                    .stderr_fd = plumbing->err[0],
+                                    .stdin_fd = plumbing->feed};
     snprintf(ret_program->name, sizeof ret_program->name, "%s", order->argv[0]);
+    plumbing->feed = -1;
     plumbing->report[0] = plumbing->out[0] = plumbing->err[0] = plumbing->complaint = -1;
     return SOMA_OK;
 }

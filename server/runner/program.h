@@ -25,6 +25,7 @@ struct program {
     int complaint_fd; // what bubblewrap said; -1: nothing can be said
     int stdout_fd;    // the pipes' reading ends, non-blocking; the caller takes them over
     int stderr_fd;
+    int stdin_fd;   // the pipe's writing end, non-blocking, where input is a stream; otherwise -1
     char name[101]; // the beginning of the program's name, for messages
 };
 

@@ -69,12 +69,20 @@ static void take_over(struct supervision *self, const struct order *order)
     self->tree.carrier_pid = self->program.pid;
     self->tree.is_nested = self->program.is_nested;
     self->tree.is_empty = false;
+    int64_t head_bytes = order->output_bytes - order->output_tail_bytes;
+    feed_init(&self->feed, self->dir.fd, self->program.stdin_fd);
+    log_index_begin(&self->log, self->dir.log_fd);
     self->out = (struct capture){.pipe_fd = self->program.stdout_fd,
                                  .file_fd = self->dir.stdout_fd,
-                                 .cap_bytes = order->output_bytes};
+                                 .log = &self->log,
+                                 .cap_bytes = head_bytes};
     self->err = (struct capture){.pipe_fd = self->program.stderr_fd,
                                  .file_fd = self->dir.stderr_fd,
-                                 .cap_bytes = order->output_bytes};
+                                 .log = &self->log,
+                                 .is_stderr = true,
+                                 .cap_bytes = head_bytes};
+    capture_keep_tail(&self->out, order->output_tail_bytes);
+    capture_keep_tail(&self->err, order->output_tail_bytes);
 }
 
 // Everything up to a child that waits, set up, to be let go.
@@ -175,6 +183,8 @@ enum runner_exit runner_run(const char *attempt_dir, int link_fd)
     self->links.out = &self->out;
     self->links.err = &self->err;
     self->links.progress = &self->progress;
+    feed_init(&self->feed, -1, -1);
+    self->links.feed = &self->feed;
     self->links.isolation = self->isolation;
     self->links.use = &self->meter.use;
     self->meter.next = MONO_NEVER;

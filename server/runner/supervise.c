@@ -23,6 +23,7 @@ enum {
     AT_PROGRESS,
     AT_STDOUT,
     AT_STDERR,
+    AT_STDIN,
     AT_LINKS,
     AT_COUNT = AT_LINKS + LINK_COUNT_MAX
 };
@@ -58,7 +59,7 @@ static void arm_timer(struct supervision *self)
 {
     struct mono_time next = sooner(self->ending.deadline, self->meter.next);
     // Servers hear of a start first, and then of what came of it.
-    if (self->output_changed && self->program.runs)
+    if ((self->output_changed || self->feed_changed) && self->program.runs)
         next = sooner(next, after(self->output_since, OUTPUT_EVERY_MS));
     if (self->progress_changed && self->program.runs)
         next = sooner(next, after(self->reported_last, PROGRESS_EVERY_MS));
@@ -80,9 +81,10 @@ static void fill_poll_set(const struct supervision *self, struct pollfd set[AT_C
         [AT_SIGNAL] = self->signal_fd,         [AT_TIMER] = self->timer_fd,
         [AT_REPORT] = self->program.report_fd, [AT_CONTROL] = self->dir.control_fd,
         [AT_PROGRESS] = self->dir.progress_fd, [AT_STDOUT] = self->out.pipe_fd,
-        [AT_STDERR] = self->err.pipe_fd};
+        [AT_STDERR] = self->err.pipe_fd,       [AT_STDIN] = self->feed.pipe_fd};
     for (int i = 0; i < AT_LINKS; i++)
         set[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    set[AT_STDIN].events = self->feed.has_more ? POLLOUT : 0;
     for (int i = 0; i < LINK_COUNT_MAX; i++) {
         const struct link *link = &self->links.at[i];
         short events = link->owed ? POLLIN | POLLOUT : POLLIN;
@@ -154,11 +156,31 @@ static void on_link(struct supervision *self, struct link *link, short events)
     if (events & POLLOUT)
         link_flush(&self->links, link);
     struct link_cancel cancel;
-    if (link->fd < 0 || !(events & ~POLLOUT) || !link_receive(link, &cancel))
+    if (link->fd < 0 || !(events & ~POLLOUT))
         return;
-    if (self->ending.cause == CAUSE_NONE)
-        snprintf(self->cancel_note, sizeof self->cancel_note, "%s", cancel.note);
-    act(self, ending_ask(&self->ending, CAUSE_CANCEL, cancel.grace_ms));
+    switch (link_receive(link, &cancel)) {
+    case WISH_NONE:
+        return;
+    case WISH_FEED:
+        // Answered also where nothing came of it: the server waits for that.
+        feed_go_on(&self->feed);
+        self->feed_changed = true;
+        return;
+    case WISH_CANCEL:
+        if (self->ending.cause == CAUSE_NONE)
+            snprintf(self->cancel_note, sizeof self->cancel_note, "%s", cancel.note);
+        act(self, ending_ask(&self->ending, CAUSE_CANCEL, cancel.grace_ms));
+        return;
+    }
+}
+
+static void on_input(struct supervision *self, short events)
+{
+    if (events & POLLERR)
+        feed_close(&self->feed);
+    else
+        feed_go_on(&self->feed);
+    self->feed_changed = true;
 }
 
 static void dispatch(struct supervision *self, const struct pollfd set[AT_COUNT])
@@ -171,6 +193,8 @@ static void dispatch(struct supervision *self, const struct pollfd set[AT_COUNT]
         self->output_changed |= capture_read(&self->out);
     if (set[AT_STDERR].revents)
         self->output_changed |= capture_read(&self->err);
+    if (set[AT_STDIN].revents)
+        on_input(self, set[AT_STDIN].revents);
     if (set[AT_PROGRESS].revents)
         on_progress(self);
     if (set[AT_TIMER].revents)
@@ -207,10 +231,14 @@ static void announce(struct supervision *self)
     struct mono_time now = clock_mono_now();
     if (!self->program.runs)
         return;
-    if (self->output_changed && now.ms - self->output_since.ms >= OUTPUT_EVERY_MS) {
-        self->output_changed = false;
+    if ((self->output_changed || self->feed_changed) &&
+        now.ms - self->output_since.ms >= OUTPUT_EVERY_MS) {
+        if (self->output_changed)
+            links_announce(&self->links, NEWS_OUTPUT);
+        if (self->feed_changed)
+            links_announce(&self->links, NEWS_FED);
+        self->output_changed = self->feed_changed = false;
         self->output_since = now;
-        links_announce(&self->links, NEWS_OUTPUT);
     }
     if (self->progress_changed && now.ms - self->reported_last.ms >= PROGRESS_EVERY_MS) {
         self->progress_changed = false;
@@ -223,6 +251,7 @@ static void finish(struct supervision *self)
 {
     on_report(self);
     on_progress(self);
+    feed_fini(&self->feed);
     capture_finish(&self->out);
     capture_finish(&self->err);
     links_announce(&self->links, NEWS_OUTPUT);

@@ -9,6 +9,7 @@
 #include "runner/attempt_dir.h"
 #include "runner/capture.h"
 #include "runner/ending.h"
+#include "runner/feed.h"
 #include "runner/link.h"
 #include "runner/program.h"
 #include "runner/progress.h"
@@ -26,6 +27,8 @@ struct supervision {
     struct ending ending;
     struct capture out;
     struct capture err;
+    struct log_index log;
+    struct feed feed;
     struct progress progress;
     struct links links;
     struct artifact_wish artifact_wish; // owned
@@ -37,6 +40,7 @@ struct supervision {
     struct mono_time reported_last; // and progress
     bool output_changed;            // since then
     bool progress_changed;
+    bool feed_changed;
     int shutdown_signal; // that the runner got; 0: none
     char cancel_note[LINK_NOTE_MAX + 1];
     struct wall_time started; // when the program was let go

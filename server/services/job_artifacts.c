@@ -17,15 +17,7 @@ static enum soma_code choose_attempt(const struct job_service *service, const ch
     enum soma_code code = job_service_read(service, job_id, false, arena, &row, err);
     if (code != SOMA_OK)
         return code;
-    const struct job_status *status = &row.job.status;
-    *ret_attempt = asked ? asked : status->attempt;
-    if (*ret_attempt > status->attempt)
-        return error_set(err, REASON_ATTEMPT_NOT_FOUND, "attempt", "job %s has no attempt %u",
-                         row.job.id, *ret_attempt);
-    bool is_latest = *ret_attempt == status->attempt;
-    *ret_is_over = !is_latest || job_state_is_final(status->state) ||
-                   (status->attempt > 0 && status->state != JOB_RUNNING);
-    return SOMA_OK;
+    return job_attempt_choose(&row, asked, ret_attempt, ret_is_over, err);
 }
 
 static Pb__JobArtifact **artifact_messages(const struct artifact_list *list, struct arena *arena)

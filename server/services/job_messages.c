@@ -232,12 +232,19 @@ static bool put_files(Pb__JobSpec *message, const struct job_spec *spec, struct 
     return true;
 }
 
+// On the wire 0 is the default, and nothing is -1.
+static int64_t or_none(int64_t value)
+{
+    return value > 0 ? value : -1;
+}
+
 static Pb__JobLimits *limits_message(const struct job_limits *limits, struct arena *arena)
 {
     NEW_MESSAGE(arena, Pb__JobLimits, pb__job_limits__init, message);
     message->wall_time_ms = limits->wall_time_ms;
-    message->output_bytes = limits->output_bytes;
-    message->kill_grace_ms = limits->kill_grace_ms;
+    message->output_bytes = or_none(limits->output_bytes);
+    message->output_tail_bytes = limits->output_tail_bytes;
+    message->kill_grace_ms = or_none(limits->kill_grace_ms);
     message->cpu_time_ms = limits->cpu_time_ms;
     message->memory_bytes = limits->memory_bytes;
     message->processes = limits->processes;
@@ -258,7 +265,8 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
     message->priority = spec->priority;
     message->not_before_unix_ms = spec->not_before.ms;
     message->idempotent = spec->idempotent;
-    message->keep_ms = spec->keep_ms;
+    message->interactive = spec->interactive;
+    message->keep_ms = or_none(spec->keep_ms);
     message->network = spec->network;
     message->sandbox = (Pb__JobSandbox)spec->sandbox;
     message->artifacts = (const char **)(uintptr_t)spec->artifacts;

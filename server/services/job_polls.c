@@ -24,10 +24,9 @@ void job_poll_end(const struct job_service *service, struct rpc_call *call)
         parking_end(service->config.parking, call);
 }
 
-// Registers for the job's changes before the look that decides; false where the call was failed.
-static bool begin_on_job(struct job_service *service, struct rpc_call *call, const char *id,
-                         uint32_t wait_ms, parked_fn *fn, const ProtobufCMessage *request,
-                         bool *ret_parked)
+bool job_poll_begin_on_job(struct job_service *service, struct rpc_call *call, const char *id,
+                           uint32_t wait_ms, parked_fn *fn, const ProtobufCMessage *request,
+                           bool *ret_parked)
 {
     *ret_parked = false;
     if (wait_ms == 0)
@@ -82,7 +81,8 @@ static void wait_first(struct rpc_call *call, const ProtobufCMessage *message, v
 {
     const Pb__WaitJobRequest *request = (const Pb__WaitJobRequest *)message;
     bool parked;
-    if (begin_on_job(user, call, request->job_id, request->wait_ms, wait_again, message, &parked))
+    if (job_poll_begin_on_job(user, call, request->job_id, request->wait_ms, wait_again, message,
+                              &parked))
         wait_again(call, message, user, !parked);
 }
 
@@ -112,19 +112,17 @@ struct output_look {
 static const char *const position_fields[STREAMS_MAX] = {"positions[0].offset",
                                                          "positions[1].offset"};
 
-static enum soma_code choose_attempt(const Pb__ReadJobOutputRequest *request,
-                                     const struct job_row *row, struct output_look *look,
-                                     struct soma_error *err)
+enum soma_code job_attempt_choose(const struct job_row *row, uint32_t asked, uint32_t *ret_attempt,
+                                  bool *ret_is_over, struct soma_error *err)
 {
     const struct job_status *status = &row->job.status;
-    look->attempt = request->attempt ? request->attempt : status->attempt;
-    if (look->attempt > status->attempt)
+    uint32_t attempt = asked ? asked : status->attempt;
+    if (attempt > status->attempt)
         return error_set(err, REASON_ATTEMPT_NOT_FOUND, "attempt", "job %s has no attempt %u",
-                         row->job.id, look->attempt);
-    if (look->attempt == 0)
-        look->is_over = job_state_is_final(status->state);
-    else
-        look->is_over = status->state != JOB_RUNNING || look->attempt < status->attempt;
+                         row->job.id, attempt);
+    *ret_attempt = attempt;
+    *ret_is_over = attempt == 0 ? job_state_is_final(status->state)
+                                : status->state != JOB_RUNNING || attempt < status->attempt;
     return SOMA_OK;
 }
 
@@ -156,7 +154,7 @@ static enum soma_code look_at_output(const struct job_service *service,
     // The state first: an attempt that is over by then has all of its output in the files.
     enum soma_code code = job_service_read(service, request->job_id, false, arena, row, err);
     if (code == SOMA_OK)
-        code = choose_attempt(request, row, look, err);
+        code = job_attempt_choose(row, request->attempt, &look->attempt, &look->is_over, err);
     if (code == SOMA_OK)
         code = read_pieces(service, request, row, arena, look, err);
     for (size_t i = 0; i < request->n_positions && i < STREAMS_MAX && code == SOMA_OK; i++) {
@@ -267,7 +265,8 @@ static void read_first(struct rpc_call *call, const ProtobufCMessage *message, v
 {
     const Pb__ReadJobOutputRequest *request = (const Pb__ReadJobOutputRequest *)message;
     bool parked;
-    if (begin_on_job(user, call, request->job_id, request->wait_ms, read_again, message, &parked))
+    if (job_poll_begin_on_job(user, call, request->job_id, request->wait_ms, read_again, message,
+                              &parked))
         read_again(call, message, user, !parked);
 }
 

@@ -31,6 +31,8 @@ JOB_HANDLER(get_job, GetJob);
 JOB_HANDLER(list_jobs, ListJobs);
 JOB_HANDLER(wait_job, WaitJob);
 JOB_HANDLER(read_job_output, ReadJobOutput);
+JOB_HANDLER(write_job_input, WriteJobInput);
+JOB_HANDLER(read_job_log, ReadJobLog);
 JOB_HANDLER(list_job_artifacts, ListJobArtifacts);
 JOB_HANDLER(read_job_artifact, ReadJobArtifact);
 JOB_HANDLER(watch_jobs, WatchJobs);
@@ -56,8 +58,17 @@ enum soma_code job_service_read(const struct job_service *service, const char *i
 // Registers a long poll, unless wait_ms is 0 or the caps are reached: then it must answer at once.
 bool job_poll_begin(struct job_service *service, struct rpc_call *call, int64_t topic,
                     uint32_t wait_ms, parked_fn *fn, const ProtobufCMessage *request);
+// The same for the changes of one job, before the look that decides. False: the call was failed.
+bool job_poll_begin_on_job(struct job_service *service, struct rpc_call *call, const char *id,
+                           uint32_t wait_ms, parked_fn *fn, const ProtobufCMessage *request,
+                           bool *ret_parked);
 // Before the answer, whether registered or not.
 void job_poll_end(const struct job_service *service, struct rpc_call *call);
+
+// The attempt that is meant (asked 0: the latest), and whether it will write no more.
+// ATTEMPT_NOT_FOUND.
+enum soma_code job_attempt_choose(const struct job_row *row, uint32_t asked, uint32_t *ret_attempt,
+                                  bool *ret_is_over, struct soma_error *err);
 
 // The messages of a list's jobs, as many as fit a reply; count is cut to that. NULL: no memory.
 Pb__Job **job_list_messages(const struct job_service *service, struct job_list *list,

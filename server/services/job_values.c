@@ -221,9 +221,19 @@ static enum soma_code take_limits(const Pb__JobLimits *message, struct job_limit
         const struct job_limit_row *row = &job_limit_rows[i];
         int64_t value;
         memcpy(&value, (const char *)limits + row->message_offset, sizeof value);
-        code = check_or_default(value, row->max, row->fallback, row->field, &value, err);
+        bool may_be_none = row->limits_offset == offsetof(struct job_limits, output_bytes) ||
+                           row->limits_offset == offsetof(struct job_limits, kill_grace_ms);
+        code = (may_be_none ? check_none_or_default : check_or_default)(
+            value, row->max, row->fallback, row->field, &value, err);
         memcpy((char *)ret_limits + row->limits_offset, &value, sizeof value);
     }
+    int64_t tail_max = ret_limits->output_bytes < LIMIT_JOB_OUTPUT_TAIL_BYTES
+                           ? ret_limits->output_bytes
+                           : LIMIT_JOB_OUTPUT_TAIL_BYTES;
+    if (code == SOMA_OK)
+        code = check_range(limits->output_tail_bytes, 0, tail_max, "spec.limits.output_tail_bytes",
+                           err);
+    ret_limits->output_tail_bytes = limits->output_tail_bytes;
     ret_limits->end_at_output_limit = limits->end_at_output_limit;
     return code;
 }
@@ -251,14 +261,18 @@ static enum soma_code take_simple(const Pb__JobSpec *message, struct job_spec *s
     if (code == SOMA_OK)
         code = check_range(message->priority, -PRIORITY_MAX, PRIORITY_MAX, "spec.priority", err);
     if (code == SOMA_OK)
-        code = check_or_default(message->keep_ms, LIMIT_JOB_KEEP_MS, LIMIT_JOB_DEFAULT_KEEP_MS,
-                                "spec.keep_ms", &spec->keep_ms, err);
+        code = check_none_or_default(message->keep_ms, LIMIT_JOB_KEEP_MS, LIMIT_JOB_DEFAULT_KEEP_MS,
+                                     "spec.keep_ms", &spec->keep_ms, err);
     spec->stdin_bytes = message->stdin.data;
     spec->stdin_length = message->stdin.len;
     spec->name = message->name;
     spec->queue = message->queue[0] ? message->queue : "default";
     spec->priority = message->priority;
     spec->idempotent = message->idempotent;
+    spec->interactive = message->interactive;
+    if (code == SOMA_OK && message->interactive && message->stdin.len > 0)
+        code = error_set(err, REASON_FIELD_INVALID, "spec.stdin",
+                         "an interactive job has no spec.stdin");
     return code;
 }
 

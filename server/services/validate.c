@@ -40,6 +40,15 @@ enum soma_code check_range(int64_t value, int64_t min, int64_t max, const char *
     return SOMA_OK;
 }
 
+enum soma_code check_none_or_default(int64_t value, int64_t max, int64_t fallback,
+                                     const char *field, int64_t *ret_value, struct soma_error *err)
+{
+    enum soma_code code = check_range(value, -1, max, field, err);
+    if (code == SOMA_OK)
+        *ret_value = value > 0 ? value : value < 0 ? 0 : fallback;
+    return code;
+}
+
 enum soma_code check_or_default(int64_t value, int64_t max, int64_t fallback, const char *field,
                                 int64_t *ret_value, struct soma_error *err)
 {

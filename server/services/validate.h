@@ -25,6 +25,10 @@ enum soma_code check_word(const char *text, int64_t max, const char *allowed, co
 enum soma_code check_range(int64_t value, int64_t min, int64_t max, const char *field,
                            struct soma_error *err);
 
+// check_range from -1; -1 means 0, and 0 the fallback.
+enum soma_code check_none_or_default(int64_t value, int64_t max, int64_t fallback,
+                                     const char *field, int64_t *ret_value, struct soma_error *err);
+
 // check_range from 0, then fallback in place of 0.
 enum soma_code check_or_default(int64_t value, int64_t max, int64_t fallback, const char *field,
                                 int64_t *ret_value, struct soma_error *err);

@@ -54,6 +54,97 @@ test_run_exits_as_the_job_does() {
     expect 0 soma run -- true
 }
 
+test_a_zero_that_was_given_means_none() {
+    local id
+    # One that ignores TERM: without a grace it is killed at once.
+    id=$(soma submit -q --grace 0 --output-limit 0 -- sh -c 'trap "" TERM; echo on >$HOME/../on 2>/dev/null; echo on; while :; do sleep 0.1; done')
+    until_true state_is "$id" running
+    expect 0 soma cancel --wait "$id"
+    is "$(soma -o json show "$id" | jq -c '[.kill_grace_ms, .output_bytes, .stdout.kept_bytes]')" '[-1,-1,0]'
+    expect 2 soma submit --time-limit 0 -- true
+    err_has "cannot be 0"
+    id=$(soma submit -q --keep 0 -- true)
+    until_true gone "$id"
+}
+
+gone() { ! soma show "$1"; }
+
+test_the_version_is_said_behind_a_command_too() {
+    expect 0 soma ps --version
+    out_has "libsoma"
+}
+
+test_run_and_submit_do_as_each_other_when_told() {
+    expect 0 soma submit --sync -q -- echo stayed
+    out_is stayed
+    expect 0 soma run --async -q -- echo went
+    [[ $(cat "$scratch/out") =~ ^[0-9a-z]{20}$ ]] || fail "no id: $(cat "$scratch/out")"
+    expect 2 soma submit --sync --async -- true
+    err_has "exclude each other"
+    expect 3 soma submit --sync -q -- sh -c 'exit 3'
+}
+
+test_logs_come_in_order_from_a_line_a_time_or_an_attempt() {
+    local id
+    id=$(soma submit -q -- sh -c 'p() { sleep 0.05; }; echo one; p; echo two >&2; p; echo three; p; echo four >&2')
+    expect 0 soma wait "$id"
+    is "$(soma logs "$id" 2>&1)" "one
+two
+three
+four"
+    is "$(soma logs --tail 2 "$id" 2>&1)" "three
+four"
+    is "$(soma logs -f --tail 3 "$id" 2>&1)" "two
+three
+four"
+    is "$(soma logs --tail 0 "$id" 2>&1)" ""
+    is "$(soma logs --tail 1 --stdout "$id")" three
+    is "$(soma logs --since 1h --attempt 1 --stdout "$id" | wc -l)" 2
+    is "$(soma logs --since 2099-01-01T00:00:00Z "$id" 2>&1)" ""
+    is "$(soma logs -f --stdout --offset 4 "$id")" three
+    soma logs -t "$id" >"$scratch/out" 2>&1
+    is "$(grep -cE '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z [a-z]+$' "$scratch/out")" 4
+    expect 2 soma logs --since never "$id"
+    err_has "neither a duration nor a time"
+}
+
+test_logs_say_when_they_cannot_be_written() {
+    local id
+    id=$(soma submit -q -- echo words)
+    expect 0 soma wait "$id"
+    soma logs "$id" >/dev/full 2>"$scratch/err"
+    is $? 1
+    err_has "cannot write to stdout: No space left on device"
+    soma logs -f "$id" >/dev/full 2>"$scratch/err"
+    is $? 1
+    err_has "cannot write to stdout: No space left on device"
+}
+
+test_of_a_flood_head_and_tail_are_kept() {
+    local id
+    id=$(soma submit -q --output-limit 30 --output-tail 10 -- sh -c 'for i in $(seq 10 99); do echo word $i; done')
+    expect 0 soma wait "$id"
+    expect 0 soma logs "$id"
+    is "$(head -n 1 "$scratch/out")" "word 10"
+    is "$(tail -n 1 "$scratch/out")" "word 99"
+    is "$(soma -o json show "$id" | jq -c .stdout)" '{"kept_bytes":30,"dropped_bytes":690}'
+}
+
+test_an_interactive_job_is_talked_with() {
+    printf 'one\ntwo\n' | soma run -q -i -- sh -c 'while read -r x; do echo "got $x"; done; echo end' >"$scratch/out"
+    is $? 0
+    out_is "got one
+got two
+end"
+    is "$(head -c 3000000 /dev/zero | soma run -q -i -- wc -c)" 3000000
+    # A program that does not wait for its input's end ends.
+    mkfifo "$scratch/silent"
+    exec 7<>"$scratch/silent"
+    is "$(soma run -q -i -- echo over <&7)" over
+    exec 7>&-
+    expect 2 soma submit -i --stdin /dev/null -- cat
+}
+
 test_run_passes_bytes_on_as_they_are() {
     head -c 300000 /dev/urandom >"$scratch/bytes"
     soma run -q --stdin "$scratch/bytes" -- sh -c 'tee /dev/stderr' >"$scratch/out" 2>"$scratch/err"

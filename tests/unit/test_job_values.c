@@ -21,15 +21,12 @@ static struct {
     Pb__EnvironmentVariable *variable_pointers[LIMIT_JOB_ENVIRONMENT + 1];
     Pb__Label labels[LIMIT_JOB_LABELS + 1];
     Pb__Label *label_pointers[LIMIT_JOB_LABELS + 1];
-    Pb__JobFile files[LIMIT_JOB_FILES + 1];
-    Pb__JobFile *file_pointers[LIMIT_JOB_FILES + 1];
     const char *words[LIMIT_JOB_ARGUMENTS + 1];
     struct languages languages;
     struct arena arena;
 } made;
 
 static char long_text[(1 << 20) + 2]; // "xxx…"
-static char file_names[LIMIT_JOB_FILES + 1][16];
 static char names[LIMIT_JOB_ENVIRONMENT + 1][8];
 
 static const char *text_of_length(size_t length)
@@ -54,14 +51,6 @@ static void make_good(void)
         made.labels[i].key = names[i];
         made.label_pointers[i] = &made.labels[i];
     }
-    for (size_t i = 0; i <= LIMIT_JOB_FILES; i++) {
-        pb__job_file__init(&made.files[i]);
-        snprintf(file_names[i], sizeof file_names[i], "d%zu/f", i);
-        made.files[i].path = file_names[i];
-        made.file_pointers[i] = &made.files[i];
-    }
-    made.spec.files = made.file_pointers;
-    made.spec.n_files = 2;
     for (size_t i = 0; i <= LIMIT_JOB_ARGUMENTS; i++)
         made.words[i] = "w";
     made.spec.environment = made.variable_pointers;
@@ -227,6 +216,19 @@ static void large_output(void)
 {
     made.limits.output_bytes = LIMIT_JOB_OUTPUT_BYTES + 1;
 }
+static void negative_grace(void)
+{
+    made.limits.kill_grace_ms = -2;
+}
+static void large_tail(void)
+{
+    made.limits.output_tail_bytes = LIMIT_JOB_OUTPUT_TAIL_BYTES + 1;
+}
+static void tail_above_output(void)
+{
+    made.limits.output_bytes = 100;
+    made.limits.output_tail_bytes = 101;
+}
 static void long_grace(void)
 {
     made.limits.kill_grace_ms = LIMIT_JOB_KILL_GRACE_MS + 1;
@@ -238,58 +240,6 @@ static void long_keep(void)
 static void negative_keep(void)
 {
     made.spec.keep_ms = -5;
-}
-
-static void many_files(void)
-{
-    made.spec.n_files = LIMIT_JOB_FILES + 1;
-}
-static void unnamed_file(void)
-{
-    made.files[1].path = "";
-}
-static void file_above(void)
-{
-    made.files[1].path = "a/../../b";
-}
-static void absolute_file(void)
-{
-    made.files[1].path = "/etc/passwd";
-}
-static void control_file(void)
-{
-    made.files[1].path = "a\033[2J";
-}
-static void long_file(void)
-{
-    made.files[1].path = text_of_length(1025);
-}
-static void twice_file(void)
-{
-    made.files[1].path = "d0/f";
-}
-static void file_in_the_place_of_a_directory(void)
-{
-    made.files[1].path = "d0";
-}
-static void file_in_the_place_of_the_program(void)
-{
-    made.files[1].path = "main.sh";
-}
-static void large_content(void)
-{
-    made.files[0].content.len = LIMIT_JOB_FILES_INLINE_BYTES / 2 + 1;
-    made.files[1].content.len = LIMIT_JOB_FILES_INLINE_BYTES / 2;
-}
-static void content_and_upload(void)
-{
-    made.files[1].content.len = 1;
-    made.files[1].upload_id = "x";
-}
-static void large_upload(void)
-{
-    made.files[1].upload_id = "x";
-    made.files[1].size_bytes = LIMIT_JOB_FILE_BYTES + 1;
 }
 
 static const struct {
@@ -331,21 +281,12 @@ static const struct {
     {negative_wall_time, "FIELD_OUT_OF_RANGE", "spec.limits.wall_time_ms"},
     {long_wall_time, "FIELD_OUT_OF_RANGE", "spec.limits.wall_time_ms"},
     {large_output, "FIELD_OUT_OF_RANGE", "spec.limits.output_bytes"},
+    {negative_grace, "FIELD_OUT_OF_RANGE", "spec.limits.kill_grace_ms"},
+    {large_tail, "FIELD_OUT_OF_RANGE", "spec.limits.output_tail_bytes"},
+    {tail_above_output, "FIELD_OUT_OF_RANGE", "spec.limits.output_tail_bytes"},
     {long_grace, "FIELD_OUT_OF_RANGE", "spec.limits.kill_grace_ms"},
     {long_keep, "FIELD_OUT_OF_RANGE", "spec.keep_ms"},
     {negative_keep, "FIELD_OUT_OF_RANGE", "spec.keep_ms"},
-    {many_files, "FIELD_TOO_LONG", "spec.files"},
-    {unnamed_file, "FIELD_REQUIRED", "spec.files[1].path"},
-    {file_above, "FIELD_INVALID", "spec.files[1].path"},
-    {absolute_file, "FIELD_INVALID", "spec.files[1].path"},
-    {control_file, "FIELD_INVALID", "spec.files[1].path"},
-    {long_file, "FIELD_TOO_LONG", "spec.files[1].path"},
-    {twice_file, "DUPLICATE_KEY", "spec.files[1].path"},
-    {file_in_the_place_of_a_directory, "DUPLICATE_KEY", "spec.files[0].path"},
-    {file_in_the_place_of_the_program, "DUPLICATE_KEY", "spec.files[1].path"},
-    {large_content, "FIELD_TOO_LONG", "spec.files"},
-    {content_and_upload, "FIELD_INVALID", "spec.files[1].upload_id"},
-    {large_upload, "FIELD_OUT_OF_RANGE", "spec.files[1].size_bytes"},
 };
 
 static enum soma_code convert(struct job_spec *ret_spec, struct soma_error *err)
@@ -389,6 +330,18 @@ static void zero_means_the_documented_default(void **state)
     assert_int_equal(spec.environment_count, 2);
     assert_string_equal(spec.environment[1].name, "V1");
     assert_int_equal(spec.label_count, 2);
+}
+
+static void minus_one_means_none(void **state)
+{
+    (void)state;
+    struct job_spec spec;
+    make_good();
+    made.limits.output_bytes = made.limits.kill_grace_ms = made.spec.keep_ms = -1;
+    assert_int_equal(convert(&spec, NULL), SOMA_OK);
+    assert_int_equal(spec.limits.output_bytes, 0);
+    assert_int_equal(spec.limits.kill_grace_ms, 0);
+    assert_int_equal(spec.keep_ms, 0);
 }
 
 static void the_largest_values_are_allowed(void **state)
@@ -472,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bad_input_names_its_field_and_reason),
         cmocka_unit_test(zero_means_the_documented_default),
+        cmocka_unit_test(minus_one_means_none),
         cmocka_unit_test(the_largest_values_are_allowed),
         cmocka_unit_test(a_filter_is_checked_as_well),
         cmocka_unit_test(a_job_id_is_required_and_short),

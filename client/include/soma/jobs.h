@@ -69,17 +69,19 @@ struct soma_job_spec {
     size_t label_count;
     // 0: 24 h. At most 7 days.
     int64_t wall_time_ms;
-    // Kept of each stream. 0: 64 MiB.
+    // Kept of each stream. 0: 64 MiB. -1: nothing.
     int64_t output_bytes;
-    // Between TERM and KILL. 0: 5 000.
+    // Between TERM and KILL. 0: 5 000. -1: KILL at once.
     int64_t kill_grace_ms;
     // Running it twice does no harm.
     bool idempotent;
-    // How long the finished job is kept. 0: 7 days.
+    // How long the finished job is kept. 0: 7 days. -1: it goes as soon as it has ended.
     int64_t keep_ms;
     // At most 2 000.
     const struct soma_job_file *files;
     size_t file_count;
+    // Standard input is a stream that soma_job_input fills; stdin_bytes must be NULL.
+    bool interactive;
     // Files to keep at the end, as patterns: '*', '?', and "**" for any number of directories; a
     // directory stands for all that is below it. At most 64.
     const char *const *artifacts;
@@ -130,6 +132,9 @@ struct soma_job_spec {
     // Asks for the network; refused where the server gives jobs none.
     bool network;
     enum soma_sandbox sandbox;
+    // Of output_bytes, kept of each stream's end; then the middle is what is dropped. At most 1
+    // MiB.
+    int64_t output_tail_bytes;
 };
 #define SOMA_JOB_SPEC_INIT SOMA_INIT(struct soma_job_spec)
 
@@ -227,28 +232,6 @@ SOMA_API int soma_job_exit_status(const struct soma_job *job);
 // On disk when it returns. The job is without spec; is_existing says whether it was there before.
 SOMA_METHOD(job_submit, soma_job_spec, soma_job);
 
-struct soma_job_upload_request {
-    size_t struct_size;
-    // NULL: a new upload, with its first piece. An upload that gets no piece for a day, and is no
-    // job's, is removed.
-    const char *upload_id;
-    // Where the piece belongs; a piece may be sent again.
-    int64_t offset;
-    // At most 1 MiB; a file may have 4 GiB.
-    const void *data;
-    size_t length;
-    // This is the last one: the file is on disk when the call returns, and may be given to
-    // soma_job_submit, once.
-    bool end;
-};
-#define SOMA_JOB_UPLOAD_REQUEST_INIT SOMA_INIT(struct soma_job_upload_request)
-
-struct soma_job_upload {
-    const char *upload_id;
-    int64_t size_bytes;
-};
-SOMA_METHOD(job_upload, soma_job_upload_request, soma_job_upload);
-
 struct soma_job_request {
     size_t struct_size;
     const char *job_id;
@@ -341,52 +324,6 @@ struct soma_job_output {
     uint32_t attempt;
 };
 SOMA_METHOD(job_read, soma_job_read_request, soma_job_output);
-
-struct soma_job_artifacts_request {
-    size_t struct_size;
-    const char *job_id;
-    // 0: the latest.
-    uint32_t attempt;
-};
-#define SOMA_JOB_ARTIFACTS_REQUEST_INIT SOMA_INIT(struct soma_job_artifacts_request)
-
-struct soma_job_artifact {
-    // Relative, and harmless: as soma_job_file.path, whatever the server says.
-    const char *path;
-    int64_t size_bytes;
-    bool executable;
-};
-
-struct soma_job_artifacts {
-    const struct soma_job_artifact *artifacts;
-    size_t artifact_count;
-    // Which one it is; 0: none was started yet.
-    uint32_t attempt;
-    // The attempt is over: nothing comes later.
-    bool end;
-};
-// The files that an attempt left (soma_job_spec.artifacts).
-SOMA_METHOD(job_artifacts, soma_job_artifacts_request, soma_job_artifacts);
-
-struct soma_job_artifact_read_request {
-    size_t struct_size;
-    const char *job_id;
-    // 0: the latest.
-    uint32_t attempt;
-    const char *path;
-    int64_t offset;
-    // 0: 262 144. At most 1 048 576.
-    uint32_t max_bytes;
-};
-#define SOMA_JOB_ARTIFACT_READ_REQUEST_INIT SOMA_INIT(struct soma_job_artifact_read_request)
-
-struct soma_job_artifact_piece {
-    const void *data;
-    size_t length;
-    // Of the whole file.
-    int64_t size_bytes;
-};
-SOMA_METHOD(job_artifact_read, soma_job_artifact_read_request, soma_job_artifact_piece);
 
 struct soma_job_watch_request {
     size_t struct_size;

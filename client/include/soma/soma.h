@@ -40,6 +40,7 @@
 
 #include <soma/client.h>
 #include <soma/collections.h>
+#include <soma/job_files.h>
 #include <soma/jobs.h>
 #include <soma/queues.h>
 #include <soma/records.h>
