@@ -14,6 +14,24 @@
 
 // --- how collections are shown
 
+static void index_to_json(struct json_out *out, const struct soma_collection *collection)
+{
+    const struct soma_index_settings *index = &collection->index;
+    out_text_at(out, "index_kind", collection->index_kind);
+    out_key(out, "index");
+    out_begin(out, '{');
+    out_text_at(out, "quantization", soma_quantization_name(index->quantization));
+    out_int_at(out, "m", index->m);
+    out_int_at(out, "ef_construction", index->ef_construction);
+    out_int_at(out, "ef_search", index->ef_search);
+    out_int_at(out, "rows_indexed", collection->rows_indexed);
+    out_int_at(out, "rows_waiting", collection->rows_waiting);
+    out_int_at(out, "rows_per_second", (int64_t)collection->rows_per_second);
+    out_int_at(out, "bytes", collection->index_bytes);
+    out_int_at(out, "file_sequence", collection->index_file_sequence);
+    out_end(out, '}');
+}
+
 static void collection_to_json(struct json_out *out, const struct soma_collection *collection)
 {
     out_begin(out, '{');
@@ -24,7 +42,7 @@ static void collection_to_json(struct json_out *out, const struct soma_collectio
     out_int_at(out, "record_count", collection->record_count);
     out_int_at(out, "sequence", collection->sequence);
     out_int_at(out, "memory_bytes", collection->memory_bytes);
-    out_text_at(out, "index_kind", collection->index_kind);
+    index_to_json(out, collection);
     out_int_at(out, "created_unix_ms", collection->created_ms);
     out_key(out, "aliases");
     out_begin(out, '[');
@@ -47,6 +65,26 @@ static void print_metadata(const struct soma_collection *collection)
     putchar('\n');
 }
 
+// "hnsw, int8, m 16, ef 200 and 64", and below what it holds.
+static void print_index(const struct soma_collection *collection)
+{
+    char text[UNITS_TEXT_SIZE];
+    const struct soma_index_settings *index = &collection->index;
+    print_fact("index", "%s, %s, m %" PRIu32 ", ef %" PRIu32 " building and %" PRIu32 " searching",
+               collection->index_kind ? collection->index_kind : "",
+               soma_quantization_name(index->quantization), index->m, index->ef_construction,
+               index->ef_search);
+    if (!collection->index_bytes)
+        return;
+    print_fact("indexed", "%" PRId64 " rows, %s", collection->rows_indexed,
+               format_size(text, collection->index_bytes));
+    if (collection->rows_waiting)
+        print_fact("waiting", "%" PRId64 " rows, %.0f indexed a second", collection->rows_waiting,
+                   collection->rows_per_second);
+    if (collection->index_file_sequence)
+        print_fact("index file", "sequence %" PRId64, collection->index_file_sequence);
+}
+
 static void print_collection(const struct soma_collection *collection)
 {
     char text[UNITS_TEXT_SIZE];
@@ -59,7 +97,7 @@ static void print_collection(const struct soma_collection *collection)
     print_fact("records", "%" PRId64, collection->record_count);
     print_fact("sequence", "%" PRId64, collection->sequence);
     print_fact("memory", "%s", format_size(text, collection->memory_bytes));
-    print_fact("index", "%s", collection->index_kind ? collection->index_kind : "");
+    print_index(collection);
     print_fact("created", "%s", format_time(text, collection->created_ms));
     print_metadata(collection);
 }
@@ -78,6 +116,25 @@ void collection_show(const struct cli *cli, const struct soma_collection *collec
 
 // --- create, show, edit
 
+static int read_index(struct cli *cli, const struct options *options,
+                      struct soma_index_settings *index)
+{
+    const char *name = options_value(options, "quantization");
+    int64_t m = 0, ef_construction = 0, ef_search = 0;
+    if (name && !soma_quantization_from_name(name, &index->quantization))
+        return report_usage(cli, NULL,
+                            "option --quantization: '%s' is none of none, bf16, int8, int4", name);
+    int status = value_integer(cli, options, "m", 1, UINT32_MAX, &m);
+    if (status == STATUS_OK)
+        status = value_integer(cli, options, "ef-construction", 1, UINT32_MAX, &ef_construction);
+    if (status == STATUS_OK)
+        status = value_integer(cli, options, "ef-search", 1, UINT32_MAX, &ef_search);
+    index->m = (uint32_t)m;
+    index->ef_construction = (uint32_t)ef_construction;
+    index->ef_search = (uint32_t)ef_search;
+    return status;
+}
+
 static int run_create(struct cli *cli, const struct options *options)
 {
     struct soma_collection_create_request request = SOMA_COLLECTION_CREATE_REQUEST_INIT;
@@ -95,6 +152,8 @@ static int run_create(struct cli *cli, const struct options *options)
         return report_usage(cli, NULL, "option --metric: '%s' is none of cosine, l2, dot", metric);
     int status = value_integer(cli, options, "dim", 1, UINT32_MAX, &dimension);
     request.dimension = (uint32_t)dimension;
+    if (status == STATUS_OK)
+        status = read_index(cli, options, &request.index);
     if (status == STATUS_OK)
         status =
             value_metadata(cli, options, false, &pool, &request.metadata, &request.metadata_count);
@@ -291,6 +350,10 @@ static const struct option create_options[] = {
     {"dim", 0, "N", "numbers in an embedding (required)", false},
     {"metric", 0, "NAME", "cosine (default), l2 or dot", false},
     {"metadata", 0, "JSON", "metadata of the collection, an object", false},
+    {"quantization", 0, "NAME", "codes of the index: int8 (default), none, bf16 or int4", false},
+    {"m", 0, "N", "links of a row in the index (16)", false},
+    {"ef-construction", 0, "N", "candidates that are looked at for them (200)", false},
+    {"ef-search", 0, "N", "candidates of a query that does not say (64)", false},
     {"exist-ok", 0, NULL, "an equal collection that exists is no error", false},
     {0},
 };
@@ -306,7 +369,8 @@ const struct command collection_commands[] = {
         .name = "collection create",
         .synopsis = "--dim N [OPTIONS] NAME",
         .summary = "Make a collection",
-        .examples = "soma collection create docs --dim 384 --metric cosine\n",
+        .examples = "soma collection create docs --dim 384 --metric cosine\n"
+                    "soma collection create photos --dim 784 --metric l2 --quantization bf16\n",
         .options = create_options,
         .operands_min = 1,
         .operands_max = 1,

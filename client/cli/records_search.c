@@ -29,13 +29,15 @@ struct query {
 
 static int read_numbers(const struct cli *cli, const struct options *options, struct query *query)
 {
-    int64_t k = 10, offset = 0, group_size = 0;
+    int64_t k = 10, offset = 0, group_size = 0, ef = 0;
     query->fusion = (struct soma_fusion){.vector_weight = 1, .text_weight = 1};
     int status = value_integer(cli, options, "k", 1, UINT32_MAX, &k);
     if (status == STATUS_OK)
         status = value_integer(cli, options, "offset", 0, UINT32_MAX, &offset);
     if (status == STATUS_OK)
         status = value_integer(cli, options, "group-size", 1, UINT32_MAX, &group_size);
+    if (status == STATUS_OK)
+        status = value_integer(cli, options, "ef", 1, UINT32_MAX, &ef);
     if (status == STATUS_OK)
         status = value_number(cli, options, "max-distance", &query->max_distance);
     if (status == STATUS_OK)
@@ -47,6 +49,7 @@ static int read_numbers(const struct cli *cli, const struct options *options, st
     if (status == STATUS_OK)
         status = value_number(cli, options, "text-weight", &query->fusion.text_weight);
     query->request.k = (uint32_t)k;
+    query->request.ef = (uint32_t)ef;
     query->request.offset = (uint32_t)offset;
     query->request.group_size = (uint32_t)group_size;
     return status;
@@ -119,6 +122,7 @@ static void set_request(const struct options *options, struct query *query)
     request->fusion = has_fusion ? &query->fusion : NULL;
     request->group_by = options_value(options, "group-by");
     request->explain = options_has(options, "explain");
+    request->exact = options_has(options, "exact");
 }
 
 static int ask(struct cli *cli, const struct query *query,
@@ -290,6 +294,8 @@ static const struct option query_options[] = {
     WHERE_OPTION,
     WHERE_DOCUMENT_OPTION,
     {"max-distance", 0, "NUMBER", "leave out what is farther", false},
+    {"ef", 0, "N", "candidates that the index looks at; more find more (the collection's)", false},
+    {"exact", 0, NULL, "compare with every record, without the index", false},
     {"min-score", 0, "NUMBER", "leave out what is worse", false},
     {"group-by", 0, "KEY", "hits in groups with one value of a metadata key", false},
     {"group-size", 0, "N", "hits in a group (1)", false},

@@ -3,6 +3,19 @@
 #include "lib/packing.h"
 #include "lib/reading.h"
 
+static Pb__IndexSettings *pack_index(struct packing *packing,
+                                     const struct soma_index_settings *index)
+{
+    Pb__IndexSettings *message = pack_message(packing, &pb__index_settings__descriptor);
+    if (!message)
+        return NULL;
+    message->quantization = (Pb__Quantization)index->quantization;
+    message->m = index->m;
+    message->ef_construction = index->ef_construction;
+    message->ef_search = index->ef_search;
+    return message;
+}
+
 void collection_create_pack(const struct soma_collection_create_request *request,
                             struct packing *packing)
 {
@@ -13,6 +26,7 @@ void collection_create_pack(const struct soma_collection_create_request *request
     message->metadata = metadata_pack(packing, "metadata", request->metadata,
                                       request->metadata_count, &message->n_metadata);
     message->exist_ok = request->exist_ok;
+    message->index_settings = pack_index(packing, &request->index);
 }
 
 void collection_get_pack(const struct soma_collection_request *request, struct packing *packing)
@@ -74,6 +88,26 @@ void collection_clone_pack(const struct soma_collection_clone_request *request,
     message->new_name = pack_text(packing, "new_name", request->new_name);
 }
 
+// Servers of before this say nothing about it.
+static void read_index(const Pb__Collection *message, struct soma_collection *collection)
+{
+    const Pb__IndexSettings *settings = message->index_settings;
+    const Pb__IndexState *state = message->index_state;
+    if (settings)
+        collection->index = (struct soma_index_settings){
+            .quantization = (enum soma_quantization)settings->quantization,
+            .m = settings->m,
+            .ef_construction = settings->ef_construction,
+            .ef_search = settings->ef_search};
+    if (!state)
+        return;
+    collection->rows_indexed = state->rows_indexed;
+    collection->rows_waiting = state->rows_waiting;
+    collection->rows_per_second = state->rows_per_second;
+    collection->index_bytes = state->index_bytes;
+    collection->index_file_sequence = state->file_sequence;
+}
+
 static void read_collection(struct reading *reading, const Pb__Collection *message,
                             struct soma_collection *collection)
 {
@@ -92,6 +126,7 @@ static void read_collection(struct reading *reading, const Pb__Collection *messa
     collection->record_count = message->record_count;
     collection->memory_bytes = message->memory_bytes;
     collection->index_kind = message->index_kind;
+    read_index(message, collection);
     collection->aliases = (const char *const *)message->aliases;
     collection->alias_count = message->n_aliases;
 }

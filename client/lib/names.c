@@ -49,6 +49,13 @@ static const char *const policy_names[] = {
     [SOMA_AFTER_RUN] = "run",
 };
 
+static const char *const quantization_names[] = {
+    [SOMA_QUANTIZATION_NONE] = "none",
+    [SOMA_QUANTIZATION_BF16] = "bf16",
+    [SOMA_QUANTIZATION_INT8] = "int8",
+    [SOMA_QUANTIZATION_INT4] = "int4",
+};
+
 static const char *const metric_names[] = {
     [SOMA_METRIC_COSINE] = "cosine",
     [SOMA_METRIC_L2] = "l2",
@@ -118,6 +125,19 @@ bool soma_after_policy_from_name(const char *name, enum soma_after_policy *ret_p
     unsigned number = number_of(policy_names, COUNT(policy_names), name);
     if (number)
         *ret_policy = (enum soma_after_policy)number;
+    return number != 0;
+}
+
+const char *soma_quantization_name(enum soma_quantization quantization)
+{
+    return name_of(quantization_names, COUNT(quantization_names), (unsigned)quantization);
+}
+
+bool soma_quantization_from_name(const char *name, enum soma_quantization *ret_quantization)
+{
+    unsigned number = number_of(quantization_names, COUNT(quantization_names), name);
+    if (number)
+        *ret_quantization = (enum soma_quantization)number;
     return number != 0;
 }
 

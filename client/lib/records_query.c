@@ -46,6 +46,8 @@ static void pack_options(const struct soma_records_query_request *request,
     message->k = request->k;
     message->where = pack_text_or_none(request->where);
     message->min_sequence = request->min_sequence;
+    message->ef = request->ef;
+    message->exact = request->exact;
     if (request->max_distance) {
         message->max_distance_presence_case =
             PB__QUERY_RECORDS_REQUEST__MAX_DISTANCE_PRESENCE_MAX_DISTANCE;

@@ -151,7 +151,9 @@ enum soma_code vector_create_collection(struct vector_service *service, struct r
     if (!request->dimension || request->dimension > LIMIT_DIMENSION)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "dimension",
                          "a dimension is 1 to %d, not %u", LIMIT_DIMENSION, request->dimension);
-    code = fields_from_messages(request->metadata, request->n_metadata, arena, &fields, err);
+    code = index_from_message(request->index_settings, &write.row.index, err);
+    if (!code)
+        code = fields_from_messages(request->metadata, request->n_metadata, arena, &fields, err);
     if (!code)
         code = metadata_encode(fields, request->n_metadata, false, arena, &write.row.metadata, err);
     if (code)

@@ -11,6 +11,11 @@ _Static_assert((int)METRIC_COSINE == (int)PB__METRIC__METRIC_COSINE &&
                    (int)METRIC_L2 == (int)PB__METRIC__METRIC_L2 &&
                    (int)METRIC_DOT == (int)PB__METRIC__METRIC_DOT,
                "metrics have the numbers of vectors.proto");
+_Static_assert((int)QUANTIZATION_NONE == (int)PB__QUANTIZATION__QUANTIZATION_NONE &&
+                   (int)QUANTIZATION_BF16 == (int)PB__QUANTIZATION__QUANTIZATION_BF16 &&
+                   (int)QUANTIZATION_INT8 == (int)PB__QUANTIZATION__QUANTIZATION_INT8 &&
+                   (int)QUANTIZATION_INT4 == (int)PB__QUANTIZATION__QUANTIZATION_INT4,
+               "quantizations have the numbers of vectors.proto");
 // Fields and types are in one order, which field_from_message and put_field rely on.
 _Static_assert((int)PB__METADATA_FIELD__VALUE_STRING_VALUE == METADATA_STRING + 1 &&
                    (int)PB__METADATA_FIELD__VALUE_BOOL_LIST == METADATA_BOOL_LIST + 1,
@@ -276,6 +281,56 @@ static enum soma_code messages_from_metadata(struct metadata metadata, struct ar
     return SOMA_OK;
 }
 
+static bool put_index(Pb__Collection *message, const struct collection_row *row,
+                      struct vectors *vectors, struct arena *arena)
+{
+    struct index_state state;
+    Pb__IndexSettings *settings = arena_alloc(arena, sizeof *settings);
+    Pb__IndexState *shown = arena_alloc(arena, sizeof *shown);
+    if (!settings || !shown)
+        return false;
+    vectors_index_state(vectors, row->uid, &state);
+    pb__index_settings__init(settings);
+    settings->quantization = (Pb__Quantization)row->index.quantization;
+    settings->m = row->index.m;
+    settings->ef_construction = row->index.ef_construction;
+    settings->ef_search = row->index.ef_search;
+    pb__index_state__init(shown);
+    shown->rows_indexed = state.rows_indexed;
+    shown->rows_waiting = state.rows_waiting;
+    shown->rows_per_second = state.rows_per_second;
+    shown->index_bytes = state.bytes;
+    shown->file_sequence = state.file_sequence;
+    message->index_kind = state.kind;
+    message->index_settings = settings;
+    message->index_state = shown;
+    return true;
+}
+
+enum soma_code index_from_message(const Pb__IndexSettings *message,
+                                  struct index_settings *ret_settings, struct soma_error *err)
+{
+    const struct index_settings wanted = {
+        .quantization = message ? (enum quantization)message->quantization : 0,
+        .m = message ? message->m : 0,
+        .ef_construction = message ? message->ef_construction : 0,
+        .ef_search = message ? message->ef_search : 0};
+    if (wanted.m && (wanted.m < INDEX_M_MIN || wanted.m > INDEX_M_MAX))
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "index_settings.m",
+                         "m is %d to %d, not %u", INDEX_M_MIN, INDEX_M_MAX, wanted.m);
+    if (wanted.ef_construction && (wanted.ef_construction < INDEX_EF_CONSTRUCTION_MIN ||
+                                   wanted.ef_construction > INDEX_EF_CONSTRUCTION_MAX))
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "index_settings.ef_construction",
+                         "ef_construction is %d to %d, not %u", INDEX_EF_CONSTRUCTION_MIN,
+                         INDEX_EF_CONSTRUCTION_MAX, wanted.ef_construction);
+    if (wanted.ef_search > LIMIT_QUERY_EF)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "index_settings.ef_search",
+                         "ef_search is at most %d", LIMIT_QUERY_EF);
+    *ret_settings = wanted;
+    index_settings_complete(ret_settings);
+    return SOMA_OK;
+}
+
 enum soma_code message_from_item(struct metadata_item item, struct arena *arena,
                                  Pb__MetadataField **ret_message, struct soma_error *err)
 {
@@ -303,11 +358,12 @@ enum soma_code message_from_collection(const struct collection_row *row, struct 
     message->sequence = row->sequence;
     message->record_count = row->record_count;
     message->memory_bytes = vectors_memory_bytes(vectors, row->uid);
-    message->index_kind = "exact";
     enum soma_code code =
         aliases_list(txn, row->uid, arena, &message->aliases, &message->n_aliases, err);
     if (code)
         return code;
+    if (!put_index(message, row, vectors, arena))
+        return error_set_no_memory(err);
     *ret_message = message;
     return messages_from_metadata(row->metadata, arena, &message->n_metadata, &message->metadata,
                                   err);

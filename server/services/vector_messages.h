@@ -31,6 +31,9 @@ enum soma_code filter_from_text(const char *where, struct arena *arena,
 // Absent: documents and metadata.
 struct record_parts parts_from_message(const Pb__Include *include);
 
+// NULL: the defaults. FIELD_OUT_OF_RANGE.
+enum soma_code index_from_message(const Pb__IndexSettings *message,
+                                  struct index_settings *ret_settings, struct soma_error *err);
 // The transaction is the one that the row was read in.
 enum soma_code message_from_collection(const struct collection_row *row, struct store_txn *txn,
                                        struct vectors *vectors, struct arena *arena,

@@ -41,6 +41,8 @@ static enum soma_code check_cuts(const Pb__QueryRecordsRequest *request, struct 
 {
     if (request->k > LIMIT_QUERY_K)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "k", "k is at most %d", LIMIT_QUERY_K);
+    if (request->ef > LIMIT_QUERY_EF)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "ef", "ef is at most %d", LIMIT_QUERY_EF);
     if (request->offset > LIMIT_QUERY_K)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "offset", "offset is at most %d",
                          LIMIT_QUERY_K);
@@ -87,6 +89,8 @@ static void query_from_message(const Pb__QueryRecordsRequest *request, struct mo
         .group_by = *request->group_by ? request->group_by : NULL,
         .group_size = request->group_size ? request->group_size : 1,
         .min_sequence = request->min_sequence,
+        .ef = request->ef,
+        .is_exact = request->exact,
         .deadline = deadline};
 }
 

@@ -55,6 +55,13 @@ static unsigned worker_count(const struct config *config)
                            : (unsigned)(processors > 0 ? processors : 1) + 2;
 }
 
+static unsigned indexer_count(const struct config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return config->indexers ? (unsigned)config->indexers
+                            : (unsigned)(processors > 2 ? processors - 1 : 1);
+}
+
 // Before the first thread, as it starts a process.
 static enum soma_code prepare_jobs(struct server *server, struct soma_error *err)
 {
@@ -106,8 +113,12 @@ static enum soma_code start_jobs(struct server *server, struct soma_error *err)
 
 static enum soma_code start_vectors(struct server *server, struct soma_error *err)
 {
-    enum soma_code code =
-        vectors_open(server->store, (size_t)server->config->memory_budget, &server->vectors, err);
+    char directory[PATH_MAX + sizeof "/index"];
+    snprintf(directory, sizeof directory, "%s/index", server->data.path);
+    const struct vectors_options options = {.budget_bytes = (size_t)server->config->memory_budget,
+                                            .indexers = indexer_count(server->config),
+                                            .directory = directory};
+    enum soma_code code = vectors_open(server->store, &options, &server->vectors, err);
     const struct vector_service_rooms rooms = {.store = server->store,
                                                .writer = server->writer,
                                                .workers = server->workers,

@@ -10,7 +10,7 @@
 
 #define COLUMNS                                                                                   \
     "uid, name, partition, dimension, metric, metadata, created_unix_ms, sequence, record_count," \
-    " last_record"
+    " last_record, quantization, index_m, ef_construction, ef_search"
 
 static const char SQL_BY_NAME[] = "SELECT " COLUMNS " FROM collection WHERE name = ?1";
 static const char SQL_BY_UID[] = "SELECT " COLUMNS " FROM collection WHERE uid = ?1";
@@ -20,7 +20,7 @@ static const char SQL_COUNT[] = "SELECT count(*), total(record_count) FROM colle
 static const char SQL_NAME_TAKEN[] =
     "SELECT 1 FROM collection WHERE (name = ?1 OR uid = ?1) AND uid <> ?2";
 static const char SQL_INSERT[] = "INSERT INTO collection (" COLUMNS ")"
-                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)";
+                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10, ?11)";
 static const char SQL_SAVE[] = "UPDATE collection SET name = ?2, metadata = ?3 WHERE uid = ?1";
 static const char SQL_SAVE_COUNTERS[] = "UPDATE collection SET partition = ?2, sequence = ?3,"
                                         " record_count = ?4, last_record = ?5 WHERE uid = ?1";
@@ -40,7 +40,12 @@ static enum soma_code read_row(const struct query *query, struct arena *arena,
                                  .created_unix_ms = query_int(query, 6),
                                  .sequence = query_int(query, 7),
                                  .record_count = query_int(query, 8),
-                                 .last_record = query_int(query, 9)};
+                                 .last_record = query_int(query, 9),
+                                 .index = {.quantization = (enum quantization)query_int(query, 10),
+                                           .m = (uint32_t)query_int(query, 11),
+                                           .ef_construction = (uint32_t)query_int(query, 12),
+                                           .ef_search = (uint32_t)query_int(query, 13),
+                                           .flat_rows = INDEX_FLAT_ROWS_DEFAULT}};
     snprintf(row.uid, sizeof row.uid, "%s", query_peek_text(query, 0));
     snprintf(row.name, sizeof row.name, "%s", query_peek_text(query, 1));
     row.metadata.bytes = query_copy_blob(query, 5, arena, &row.metadata.length);
@@ -183,6 +188,10 @@ static enum soma_code insert_row(struct store_txn *txn, const struct collection_
     query_bind_int(&query, 5, row->metric);
     bind_metadata(&query, 6, row->metadata);
     query_bind_int(&query, 7, row->created_unix_ms);
+    query_bind_int(&query, 8, row->index.quantization);
+    query_bind_int(&query, 9, row->index.m);
+    query_bind_int(&query, 10, row->index.ef_construction);
+    query_bind_int(&query, 11, row->index.ef_search);
     return query_run(&query, err);
 }
 

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/id.h"
 #include "store/store.h"
+#include "vectors/index/settings.h"
 #include "vectors/metadata.h"
 
 enum {
@@ -25,6 +26,7 @@ struct collection_row {
     int64_t sequence;
     int64_t record_count;
     int64_t last_record; // counter behind the records' numbers
+    struct index_settings index;
 };
 
 // By name, else by alias, else by uid. COLLECTION_NOT_FOUND.
@@ -43,7 +45,7 @@ enum soma_code collections_list(struct store_txn *txn, const char *after_name, s
 enum soma_code collections_count(struct store_txn *txn, int64_t *ret_collections,
                                  int64_t *ret_records, struct soma_error *err);
 
-// Takes name, dimension, metric, metadata and time from the row, and fills in the rest.
+// Takes name, dimension, metric, metadata, index and time from the row, and fills in the rest.
 // COLLECTION_EXISTS, COLLECTION_LIMIT.
 enum soma_code collections_insert(struct store_txn *txn, struct collection_row *row,
                                   struct soma_error *err);

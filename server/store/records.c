@@ -26,6 +26,8 @@ static const char SQL_SCAN_IDS[] =
 static const char SQL_SCAN_EMBEDDINGS[] =
     "SELECT r.num, r.id, e.vector FROM record r JOIN embedding e USING (num)"
     " WHERE r.num > ?1 AND r.num < ?2 ORDER BY r.num";
+static const char SQL_SCAN_SEQUENCES[] =
+    "SELECT num, sequence FROM record WHERE num > ?1 AND num < ?2 ORDER BY num";
 static const char SQL_PURGE_LIMIT[] =
     "SELECT max(num), count(*) FROM"
     " (SELECT num FROM record WHERE num > ?1 AND num < ?2 ORDER BY num LIMIT ?3)";
@@ -283,6 +285,22 @@ static enum soma_code purge_limit(struct store_txn *txn, int64_t partition, int6
     *ret_last = query_int(&query, 0);
     *ret_count = query_int(&query, 1);
     return SOMA_OK;
+}
+
+enum soma_code records_scan_sequences(struct store_txn *txn, int64_t partition,
+                                      record_sequence_visit *visit, void *context,
+                                      struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_SCAN_SEQUENCES);
+    query_bind_int(&query, 1, first_num(partition));
+    query_bind_int(&query, 2, first_num(partition + 1));
+    for (;;) {
+        bool found;
+        enum soma_code code = query_next(&query, &found, err);
+        if (code || !found || !visit(context, query_int(&query, 0), query_int(&query, 1)))
+            return code;
+    }
 }
 
 enum soma_code records_purge(struct store_txn *txn, int64_t partition, int64_t max_records,

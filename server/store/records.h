@@ -66,6 +66,12 @@ enum soma_code records_scan_ids(struct store_txn *txn, int64_t partition, const 
 enum soma_code records_scan_embeddings(struct store_txn *txn, int64_t partition, uint32_t dimension,
                                        record_visit *visit, void *context, struct soma_error *err);
 
+// All in the order of their numbers: what changed after a sequence can be told by theirs.
+typedef bool record_sequence_visit(void *context, int64_t num, int64_t sequence);
+enum soma_code records_scan_sequences(struct store_txn *txn, int64_t partition,
+                                      record_sequence_visit *visit, void *context,
+                                      struct soma_error *err);
+
 // Removes up to max_records records of a partition that nobody reads any more.
 enum soma_code records_purge(struct store_txn *txn, int64_t partition, int64_t max_records,
                              int64_t *ret_removed, struct soma_error *err);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vectors/index/region.h"
+
 enum {
     TEXT_BLOCK_BYTES = 4096
 };
@@ -38,6 +40,46 @@ struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim)
     return chunk;
 }
 
+static bool map_row(const struct mapped_rows *mapped, size_t at, uint32_t dim, struct row *ret_row)
+{
+    uint64_t begin = at ? mapped->id_ends[at - 1] : 0, end = mapped->id_ends[at];
+    if (begin >= end || end > mapped->id_bytes || mapped->ids[end - 1])
+        return false;
+    *ret_row = (struct row){.num = mapped->nums[at],
+                            .born = mapped->sequence,
+                            .dead = INT64_MAX,
+                            .id = mapped->ids + begin,
+                            .vector = mapped->vectors + at * dim,
+                            .node = ROW_WAITING};
+    return true;
+}
+
+struct row_chunk *chunk_map(const struct mapped_rows *mapped, size_t first, uint32_t count,
+                            uint32_t dim)
+{
+    struct row_chunk *chunk = calloc(1, sizeof *chunk);
+    if (!chunk)
+        return NULL;
+    atomic_init(&chunk->refs, 1);
+    file_map_hold(mapped->map);
+    chunk->map = mapped->map;
+    chunk->capacity = count;
+    chunk->vectors = (float *)(uintptr_t)(mapped->vectors + first * dim); // never written: full
+    chunk->rows = malloc(count * sizeof *chunk->rows);
+    bool is_there = chunk->rows != NULL;
+    for (uint32_t i = 0; is_there && i < count; i++)
+        is_there = map_row(mapped, first + i, dim, &chunk->rows[i]);
+    if (!is_there) {
+        chunk_release(chunk);
+        return NULL;
+    }
+    atomic_init(&chunk->count, count);
+    uint64_t ids_begin = first ? mapped->id_ends[first - 1] : 0;
+    chunk->bytes = sizeof *chunk + mapped->id_ends[first + count - 1] - ids_begin +
+                   count * (dim * sizeof *chunk->vectors + sizeof *chunk->rows);
+    return chunk;
+}
+
 void chunk_hold(struct row_chunk *chunk)
 {
     atomic_fetch_add_explicit(&chunk->refs, 1, memory_order_relaxed);
@@ -52,7 +94,10 @@ void chunk_release(struct row_chunk *chunk)
         free(chunk->texts);
         chunk->texts = next;
     }
-    free(chunk->vectors);
+    if (chunk->map)
+        file_map_release(chunk->map);
+    else
+        free(chunk->vectors);
     free(chunk->rows);
     free(chunk);
 }

@@ -6,6 +6,10 @@
 
 // With one reference. NULL: out of memory.
 struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim);
+// Of count rows of mapped ones, from the first on. NULL: out of memory, or ids do not end where
+// they should.
+struct row_chunk *chunk_map(const struct mapped_rows *mapped, size_t first, uint32_t count,
+                            uint32_t dim);
 void chunk_hold(struct row_chunk *chunk);
 void chunk_release(struct row_chunk *chunk);
 

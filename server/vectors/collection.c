@@ -1,13 +1,15 @@
 #include "vectors/collection.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "vectors/collection_private.h"
 #include "vectors/index/graph.h"
+#include "vectors/index_files.h"
+#include "vectors/indexer.h"
 
 // --- the table
 
@@ -54,7 +56,7 @@ static void collection_free(struct collection *collection)
     free(collection);
 }
 
-static void collection_remove(struct vectors *vectors, struct collection *collection)
+void collection_remove(struct vectors *vectors, struct collection *collection)
 {
     struct collection **at = slot_of(vectors, collection->uid);
     while (*at != collection)
@@ -67,65 +69,96 @@ static void collection_remove(struct vectors *vectors, struct collection *collec
 
 void collection_unuse(struct vectors *vectors, struct collection *collection)
 {
-    collection->user_count--;
     collection->used_at = ++vectors->clock;
+    collection_let_go(collection);
+}
+
+void collection_let_go(struct collection *collection)
+{
+    collection->user_count--;
     if (collection->is_dropped && !collection->user_count)
         collection_free(collection);
 }
 
-enum soma_code vectors_open(struct store *store, size_t budget_bytes, struct vectors **ret_vectors,
-                            struct soma_error *err)
+enum soma_code vectors_open(struct store *store, const struct vectors_options *options,
+                            struct vectors **ret_vectors, struct soma_error *err)
 {
     struct vectors *vectors = calloc(1, sizeof *vectors);
     if (!vectors)
         return error_set_no_memory(err);
     vectors->store = store;
-    vectors->budget_bytes = budget_bytes;
+    vectors->budget_bytes = options->budget_bytes;
+    vectors->flat_rows = options->flat_rows;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&vectors->lock, NULL);
     pthread_cond_init(&vectors->changed, &monotonic);
+    pthread_cond_init(&vectors->work, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    *ret_vectors = vectors;
-    return SOMA_OK;
+    if (options->directory)
+        snprintf(vectors->directory, sizeof vectors->directory, "%s", options->directory);
+    enum soma_code code = options->directory ? index_files_tidy(vectors, err) : SOMA_OK;
+    if (!code)
+        code = indexer_start(vectors, options->indexers, err);
+    if (code)
+        vectors_close(vectors);
+    else
+        *ret_vectors = vectors;
+    return code;
 }
 
 void vectors_close(struct vectors *vectors)
 {
     if (!vectors)
         return;
+    indexer_stop(vectors);
     for (size_t i = 0; i < COLLECTION_SLOTS; i++) {
         while (vectors->slots[i])
             collection_remove(vectors, vectors->slots[i]);
     }
     pthread_cond_destroy(&vectors->changed);
+    pthread_cond_destroy(&vectors->work);
     pthread_mutex_destroy(&vectors->lock);
     free(vectors);
+}
+
+void vectors_wait_on(struct vectors *vectors, pthread_cond_t *condition, int64_t wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += wait_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(condition, &vectors->lock, &until);
 }
 
 // False: the deadline is past.
 bool vectors_wait(struct vectors *vectors, struct mono_time deadline)
 {
     int64_t left_ms = clock_left_ms(deadline);
-    if (left_ms > 1000) // wakes now and then, so that a far deadline does not overflow
-        left_ms = 1000;
-    else if (left_ms == 0)
+    if (left_ms == 0)
         return false;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += left_ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&vectors->changed, &vectors->lock, &until);
+    // Wakes now and then, so that a far deadline does not overflow.
+    vectors_wait_on(vectors, &vectors->changed, left_ms > 1000 ? 1000 : left_ms);
     return true;
 }
 
 // --- the budget
 
-size_t row_bytes(uint32_t dim)
+size_t rows_estimate(const struct collection_row *row)
 {
-    return dim * sizeof(float) + ROW_OVERHEAD_BYTES;
+    size_t each = row->dimension * sizeof(float) + ROW_OVERHEAD_BYTES;
+    if (row->record_count >= (int64_t)row->index.flat_rows)
+        each += graph_node_bytes(&row->index, row->dimension);
+    size_t bytes;
+    return __builtin_mul_overflow((size_t)row->record_count, each, &bytes) ? SIZE_MAX : bytes;
+}
+
+size_t collection_bytes(const struct collection *collection)
+{
+    return filter_index_bytes(collection->filters) +
+           (collection->rows ? rows_all_bytes(collection->rows) : 0);
 }
 
 size_t vectors_used_bytes(const struct vectors *vectors)
@@ -133,8 +166,7 @@ size_t vectors_used_bytes(const struct vectors *vectors)
     size_t bytes = vectors->reserved_bytes;
     for (size_t i = 0; i < COLLECTION_SLOTS; i++) {
         for (const struct collection *at = vectors->slots[i]; at; at = at->next)
-            bytes +=
-                (at->rows ? atomic_load(&at->rows->bytes) : 0) + filter_index_bytes(at->filters);
+            bytes += collection_bytes(at) + at->pending_bytes;
     }
     return bytes;
 }
@@ -153,7 +185,7 @@ static struct collection *least_recently_used(const struct vectors *vectors)
     struct collection *found = NULL;
     for (size_t i = 0; i < COLLECTION_SLOTS; i++) {
         for (struct collection *at = vectors->slots[i]; at; at = at->next) {
-            if (at->state == COLLECTION_LOADED && !at->user_count &&
+            if (at->state == COLLECTION_LOADED && at->user_count == at->indexer_count &&
                 (!found || at->used_at < found->used_at))
                 found = at;
         }
@@ -172,21 +204,29 @@ bool vectors_make_room(struct vectors *vectors, size_t more_bytes)
     return true;
 }
 
-enum soma_code vectors_admit(struct vectors *vectors, uint32_t dim, int64_t record_count,
+// Ids have any length; how long they are is known where the rows are there.
+enum soma_code vectors_admit(struct vectors *vectors, const struct collection_row *row,
                              struct soma_error *err)
 {
-    size_t bytes;
-    if (__builtin_mul_overflow((size_t)record_count, row_bytes(dim), &bytes))
-        bytes = SIZE_MAX;
+    size_t bytes = rows_estimate(row);
+    pthread_mutex_lock(&vectors->lock);
+    const struct collection *collection = collection_find(vectors, row->uid);
+    size_t ids = collection && collection->state == COLLECTION_LOADED
+                     ? atomic_load(&collection->rows->id_bytes)
+                     : 0;
+    pthread_mutex_unlock(&vectors->lock);
+    size_t short_ids = (size_t)row->record_count * ROW_ID_BYTES;
+    if (ids > short_ids && bytes < SIZE_MAX - ids)
+        bytes += ids - short_ids;
     return bytes > vectors->budget_bytes ? vectors_over_budget(vectors, bytes, err) : SOMA_OK;
 }
 
 // --- readers
 
 // The collection, loaded or being loaded by somebody else is waited for; lock held.
-static enum soma_code use_loaded(struct vectors *vectors, const char *uid,
-                                 struct mono_time deadline, struct collection **ret_collection,
-                                 struct soma_error *err)
+static enum soma_code use_or_load(struct vectors *vectors, const char *uid,
+                                  struct mono_time deadline, struct collection **ret_collection,
+                                  bool *ret_is_retry, struct soma_error *err)
 {
     for (;;) {
         struct collection *collection = collection_find(vectors, uid);
@@ -206,6 +246,7 @@ static enum soma_code use_loaded(struct vectors *vectors, const char *uid,
             enum soma_code code = collection_load(vectors, collection, err);
             pthread_mutex_lock(&vectors->lock);
             if (code) {
+                *ret_is_retry = collection->fell_behind;
                 if (!collection->is_dropped)
                     collection_remove(vectors, collection);
                 collection_unuse(vectors, collection);
@@ -217,6 +258,19 @@ static enum soma_code use_loaded(struct vectors *vectors, const char *uid,
         if (!vectors_wait(vectors, deadline))
             return error_set(err, REASON_DEADLINE_EXCEEDED, "collection",
                              "the deadline passed while the collection was loaded into memory");
+    }
+}
+
+// A loading that falls behind what is written meanwhile begins anew.
+static enum soma_code use_loaded(struct vectors *vectors, const char *uid,
+                                 struct mono_time deadline, struct collection **ret_collection,
+                                 struct soma_error *err)
+{
+    for (;;) {
+        bool is_retry = false;
+        enum soma_code code = use_or_load(vectors, uid, deadline, ret_collection, &is_retry, err);
+        if (!code || !is_retry || clock_left_ms(deadline) == 0)
+            return code;
     }
 }
 
@@ -311,102 +365,14 @@ size_t vectors_spare_bytes(struct vectors *vectors)
     return used < vectors->budget_bytes ? vectors->budget_bytes - used : 0;
 }
 
-// --- the writer
-
-void row_changes_apply(struct rows *rows, const struct row_changes *changes, bool *ret_no_memory)
-{
-    if (changes->is_clear)
-        rows_kill_all(rows, changes->sequence);
-    for (size_t i = 0; i < changes->count; i++) {
-        const struct row_change *change = &changes->changes[i];
-        if (!change->vector)
-            rows_kill(rows, change->num, changes->sequence);
-        else if (!rows_put(rows, change->num, change->id, change->vector, changes->sequence))
-            *ret_no_memory = true;
-    }
-}
-
-// Rows that died at or before it are seen by nobody; lock held.
-static int64_t floor_of(const struct collection *collection)
-{
-    int64_t floor = collection->published;
-    for (const struct collection_reader *at = collection->readers; at; at = at->next) {
-        if (at->floor < floor)
-            floor = at->floor;
-    }
-    return floor;
-}
-
-// Memory could not follow the database: what is there is given up, and loaded anew by the next
-// reader. Readers that wait are told; the caller uses the collection.
-static void give_up(struct vectors *vectors, struct collection *collection)
-{
-    log_warning("VECTORS-NO-MEMORY", "collection %s is dropped from memory: out of memory",
-                collection->uid);
-    rows_free(collection->rows);
-    collection->rows = NULL;
-    collection->state = COLLECTION_EMPTY;
-    collection_remove(vectors, collection);
-}
-
-// Applies to a loaded collection, which the caller uses; lock held, and let go while rows are
-// copied.
-static void publish_loaded(struct vectors *vectors, struct collection *collection,
-                           const struct row_changes *changes)
-{
-    bool no_memory = false;
-    pthread_mutex_unlock(&vectors->lock);
-    row_changes_apply(collection->rows, changes, &no_memory);
-    filter_index_apply(collection->filters, changes);
-    pthread_mutex_lock(&vectors->lock);
-    if (no_memory) {
-        give_up(vectors, collection);
-        return;
-    }
-    collection->published = changes->sequence;
-    int64_t floor = floor_of(collection);
-    pthread_mutex_unlock(&vectors->lock);
-    rows_compact(collection->rows, floor);
-    filter_index_trim(collection->filters, floor);
-    pthread_mutex_lock(&vectors->lock);
-}
-
-void vectors_publish(struct vectors *vectors, const struct row_changes *changes)
-{
-    pthread_mutex_lock(&vectors->lock);
-    struct collection *collection = collection_find(vectors, changes->uid);
-    if (collection && collection->state == COLLECTION_LOADING) {
-        if (!pending_add(vectors, collection, changes))
-            collection_remove(vectors, collection);
-    } else if (collection && collection->state == COLLECTION_LOADED) {
-        collection->user_count++;
-        publish_loaded(vectors, collection, changes);
-        if (!vectors_make_room(vectors, 0))
-            filter_index_drop(collection->filters);
-        collection_unuse(vectors, collection);
-    }
-    pthread_cond_broadcast(&vectors->changed);
-    pthread_mutex_unlock(&vectors->lock);
-}
-
-void vectors_drop(struct vectors *vectors, const char *uid)
-{
-    pthread_mutex_lock(&vectors->lock);
-    struct collection *collection = collection_find(vectors, uid);
-    if (collection)
-        collection_remove(vectors, collection);
-    pthread_cond_broadcast(&vectors->changed);
-    pthread_mutex_unlock(&vectors->lock);
-}
+// --- what there is
 
 int64_t vectors_memory_bytes(struct vectors *vectors, const char *uid)
 {
     pthread_mutex_lock(&vectors->lock);
     const struct collection *collection = collection_find(vectors, uid);
     size_t bytes =
-        collection && collection->rows && collection->state == COLLECTION_LOADED
-            ? atomic_load(&collection->rows->bytes) + filter_index_bytes(collection->filters)
-            : 0;
+        collection && collection->state == COLLECTION_LOADED ? collection_bytes(collection) : 0;
     pthread_mutex_unlock(&vectors->lock);
     return (int64_t)bytes;
 }
@@ -417,4 +383,26 @@ int64_t vectors_memory_bytes_all(struct vectors *vectors)
     size_t bytes = vectors_used_bytes(vectors);
     pthread_mutex_unlock(&vectors->lock);
     return (int64_t)bytes;
+}
+
+void vectors_index_state(struct vectors *vectors, const char *uid, struct index_state *ret_state)
+{
+    *ret_state = (struct index_state){.kind = "exact"};
+    pthread_mutex_lock(&vectors->lock);
+    struct collection *collection = collection_find(vectors, uid);
+    if (collection && collection->state == COLLECTION_LOADED) {
+        struct graph *graph;
+        struct row_set *set = rows_take(collection->rows, &graph);
+        if (graph) {
+            ret_state->kind = "hnsw";
+            ret_state->rows_waiting = (int64_t)row_set_waiting_count(set);
+            ret_state->rows_indexed = (int64_t)atomic_load(&graph->live_count);
+            ret_state->bytes = (int64_t)atomic_load(&graph->bytes);
+            ret_state->rows_per_second = collection->rows_per_second;
+        }
+        ret_state->file_sequence = collection->file_sequence;
+        row_set_release(set);
+        graph_release(graph);
+    }
+    pthread_mutex_unlock(&vectors->lock);
 }

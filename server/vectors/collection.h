@@ -23,9 +23,16 @@ struct vectors;
 struct collection;
 struct filter_index;
 
-// store is borrowed. budget_bytes bounds the memory of all collections together.
-enum soma_code vectors_open(struct store *store, size_t budget_bytes, struct vectors **ret_vectors,
-                            struct soma_error *err);
+struct vectors_options {
+    size_t budget_bytes;   // bounds the memory of all collections together
+    unsigned indexers;     // threads that keep graphs up; 0: none, and all is searched exactly
+    const char *directory; // for the indexes' files; NULL: none are kept
+    uint32_t flat_rows;    // collections with fewer rows get no graph; 0: what they say themselves
+};
+
+// store is borrowed.
+enum soma_code vectors_open(struct store *store, const struct vectors_options *options,
+                            struct vectors **ret_vectors, struct soma_error *err);
 // No reader is left and no writer runs. Takes NULL.
 void vectors_close(struct vectors *vectors);
 
@@ -81,9 +88,9 @@ struct row_changes {
     bool is_metadata_unknown; // too many to list
 };
 
-// On the writer thread, before the commit: would the collection with so many records fit into
-// memory at all? MEMORY_BUDGET.
-enum soma_code vectors_admit(struct vectors *vectors, uint32_t dim, int64_t record_count,
+// On the writer thread, before the commit: would the collection with as many records as the row
+// says fit into memory at all? MEMORY_BUDGET.
+enum soma_code vectors_admit(struct vectors *vectors, const struct collection_row *row,
                              struct soma_error *err);
 // On the writer thread, after the commit. Cannot fail: what finds no memory is dropped, and loaded
 // again by the next reader.
@@ -96,5 +103,16 @@ size_t vectors_spare_bytes(struct vectors *vectors);
 // What a collection takes now; 0: not loaded.
 int64_t vectors_memory_bytes(struct vectors *vectors, const char *uid);
 int64_t vectors_memory_bytes_all(struct vectors *vectors);
+
+struct index_state {
+    const char *kind;       // "exact" or "hnsw": how queries are answered
+    int64_t rows_indexed;   // in the graph, those that died lately with them
+    int64_t rows_waiting;   // searched exactly until the graph has them
+    double rows_per_second; // that the graph takes in now
+    int64_t bytes;          // of codes and links
+    int64_t file_sequence;  // of the collection, when its file was written; 0: there is none
+};
+
+void vectors_index_state(struct vectors *vectors, const char *uid, struct index_state *ret_state);
 
 #endif

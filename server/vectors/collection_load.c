@@ -2,8 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "store/records.h"
 #include "vectors/collection_private.h"
+#include "vectors/collection_replay.h"
+#include "vectors/index_files.h"
+#include "vectors/indexer.h"
 
 // --- changes that come meanwhile
 
@@ -77,20 +81,14 @@ struct load {
     struct collection_row row;
     struct rows *rows;
     size_t reserved_bytes;
-    bool no_memory;
+    int64_t file_sequence;
+    bool no_memory, is_over;
 };
-
-static bool add_row(void *context, const struct record_row *row)
-{
-    struct load *load = context;
-    load->no_memory = !rows_put(load->rows, row->num, row->id, row->embedding, load->row.sequence);
-    return !load->no_memory;
-}
 
 static enum soma_code reserve(struct load *load, struct soma_error *err)
 {
     struct vectors *vectors = load->vectors;
-    size_t bytes = (size_t)load->row.record_count * row_bytes(load->row.dimension);
+    size_t bytes = rows_estimate(&load->row);
     pthread_mutex_lock(&vectors->lock);
     bool fits = vectors_make_room(vectors, bytes);
     if (fits) {
@@ -101,23 +99,92 @@ static enum soma_code reserve(struct load *load, struct soma_error *err)
     return fits ? SOMA_OK : vectors_over_budget(vectors, bytes, err);
 }
 
+// Long ids take more than was reserved.
+static bool reserve_more(struct load *load)
+{
+    struct vectors *vectors = load->vectors;
+    size_t taken = rows_all_bytes(load->rows);
+    if (taken <= load->reserved_bytes + SLACK_BYTES)
+        return true;
+    size_t more = taken - load->reserved_bytes;
+    pthread_mutex_lock(&vectors->lock);
+    bool fits = vectors_make_room(vectors, more);
+    if (fits) {
+        vectors->reserved_bytes += more;
+        load->reserved_bytes += more;
+    }
+    pthread_mutex_unlock(&vectors->lock);
+    return fits;
+}
+
+static bool add_row(void *context, const struct record_row *row)
+{
+    struct load *load = context;
+    load->no_memory = !rows_put(load->rows, row->num, row->id, row->embedding, load->row.sequence);
+    load->is_over = !load->no_memory && !reserve_more(load);
+    return !load->no_memory && !load->is_over;
+}
+
+static enum soma_code read_from_store(struct load *load, struct store_txn *txn,
+                                      struct soma_error *err)
+{
+    load->rows = rows_new(load->row.dimension, load->row.metric == METRIC_COSINE,
+                          (size_t)load->row.record_count);
+    if (!load->rows)
+        return error_set_no_memory(err);
+    enum soma_code code =
+        records_scan_embeddings(txn, load->row.partition, load->row.dimension, add_row, load, err);
+    if (!code && load->is_over)
+        return vectors_over_budget(load->vectors, rows_all_bytes(load->rows), err);
+    return !code && load->no_memory ? error_set_no_memory(err) : code;
+}
+
+// From the index's file and what was written since; false: it is of no use.
+static bool read_from_file(struct load *load, struct store_txn *txn)
+{
+    int64_t sequence = 0;
+    load->rows = index_file_load(load->vectors, load->collection, &load->row, &sequence);
+    if (!load->rows)
+        return false;
+    load->file_sequence = sequence;
+    if (collection_replay(load->rows, sequence, txn, &load->row, NULL) == SOMA_OK &&
+        rows_living_count(load->rows) == (size_t)load->row.record_count)
+        return true;
+    log_warning("VECTORS-INDEX", "the index of collection %s does not lead to the database's state",
+                load->collection->uid);
+    rows_free(load->rows);
+    load->rows = NULL;
+    index_file_remove(load->vectors, load->collection->uid);
+    return false;
+}
+
+static void take_settings(struct load *load)
+{
+    struct collection *collection = load->collection;
+    if (load->vectors->flat_rows)
+        load->row.index.flat_rows = load->vectors->flat_rows;
+    collection->settings = load->row.index;
+    collection->metric = (enum metric)load->row.metric;
+    collection->partition = load->row.partition;
+}
+
 static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct soma_error *err)
 {
     struct arena arena;
     arena_init(&arena, 4 << 20); // for the collection's metadata
     enum soma_code code = collections_get(txn, load->collection->uid, &arena, &load->row, err);
     arena_fini(&arena);
-    if (!code)
+    if (!code) {
+        take_settings(load);
         code = reserve(load, err);
+    }
     if (code)
         return code;
-    load->rows = rows_new(load->row.dimension, load->row.metric == METRIC_COSINE,
-                          (size_t)load->row.record_count);
-    if (!load->rows)
-        return error_set_no_memory(err);
-    code =
-        records_scan_embeddings(txn, load->row.partition, load->row.dimension, add_row, load, err);
-    return !code && load->no_memory ? error_set_no_memory(err) : code;
+    if (!read_from_file(load, txn))
+        code = read_from_store(load, txn, err);
+    if (!code)
+        indexer_make_graph(load->collection, load->rows);
+    return code;
 }
 
 // Applies what came during the loading until there is nothing more, and then, in the same hold of
@@ -143,7 +210,7 @@ static enum soma_code catch_up(struct load *load, struct soma_error *err)
         if (load->no_memory)
             return error_set_no_memory(err);
     }
-    bool is_dropped = collection->is_dropped;
+    bool is_dropped = collection->is_dropped, fell_behind = collection->fell_behind;
     vectors->reserved_bytes -= load->reserved_bytes;
     load->reserved_bytes = 0;
     if (!is_dropped) {
@@ -151,8 +218,15 @@ static enum soma_code catch_up(struct load *load, struct soma_error *err)
         collection->published = sequence;
         collection->pending_bytes = 0;
         collection->state = COLLECTION_LOADED;
+        collection->file_sequence = load->file_sequence;
+        collection->changed = row_set_waiting_count(load->rows->set);
+        indexer_note(vectors, collection, load->rows->killed_count);
     }
     pthread_mutex_unlock(&vectors->lock);
+    if (fell_behind)
+        return error_set(
+            err, REASON_DEADLINE_EXCEEDED, "collection",
+            "more is written than memory can keep aside while the collection is loaded");
     return is_dropped ? error_set(err, REASON_COLLECTION_NOT_FOUND, "collection",
                                   "the collection was deleted meanwhile")
                       : SOMA_OK;

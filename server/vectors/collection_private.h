@@ -2,13 +2,15 @@
 #ifndef VECTORS_COLLECTION_PRIVATE_H
 #define VECTORS_COLLECTION_PRIVATE_H
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "vectors/collection.h"
 #include "vectors/filter_index.h"
 
 enum {
-    COLLECTION_SLOTS = 1024 // of the hash table by uid
+    COLLECTION_SLOTS = 1024, // of the hash table by uid
+    SLACK_BYTES = 64 << 10   // of a collection: blocks that are not full yet
 };
 
 enum collection_state {
@@ -29,7 +31,8 @@ struct collection {
     char uid[ID_SIZE];
     enum collection_state state;
     bool is_dropped;              // out of the table; freed with its last user
-    unsigned user_count;          // readers, the loader, a publish in progress
+    bool fell_behind;             // more was written during the loading than may be kept aside
+    unsigned user_count;          // readers, the loader, a publish in progress, indexers
     uint64_t used_at;             // vectors.clock of the latest use
     int64_t published;            // sequence that memory shows
     struct rows *rows;            // NULL unless LOADED; the loader's own until then
@@ -38,6 +41,25 @@ struct collection {
     struct pending_change *pending; // oldest first
     struct pending_change **pending_end;
     size_t pending_bytes;
+
+    // The indexers'; settings and metric stand since the loading.
+    struct index_settings settings;
+    enum metric metric;
+    int64_t partition;
+    unsigned indexer_count; // of user_count
+    bool has_graph;
+    bool is_deleted;  // from the database
+    bool is_taken;    // by an indexer that must be alone
+    bool has_waiting; // rows may wait for the graph
+    bool is_sweeping, has_parked;
+    size_t killed;        // rows that died since the sweep before
+    size_t node_count;    // of the graph, lately
+    int64_t seen_by_step; // published, when the latest step began
+    size_t changed;       // rows since the file was written
+    int64_t file_sequence;
+    int64_t rate_since_ms;
+    uint32_t rate_rows;
+    double rows_per_second;
 };
 
 struct vectors {
@@ -48,6 +70,14 @@ struct vectors {
     uint64_t clock;         // counts uses
     size_t reserved_bytes;  // of loads in progress
     struct collection *slots[COLLECTION_SLOTS];
+
+    char directory[PATH_MAX]; // of the indexes' files; "": none are kept
+    uint32_t flat_rows;
+    pthread_cond_t work; // there is something for the indexers
+    pthread_t *indexers; // owned
+    unsigned indexer_count;
+    bool is_stopping;
+    size_t work_slot; // where they look next
 };
 
 enum {
@@ -58,14 +88,23 @@ enum {
 // All of these with the lock held.
 struct collection *collection_find(struct vectors *vectors, const char *uid);
 void collection_unuse(struct vectors *vectors, struct collection *collection);
+// The same without counting as a use.
+void collection_let_go(struct collection *collection);
+// Out of the table; freed with its last user.
+void collection_remove(struct vectors *vectors, struct collection *collection);
+// Rows that died at or before it are seen by nobody.
+int64_t collection_floor(const struct collection *collection);
+size_t collection_bytes(const struct collection *collection);
 size_t vectors_used_bytes(const struct vectors *vectors);
 // Drops the least recently used idle collections until so many bytes more fit; false: they do not.
 bool vectors_make_room(struct vectors *vectors, size_t more_bytes);
 bool vectors_wait(struct vectors *vectors, struct mono_time deadline);
+void vectors_wait_on(struct vectors *vectors, pthread_cond_t *condition, int64_t wait_ms);
 
 // Without the lock.
 void row_changes_apply(struct rows *rows, const struct row_changes *changes, bool *ret_no_memory);
-size_t row_bytes(uint32_t dim);
+// What the collection will take, graph included.
+size_t rows_estimate(const struct collection_row *row);
 enum soma_code vectors_over_budget(const struct vectors *vectors, size_t bytes,
                                    struct soma_error *err);
 

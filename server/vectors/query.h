@@ -37,6 +37,8 @@ struct query_request {
     const char *group_by; // metadata key; NULL: not grouped. Records without it are no hits
     uint32_t group_size;  // hits in a group at most
     int64_t min_sequence;
+    uint32_t ef;   // 0: the collection's
+    bool is_exact; // no walk through the graph
     struct mono_time deadline;
 };
 

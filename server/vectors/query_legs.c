@@ -112,6 +112,8 @@ static enum soma_code search_vectors(struct query *query, struct soma_error *err
                                         .query_count = answer->query_count,
                                         .sequence = answer->row.sequence,
                                         .only = query->matches,
+                                        .ef = query->request->ef,
+                                        .is_exact = query->request->is_exact,
                                         .deadline = query->request->deadline};
     query->report = (struct index_report){.kind = "exact"};
     query->by_vector = topks_new(query, query->request->max_distance);

@@ -22,11 +22,13 @@ static struct row_place *slot_of(const struct row_map *map, int64_t num)
     return &map->slots[at];
 }
 
-bool row_map_reserve(struct row_map *map)
+bool row_map_reserve(struct row_map *map, size_t more)
 {
-    if (map->used + 1 <= map->size / 4 * 3)
+    if (map->used + more <= map->size / 4 * 3)
         return true;
     struct row_map grown = {.size = map->size ? map->size * 2 : SIZE_MIN, .used = map->used};
+    while (map->used + more > grown.size / 4 * 3)
+        grown.size *= 2;
     grown.slots = calloc(grown.size, sizeof *grown.slots);
     if (!grown.slots)
         return false;

@@ -18,8 +18,8 @@ struct row_map {
     size_t used;
 };
 
-// Makes room for one more. False: out of memory.
-bool row_map_reserve(struct row_map *map);
+// Makes room for so many more. False: out of memory.
+bool row_map_reserve(struct row_map *map, size_t more);
 void row_map_fini(struct row_map *map);
 void row_map_clear(struct row_map *map);
 

@@ -147,6 +147,25 @@ size_t rows_living_count(const struct rows *rows)
     return rows->map.used;
 }
 
+size_t rows_all_bytes(struct rows *rows)
+{
+    pthread_mutex_lock(&rows->lock);
+    size_t bytes = atomic_load(&rows->bytes) + (rows->graph ? atomic_load(&rows->graph->bytes) : 0);
+    pthread_mutex_unlock(&rows->lock);
+    return bytes;
+}
+
+size_t row_set_waiting_count(const struct row_set *set)
+{
+    size_t waiting = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct row_chunk *chunk = set->chunks[i];
+        uint32_t settled = chunk ? atomic_load(&chunk->settled) : 0;
+        waiting += chunk ? atomic_load(&chunk->count) - settled : 0;
+    }
+    return waiting;
+}
+
 static bool tail_has_room(const struct rows *rows)
 {
     if (rows->tail == NO_CHUNK)
@@ -187,9 +206,50 @@ static bool tail_reserve(struct rows *rows)
 static bool map_reserve(struct rows *rows)
 {
     size_t size_before = rows->map.size;
-    bool is_reserved = row_map_reserve(&rows->map);
+    bool is_reserved = row_map_reserve(&rows->map, 1);
     atomic_fetch_add(&rows->bytes, (rows->map.size - size_before) * sizeof *rows->map.slots);
     return is_reserved;
+}
+
+static void kill_row(struct rows *rows, struct row_chunk *chunk, uint32_t row, int64_t sequence)
+{
+    uint32_t before = chunk->dead_count;
+    chunk_kill(chunk, row, sequence);
+    if (chunk->dead_count > before) {
+        rows->killed_count++;
+        atomic_fetch_sub(&rows->id_bytes, strlen(chunk->rows[row].id) + 1);
+    }
+}
+
+static void adopt_chunk(struct rows *rows, uint32_t place)
+{
+    const struct row_chunk *chunk = rows->set->chunks[place];
+    for (uint32_t row = 0; row < count_of(chunk); row++)
+        row_map_put(&rows->map, (struct row_place){chunk->rows[row].num, place, row});
+    atomic_fetch_add(&rows->bytes, chunk->bytes);
+}
+
+bool rows_adopt(struct rows *rows, const struct mapped_rows *mapped)
+{
+    uint32_t full = chunk_rows_full(rows->dim);
+    uint32_t chunks = (uint32_t)((mapped->count + full - 1) / full);
+    struct row_set *set = set_new(chunks);
+    bool is_there = set && row_map_reserve(&rows->map, mapped->count);
+    for (uint32_t i = 0; is_there && i < chunks; i++) {
+        size_t first = (size_t)i * full, left = mapped->count - first;
+        set->chunks[i] = chunk_map(mapped, first, left < full ? (uint32_t)left : full, rows->dim);
+        is_there = set->chunks[i] != NULL;
+    }
+    if (!is_there) {
+        row_set_release(set);
+        return false;
+    }
+    set_swap(rows, set);
+    for (uint32_t i = 0; i < chunks; i++)
+        adopt_chunk(rows, i);
+    atomic_fetch_add(&rows->id_bytes, mapped->id_bytes);
+    atomic_fetch_add(&rows->bytes, rows->map.size * sizeof *rows->map.slots);
+    return true;
 }
 
 bool rows_put(struct rows *rows, int64_t num, const char *id, const void *vector, int64_t sequence)
@@ -207,9 +267,10 @@ bool rows_put(struct rows *rows, int64_t num, const char *id, const void *vector
         kernel_normalise(to, rows->dim, to);
     chunk_publish(chunk);
     atomic_fetch_add(&rows->bytes, chunk->bytes - bytes_before);
+    atomic_fetch_add(&rows->id_bytes, strlen(id) + 1);
     const struct row_place *before = row_map_find(&rows->map, num);
     if (before)
-        chunk_kill(rows->set->chunks[before->chunk], before->row, sequence);
+        kill_row(rows, rows->set->chunks[before->chunk], before->row, sequence);
     row_map_put(&rows->map, (struct row_place){num, rows->tail, row});
     return true;
 }
@@ -219,7 +280,7 @@ void rows_kill(struct rows *rows, int64_t num, int64_t sequence)
     struct row_place *place = row_map_find(&rows->map, num);
     if (!place)
         return;
-    chunk_kill(rows->set->chunks[place->chunk], place->row, sequence);
+    kill_row(rows, rows->set->chunks[place->chunk], place->row, sequence);
     row_map_remove(&rows->map, place);
 }
 
@@ -229,7 +290,7 @@ void rows_kill_all(struct rows *rows, int64_t sequence)
         struct row_chunk *chunk = rows->set->chunks[i];
         uint32_t count = chunk ? count_of(chunk) : 0;
         for (uint32_t row = 0; row < count; row++)
-            chunk_kill(chunk, row, sequence);
+            kill_row(rows, chunk, row, sequence);
     }
     row_map_clear(&rows->map);
 }
@@ -315,7 +376,7 @@ static void move_nodes(const struct rows *rows, const uint32_t *places, size_t p
     for (size_t i = 0; rows->graph && i < place_count; i++) {
         struct row_chunk *chunk = rows->set->chunks[places[i]];
         for (uint32_t row = 0; row < count_of(chunk); row++) {
-            bool is_needed = row_is_needed(chunk, row, floor);
+            bool is_needed = merged && row_is_needed(chunk, row, floor);
             graph_move(rows->graph, &chunk->rows[row], is_needed ? &merged->rows[copied++] : NULL);
         }
     }

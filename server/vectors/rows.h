@@ -18,13 +18,15 @@
 
 #include "vectors/row_map.h"
 
-struct text_block;
+struct file_map;
 struct graph;
+struct text_block;
 
 enum {
     ROW_ALIGNMENT = 64,
     // What a row takes beside its vector: its head, a short id and its place in the map.
-    ROW_OVERHEAD_BYTES = 112
+    ROW_OVERHEAD_BYTES = 112,
+    ROW_ID_BYTES = 24 // of these for an id
 };
 
 // Values of row.node that are no node of the graph.
@@ -41,6 +43,18 @@ struct row {
     _Atomic uint32_t node;
 };
 
+// Rows as they lie in a mapped file.
+struct mapped_rows {
+    struct file_map *map;
+    size_t count;
+    int64_t sequence;        // at which they count as born
+    const int64_t *nums;     // [count]
+    const uint64_t *id_ends; // [count]: where the id ends in ids, behind its NUL
+    const char *ids;
+    size_t id_bytes;
+    const float *vectors; // float[count][dim]
+};
+
 struct row_chunk {
     atomic_uint refs;
     uint32_t capacity;
@@ -50,6 +64,7 @@ struct row_chunk {
     atomic_uint alone;        // of these, ROW_UNFIT
     uint32_t dead_count;      // the changer's
     int64_t last_dead;        // the changer's: the latest `dead`
+    struct file_map *map;     // owned reference; NULL: vectors and texts are the chunk's own
     float *vectors;           // float[capacity][dim]
     struct row *rows;         // [capacity]
     struct text_block *texts; // newest first
@@ -71,16 +86,22 @@ struct rows {
     size_t expected_count; // when it was made
     pthread_mutex_t lock;  // guards `set` and `graph` for who takes them; the changer reads freely
     struct row_set *set;
-    struct graph *graph; // owned reference; NULL: there is none, and all is searched exactly
-    uint32_t tail;       // place of the chunk that gets rows; UINT32_MAX: none
-    struct row_map map;  // the changer's
-    atomic_size_t bytes; // of memory; readable from any thread
+    struct graph *graph;    // owned reference; NULL: there is none, and all is searched exactly
+    uint32_t tail;          // place of the chunk that gets rows; UINT32_MAX: none
+    struct row_map map;     // the changer's
+    atomic_size_t bytes;    // of memory; readable from any thread
+    atomic_size_t id_bytes; // of living rows
+    size_t killed_count;    // rows that ever died; the changer's
 };
 
 // expected_count sizes the first chunks. NULL: out of memory.
 struct rows *rows_new(uint32_t dim, bool is_normalised, size_t expected_count);
 // Readers may still hold sets. Takes NULL.
 void rows_free(struct rows *rows);
+
+// Fills rows that are empty; the mapping stays as long as one of the rows. False: out of memory, or
+// ids do not end where they should; nothing is changed.
+bool rows_adopt(struct rows *rows, const struct mapped_rows *mapped);
 
 // Adds a row, and lets the record's row before it die at the same sequence. vector may be
 // unaligned. False: out of memory, nothing is changed.
@@ -94,6 +115,10 @@ void rows_kill_all(struct rows *rows, int64_t sequence);
 void rows_compact(struct rows *rows, int64_t floor);
 
 size_t rows_living_count(const struct rows *rows);
+// With the graph; from any thread.
+size_t rows_all_bytes(struct rows *rows);
+// Rows that are not in the graph, and of which it is not known that they never will be.
+size_t row_set_waiting_count(const struct row_set *set);
 
 // A reference to the chunks of now; given back by row_set_release (which takes NULL).
 struct row_set *rows_take_set(struct rows *rows);

@@ -221,7 +221,7 @@ enum soma_code write_apply(struct vectors *vectors, struct store_txn *txn,
         code = apply_all(&writing, err);
     struct write_result *result = &writing.result;
     if (!code && result->inserted)
-        code = vectors_admit(vectors, batch->dim, writing.row.record_count, err);
+        code = vectors_admit(vectors, &writing.row, err);
     if (code)
         return code;
     result->has_changed = result->inserted || result->updated;

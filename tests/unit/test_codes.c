@@ -30,18 +30,18 @@ static double decoded(const struct code_format *format, const uint8_t *code, uin
     struct code_tail tail;
     uint32_t bits;
     float number;
-    switch (format->quantisation) {
-    case QUANTISATION_NONE:
+    switch (format->quantization) {
+    case QUANTIZATION_NONE:
         memcpy(&number, code + i * sizeof number, sizeof number);
         return (double)number;
-    case QUANTISATION_BF16:
+    case QUANTIZATION_BF16:
         bits = (uint32_t)((const uint16_t *)(const void *)code)[i] << 16;
         memcpy(&number, &bits, sizeof number);
         return (double)number;
-    case QUANTISATION_INT8:
+    case QUANTIZATION_INT8:
         memcpy(&tail, code + format->padded, sizeof tail);
         return (double)tail.scale * ((const int8_t *)code)[i] + (double)tail.offset;
-    case QUANTISATION_INT4:
+    case QUANTIZATION_INT4:
         memcpy(&tail, code + format->padded / 2, sizeof tail);
         return (double)tail.scale * (code[i / 32 * 16 + i % 16] >> (i % 32 < 16 ? 0 : 4) & 15) +
                (double)tail.offset;
@@ -69,10 +69,10 @@ static double tolerance(const float *query, const uint8_t *code, const struct co
     return 1e-6 * format->dim + sum * 3e-4;
 }
 
-static void check(enum quantisation quantisation, bool is_dot, uint32_t dim, const float *numbers)
+static void check(enum quantization quantization, bool is_dot, uint32_t dim, const float *numbers)
 {
     struct code_format format;
-    code_format_init(&format, quantisation, is_dot, dim);
+    code_format_init(&format, quantization, is_dot, dim);
     uint8_t *codes = aligned_alloc(64, CODES * format.stride);
     void *memory = aligned_alloc(64, (code_query_bytes(&format) + 63) / 64 * 64);
     assert_non_null(codes);
@@ -92,7 +92,7 @@ static void check(enum quantisation quantisation, bool is_dot, uint32_t dim, con
             const uint8_t *code = codes + wanted[i] * format.stride;
             double plain = plain_distance(&format, numbers, code);
             if (!(fabs((double)got[i] - plain) <= tolerance(numbers, code, &format)))
-                fail_msg("%s, codes %d, dim %u: %.9g for %.9g", (*kernels)->name, quantisation, dim,
+                fail_msg("%s, codes %d, dim %u: %.9g for %.9g", (*kernels)->name, quantization, dim,
                          (double)got[i], plain);
         }
     }
@@ -108,15 +108,15 @@ static void every_kernel_agrees_with_the_description_in_all_dimensions(void **st
     for (size_t i = 0; i < (CODES + 1) * DIM_MAX; i++)
         numbers[i] = random_number();
     for (uint32_t dim = 301; dim <= DIM_MAX; dim++)
-        check((enum quantisation)(1 + dim % 4), dim / 4 % 2, dim, numbers);
+        check((enum quantization)(1 + dim % 4), dim / 4 % 2, dim, numbers);
     for (uint32_t dim = 1; dim <= 300; dim++) {
-        for (int code = QUANTISATION_NONE; code <= QUANTISATION_INT4; code++) {
-            check((enum quantisation)code, false, dim, numbers);
-            check((enum quantisation)code, true, dim, numbers);
+        for (int code = QUANTIZATION_NONE; code <= QUANTIZATION_INT4; code++) {
+            check((enum quantization)code, false, dim, numbers);
+            check((enum quantization)code, true, dim, numbers);
         }
     }
-    for (int code = QUANTISATION_NONE; code <= QUANTISATION_INT4; code++)
-        check((enum quantisation)code, false, DIM_MAX, numbers);
+    for (int code = QUANTIZATION_NONE; code <= QUANTIZATION_INT4; code++)
+        check((enum quantization)code, false, DIM_MAX, numbers);
     free(numbers);
 }
 
@@ -129,8 +129,8 @@ static void the_largest_sums_do_not_overflow(void **state)
         numbers[i] = 1;
     for (size_t i = DIM_MAX; i < (CODES + 1) * DIM_MAX; i++)
         numbers[i] = i % DIM_MAX ? -1.0f : 1.0f;
-    for (int code = QUANTISATION_NONE; code <= QUANTISATION_INT4; code++)
-        check((enum quantisation)code, true, DIM_MAX, numbers);
+    for (int code = QUANTIZATION_NONE; code <= QUANTIZATION_INT4; code++)
+        check((enum quantization)code, true, DIM_MAX, numbers);
 }
 
 static void a_component_is_off_by_half_a_step_at_most(void **state)
@@ -140,12 +140,12 @@ static void a_component_is_off_by_half_a_step_at_most(void **state)
     uint8_t code[512];
     for (size_t i = 0; i < 100; i++)
         vector[i] = 3 * random_number() + 1;
-    for (int quantisation = QUANTISATION_INT8; quantisation <= QUANTISATION_INT4; quantisation++) {
+    for (int quantization = QUANTIZATION_INT8; quantization <= QUANTIZATION_INT4; quantization++) {
         struct code_format format;
-        code_format_init(&format, (enum quantisation)quantisation, false, 100);
+        code_format_init(&format, (enum quantization)quantization, false, 100);
         assert_true(format.stride <= sizeof code);
         code_encode(&format, vector, code);
-        double step = 6.0 / (quantisation == QUANTISATION_INT8 ? 255 : 15);
+        double step = 6.0 / (quantization == QUANTIZATION_INT8 ? 255 : 15);
         for (uint32_t i = 0; i < 100; i++)
             assert_true(fabs(decoded(&format, code, i) - (double)vector[i]) < step * 0.501);
     }
@@ -158,7 +158,7 @@ static void a_query_too_long_for_codes_is_refused(void **state)
     struct code_query query;
     float vector[4] = {1e19f, -1e19f, 0, 1e19f};
     _Alignas(64) char memory[1024];
-    code_format_init(&format, QUANTISATION_INT8, false, 4);
+    code_format_init(&format, QUANTIZATION_INT8, false, 4);
     assert_true(code_query_bytes(&format) <= sizeof memory);
     assert_false(code_query_init(&format, vector, memory, &query));
     memset(vector, 0, sizeof vector);

@@ -357,9 +357,10 @@ static void write_until_killed(const char *directory, int pipe_fd)
     struct vectors_scene own = {0};
     snprintf(own.scratch.directory, sizeof own.scratch.directory, "%s", directory);
     arena_init(&own.arena, 64 << 20);
+    const struct vectors_options options = {.budget_bytes = BUDGET, .indexers = 1};
     if (store_open(directory, 2, &own.scratch.store, NULL) ||
         writer_start(own.scratch.store, 64, &own.scratch.writer, NULL) ||
-        vectors_open(own.scratch.store, BUDGET, &own.vectors, NULL))
+        vectors_open(own.scratch.store, &options, &own.vectors, NULL))
         _exit(1);
     scene_create(&own, "c", DIM, METRIC_COSINE);
     for (uint32_t i = 0;; i++) {

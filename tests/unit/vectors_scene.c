@@ -10,8 +10,8 @@
 void scene_open(struct vectors_scene *scene, size_t budget_bytes)
 {
     scratch_open(&scene->scratch);
-    assert_int_equal(vectors_open(scene->scratch.store, budget_bytes, &scene->vectors, NULL),
-                     SOMA_OK);
+    const struct vectors_options options = {.budget_bytes = budget_bytes, .indexers = 1};
+    assert_int_equal(vectors_open(scene->scratch.store, &options, &scene->vectors, NULL), SOMA_OK);
     arena_init(&scene->arena, 512 << 20);
 }
 
@@ -30,6 +30,7 @@ static enum soma_code create(void *context, struct store_txn *txn, struct soma_e
 void scene_create(struct vectors_scene *scene, const char *name, uint32_t dim, enum metric metric)
 {
     struct collection_row row = {.dimension = dim, .metric = (int)metric};
+    index_settings_complete(&row.index);
     snprintf(row.name, sizeof row.name, "%s", name);
     assert_int_equal(scratch_write(&scene->scratch, create, &row, NULL), SOMA_OK);
 }

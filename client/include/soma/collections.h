@@ -50,6 +50,31 @@ struct soma_metadata_field {
     } value;
 };
 
+// The codes that a search walks on; the nearest are always compared in float32.
+enum soma_quantization {
+    SOMA_QUANTIZATION_NONE = 1,
+    SOMA_QUANTIZATION_BF16 = 2,
+    SOMA_QUANTIZATION_INT8 = 3,
+    SOMA_QUANTIZATION_INT4 = 4,
+};
+
+// "none", "bf16", "int8", "int4"; "unknown" for another number.
+SOMA_API const char *soma_quantization_name(enum soma_quantization quantization);
+SOMA_API bool soma_quantization_from_name(const char *name,
+                                          enum soma_quantization *ret_quantization);
+
+// How a collection is indexed. In a request 0 is the default.
+struct soma_index_settings {
+    // int8.
+    enum soma_quantization quantization;
+    // Links of a new row: 4 to 64; 16.
+    uint32_t m;
+    // Candidates that are looked at for them: 8 to 1 000; 200.
+    uint32_t ef_construction;
+    // Candidates of a query that does not say: 1 to 10 000; 64.
+    uint32_t ef_search;
+};
+
 struct soma_collection {
     const char *name;
     const char *uid;
@@ -62,7 +87,19 @@ struct soma_collection {
     int64_t record_count;
     // 0: not loaded.
     int64_t memory_bytes;
+    // How queries are answered: "exact" or "hnsw".
     const char *index_kind;
+    struct soma_index_settings index;
+    // Of a loaded collection; otherwise 0.
+    int64_t rows_indexed;
+    // Compared exactly by every query until they are indexed.
+    int64_t rows_waiting;
+    // That are indexed now.
+    double rows_per_second;
+    // Codes and links, within memory_bytes.
+    int64_t index_bytes;
+    // The sequence of the index's file; 0: there is none.
+    int64_t index_file_sequence;
     // Other names.
     const char *const *aliases;
     size_t alias_count;
@@ -78,6 +115,7 @@ struct soma_collection_create_request {
     size_t metadata_count;
     // One of the same dimension and metric is taken as it is.
     bool exist_ok;
+    struct soma_index_settings index;
 };
 #define SOMA_COLLECTION_CREATE_REQUEST_INIT SOMA_INIT(struct soma_collection_create_request)
 SOMA_METHOD(collection_create, soma_collection_create_request, soma_collection);

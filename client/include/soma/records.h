@@ -222,6 +222,11 @@ struct soma_records_query_request {
     uint32_t group_size;
     // Fill in explain.
     bool explain;
+    // Candidates of the walk through the index: more find more and take longer. 0: the
+    // collection's; 10 000 at most.
+    uint32_t ef;
+    // Compare with every record that may be found.
+    bool exact;
 };
 #define SOMA_RECORDS_QUERY_REQUEST_INIT SOMA_INIT(struct soma_records_query_request)
 

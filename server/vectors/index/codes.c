@@ -13,35 +13,35 @@ static size_t padded_dim(uint32_t dim)
     return ((size_t)dim + CODE_BLOCK - 1) / CODE_BLOCK * CODE_BLOCK;
 }
 
-size_t code_bytes(enum quantisation quantisation, uint32_t dim)
+size_t code_bytes(enum quantization quantization, uint32_t dim)
 {
     size_t padded = padded_dim(dim);
     size_t bytes = 0;
-    switch (quantisation) {
-    case QUANTISATION_NONE:
+    switch (quantization) {
+    case QUANTIZATION_NONE:
         bytes = padded * sizeof(float);
         break;
-    case QUANTISATION_BF16:
+    case QUANTIZATION_BF16:
         bytes = padded * sizeof(uint16_t);
         break;
-    case QUANTISATION_INT8:
+    case QUANTIZATION_INT8:
         bytes = padded + sizeof(struct code_tail);
         break;
-    case QUANTISATION_INT4:
+    case QUANTIZATION_INT4:
         bytes = padded / 2 + sizeof(struct code_tail);
         break;
     }
     return (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
 }
 
-void code_format_init(struct code_format *format, enum quantisation quantisation, bool is_dot,
+void code_format_init(struct code_format *format, enum quantization quantization, bool is_dot,
                       uint32_t dim)
 {
-    *format = (struct code_format){.quantisation = quantisation,
+    *format = (struct code_format){.quantization = quantization,
                                    .is_dot = is_dot,
                                    .dim = dim,
                                    .padded = (uint32_t)padded_dim(dim),
-                                   .stride = code_bytes(quantisation, dim),
+                                   .stride = code_bytes(quantization, dim),
                                    .kernels = kernels_best()};
 }
 
@@ -92,7 +92,7 @@ static void encode_steps(const struct code_format *format, const float *vector, 
                          uint8_t *code)
 {
     struct range range = range_of(vector, format->dim, steps);
-    bool is_half = format->quantisation == QUANTISATION_INT4;
+    bool is_half = format->quantization == QUANTIZATION_INT4;
     double norm = 0;
     for (uint32_t i = 0; i < format->dim; i++) {
         int step = step_of(vector[i], range, steps);
@@ -111,17 +111,17 @@ static void encode_steps(const struct code_format *format, const float *vector, 
 void code_encode(const struct code_format *format, const float *vector, uint8_t *ret_code)
 {
     memset(ret_code, 0, format->stride);
-    switch (format->quantisation) {
-    case QUANTISATION_NONE:
+    switch (format->quantization) {
+    case QUANTIZATION_NONE:
         memcpy(ret_code, vector, format->dim * sizeof *vector);
         break;
-    case QUANTISATION_BF16:
+    case QUANTIZATION_BF16:
         encode_bf16(vector, format->dim, ret_code);
         break;
-    case QUANTISATION_INT8:
+    case QUANTIZATION_INT8:
         encode_steps(format, vector, 255, -128, ret_code);
         break;
-    case QUANTISATION_INT4:
+    case QUANTIZATION_INT4:
         encode_steps(format, vector, 15, 0, ret_code);
         break;
     }
@@ -183,17 +183,17 @@ void code_score(const struct code_format *format, const struct code_query *query
                 const uint8_t *codes, const uint32_t *numbers, size_t count, float *ret_distances)
 {
     const struct kernels *kernels = format->kernels;
-    switch (format->quantisation) {
-    case QUANTISATION_NONE:
+    switch (format->quantization) {
+    case QUANTIZATION_NONE:
         score_floats(format, query, codes, numbers, count, ret_distances);
         break;
-    case QUANTISATION_BF16:
+    case QUANTIZATION_BF16:
         kernels->bf16(query, codes, format->stride, numbers, count, ret_distances);
         break;
-    case QUANTISATION_INT8:
+    case QUANTIZATION_INT8:
         kernels->int8(query, codes, format->stride, numbers, count, ret_distances);
         break;
-    case QUANTISATION_INT4:
+    case QUANTIZATION_INT4:
         kernels->int4(query, codes, format->stride, numbers, count, ret_distances);
         break;
     }

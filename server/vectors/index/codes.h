@@ -8,18 +8,11 @@
 #ifndef VECTORS_INDEX_CODES_H
 #define VECTORS_INDEX_CODES_H
 
+#include "vectors/index/settings.h"
 #include "vectors/kernels/kernels.h"
 
-// The numbers of vectors.proto.
-enum quantisation {
-    QUANTISATION_NONE = 1, // float32
-    QUANTISATION_BF16 = 2,
-    QUANTISATION_INT8 = 3,
-    QUANTISATION_INT4 = 4
-};
-
 struct code_format {
-    enum quantisation quantisation;
+    enum quantization quantization;
     bool is_dot; // distances are -q·x; otherwise Σ (q - x)²
     uint32_t dim;
     uint32_t padded; // dim, rounded up to CODE_BLOCK
@@ -27,11 +20,11 @@ struct code_format {
     const struct kernels *kernels;
 };
 
-void code_format_init(struct code_format *format, enum quantisation quantisation, bool is_dot,
+void code_format_init(struct code_format *format, enum quantization quantization, bool is_dot,
                       uint32_t dim);
 
 // What the codes take of a vector of that dimension in bytes.
-size_t code_bytes(enum quantisation quantisation, uint32_t dim);
+size_t code_bytes(enum quantization quantization, uint32_t dim);
 
 // Writes the vector's code, stride bytes.
 void code_encode(const struct code_format *format, const float *vector, uint8_t *ret_code);

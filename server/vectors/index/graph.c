@@ -8,16 +8,16 @@ static const size_t ADDRESS_BYTES = (size_t)64 << 30; // that one graph reserves
 
 void index_settings_complete(struct index_settings *settings)
 {
-    if (!settings->quantisation)
-        settings->quantisation = QUANTISATION_INT8;
+    if (!settings->quantization)
+        settings->quantization = QUANTIZATION_INT8;
     if (!settings->m)
-        settings->m = GRAPH_M_DEFAULT;
+        settings->m = INDEX_M_DEFAULT;
     if (!settings->ef_construction)
-        settings->ef_construction = GRAPH_EF_CONSTRUCTION_DEFAULT;
+        settings->ef_construction = INDEX_EF_CONSTRUCTION_DEFAULT;
     if (!settings->ef_search)
-        settings->ef_search = GRAPH_EF_SEARCH_DEFAULT;
+        settings->ef_search = INDEX_EF_SEARCH_DEFAULT;
     if (!settings->flat_rows)
-        settings->flat_rows = GRAPH_FLAT_ROWS_DEFAULT;
+        settings->flat_rows = INDEX_FLAT_ROWS_DEFAULT;
 }
 
 static bool reserve(struct graph *graph)
@@ -34,6 +34,14 @@ static bool reserve(struct graph *graph)
            region_reserve(&graph->rows, sizeof(struct row *), max);
 }
 
+size_t graph_node_bytes(const struct index_settings *settings, uint32_t dim)
+{
+    size_t upper_links = settings->m + settings->m / (settings->m - 1);
+    return code_bytes(settings->quantization, dim) +
+           (settings->m * LINKS_PER_M + upper_links / 8) * sizeof(uint32_t) + sizeof(uint32_t) + 2 +
+           sizeof(struct row *);
+}
+
 struct graph *graph_new(const struct index_settings *settings, bool is_dot, uint32_t dim)
 {
     struct graph *graph = calloc(1, sizeof *graph);
@@ -42,7 +50,7 @@ struct graph *graph_new(const struct index_settings *settings, bool is_dot, uint
     atomic_init(&graph->refs, 1);
     atomic_init(&graph->entry, NO_NODE);
     graph->settings = *settings;
-    code_format_init(&graph->format, settings->quantisation, is_dot, dim);
+    code_format_init(&graph->format, settings->quantization, is_dot, dim);
     pthread_mutex_init(&graph->alloc_lock, NULL);
     pthread_mutex_init(&graph->scratch_lock, NULL);
     pthread_rwlock_init(&graph->work_lock, NULL);

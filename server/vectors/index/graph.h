@@ -25,26 +25,10 @@
 #define NO_NODE UINT32_MAX
 
 enum {
-    GRAPH_M_MIN = 4,
-    GRAPH_M_MAX = 64,
-    GRAPH_M_DEFAULT = 16,
-    GRAPH_EF_MAX = 10000,
-    GRAPH_EF_CONSTRUCTION_DEFAULT = 200,
-    GRAPH_EF_SEARCH_DEFAULT = 64,
-    GRAPH_FLAT_ROWS_DEFAULT = 4096,
     GRAPH_LEVELS_MAX = 16,
     GRAPH_NODES_MAX = 1 << 30,
     GRAPH_STRIPES = 256,
     LINKS_PER_M = 2 // on level 0
-};
-
-// How a collection is indexed; stored with it. 0: the default.
-struct index_settings {
-    enum quantisation quantisation;
-    uint32_t m;               // links of a new node on a level
-    uint32_t ef_construction; // candidates that are looked at for them
-    uint32_t ef_search;       // candidates of a search that does not say
-    uint32_t flat_rows;       // below so many rows there is no graph
 };
 
 enum node_state {
@@ -92,13 +76,13 @@ struct graph {
     bool is_sweeping, is_parked;
 };
 
-// settings without zeros. NULL: out of memory, or of addresses.
+// settings has no zeros. NULL: out of memory, or of addresses.
 struct graph *graph_new(const struct index_settings *settings, bool is_dot, uint32_t dim);
+// What a node takes, about.
+size_t graph_node_bytes(const struct index_settings *settings, uint32_t dim);
 void graph_hold(struct graph *graph);
 // Takes NULL.
 void graph_release(struct graph *graph);
-
-void index_settings_complete(struct index_settings *settings);
 
 // --- building (hnsw_build.c), from any thread that holds a set of the rows
 

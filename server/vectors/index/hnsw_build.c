@@ -70,7 +70,7 @@ static bool is_apart(const struct graph *graph, const struct near *candidate,
 uint32_t links_choose(const struct graph *graph, struct near *near, uint32_t count, uint32_t room,
                       bool is_filled)
 {
-    const float *vectors[LINKS_PER_M * GRAPH_M_MAX];
+    const float *vectors[LINKS_PER_M * INDEX_M_MAX];
     uint32_t chosen = 0;
     for (uint32_t i = 0; i < count && chosen < room; i++) {
         if (!is_apart(graph, &near[i], vectors, chosen))
@@ -133,8 +133,8 @@ void links_unlock(struct graph *graph, uint32_t node)
 // Links node to the other one that links to it; a full list is chosen anew.
 static void link_back(struct graph *graph, uint32_t node, uint32_t other, int level)
 {
-    uint32_t nodes[LINKS_PER_M * GRAPH_M_MAX + 1];
-    struct near near[LINKS_PER_M * GRAPH_M_MAX + 1];
+    uint32_t nodes[LINKS_PER_M * INDEX_M_MAX + 1];
+    struct near near[LINKS_PER_M * INDEX_M_MAX + 1];
     links_lock(graph, node);
     uint32_t room = graph_link_room(graph, level);
     uint32_t count = links_read(graph, node, level, nodes);
@@ -157,7 +157,7 @@ static void link_back(struct graph *graph, uint32_t node, uint32_t other, int le
 static void link_own(struct graph *graph, uint32_t node, int level, struct near *near,
                      uint32_t count)
 {
-    uint32_t others[LINKS_PER_M * GRAPH_M_MAX];
+    uint32_t others[LINKS_PER_M * INDEX_M_MAX];
     links_lock(graph, node);
     uint32_t room = graph_link_room(graph, level);
     uint32_t other_count = links_read(graph, node, level, others);
@@ -276,6 +276,8 @@ static void settle(struct graph *graph, struct row_chunk *chunk, uint32_t at, in
 {
     struct row *row = &chunk->rows[at];
     uint32_t node = ROW_PASSED;
+    if (atomic_load_explicit(&row->node, memory_order_relaxed) != ROW_WAITING)
+        return; // it came with its node from a file
     // What finds no memory is searched exactly, like what codes cannot say.
     if (atomic_load_explicit(&row->dead, memory_order_relaxed) > floor &&
         !graph_insert(graph, row, &node))

@@ -96,7 +96,7 @@ static void add_once(uint32_t *nodes, uint32_t *count, uint32_t node)
 static uint32_t gather(const struct graph *graph, uint32_t node, int level, const uint32_t *links,
                        uint32_t link_count, uint32_t ret_nodes[NEAR_MAX])
 {
-    uint32_t far[LINKS_PER_M * GRAPH_M_MAX], count = 0;
+    uint32_t far[LINKS_PER_M * INDEX_M_MAX], count = 0;
     for (uint32_t i = 0; i < link_count; i++) {
         if (!is_doomed(graph, links[i])) {
             add_once(ret_nodes, &count, links[i]);
@@ -113,7 +113,7 @@ static uint32_t gather(const struct graph *graph, uint32_t node, int level, cons
 
 static void repair(struct graph *graph, uint32_t node, int level, const float *base)
 {
-    uint32_t links[LINKS_PER_M * GRAPH_M_MAX], nodes[NEAR_MAX];
+    uint32_t links[LINKS_PER_M * INDEX_M_MAX], nodes[NEAR_MAX];
     struct near near[NEAR_MAX];
     uint32_t count = links_read(graph, node, level, links), doomed = 0;
     for (uint32_t i = 0; i < count; i++)

@@ -1,6 +1,9 @@
 #include "vectors/index/region.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -64,4 +67,38 @@ void region_release(struct region *region)
     if (region->base)
         munmap(region->base, region->reserved);
     *region = (struct region){0};
+}
+
+struct file_map *file_map_open(const char *path)
+{
+    struct stat stat;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    struct file_map *map = calloc(1, sizeof *map);
+    if (map && fstat(fd, &stat) == 0 && stat.st_size > 0) {
+        void *bytes = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes != MAP_FAILED) {
+            *map = (struct file_map){.bytes = bytes, .length = (size_t)stat.st_size, .fd = fd};
+            atomic_init(&map->refs, 1);
+            return map;
+        }
+    }
+    free(map);
+    close(fd);
+    return NULL;
+}
+
+void file_map_hold(struct file_map *map)
+{
+    atomic_fetch_add_explicit(&map->refs, 1, memory_order_relaxed);
+}
+
+void file_map_release(struct file_map *map)
+{
+    if (!map || atomic_fetch_sub_explicit(&map->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    munmap((void *)(uintptr_t)map->bytes, map->length);
+    close(map->fd);
+    free(map);
 }

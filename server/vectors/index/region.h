@@ -3,6 +3,7 @@
 #ifndef VECTORS_INDEX_REGION_H
 #define VECTORS_INDEX_REGION_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,5 +22,19 @@ bool region_grow(struct region *region, size_t count);
 // Maps a file's bytes over the beginning, of a region that has not grown yet: changes stay private.
 bool region_map(struct region *region, int fd, size_t offset, size_t bytes);
 void region_release(struct region *region);
+
+// A file that is mapped, readable, as long as somebody holds it.
+struct file_map {
+    atomic_uint refs;
+    const uint8_t *bytes;
+    size_t length;
+    int fd; // owned
+};
+
+// With one reference. NULL: the file cannot be opened, or is empty.
+struct file_map *file_map_open(const char *path);
+void file_map_hold(struct file_map *map);
+// Takes NULL.
+void file_map_release(struct file_map *map);
 
 #endif

@@ -66,7 +66,7 @@ static bool scratch_fit(const struct graph *graph, struct scratch *scratch, uint
     }
     if (pool_room > scratch->pool_room) {
         free(scratch->pool);
-        scratch->pool = malloc(pool_room * sizeof *scratch->pool);
+        scratch->pool = calloc(pool_room, sizeof *scratch->pool);
         scratch->pool_room = scratch->pool ? pool_room : 0;
     }
     return scratch->pool_room >= pool_room;
@@ -136,8 +136,8 @@ static inline void prefetch_code(const struct graph *graph, uint32_t node)
 }
 
 struct neighbours {
-    uint32_t nodes[LINKS_PER_M * GRAPH_M_MAX];
-    float distances[LINKS_PER_M * GRAPH_M_MAX];
+    uint32_t nodes[LINKS_PER_M * INDEX_M_MAX];
+    float distances[LINKS_PER_M * INDEX_M_MAX];
     uint32_t count;
 };
 
@@ -211,7 +211,7 @@ struct candidate walk_down(const struct graph *graph, struct scratch *scratch, u
 void walk_level(const struct graph *graph, struct scratch *scratch, struct candidate start,
                 int level, uint32_t ef)
 {
-    struct neighbours near;
+    struct neighbours near = {.count = 0};
     uint32_t next = 0;
     forget_visits(scratch);
     visit(scratch, start.node);

@@ -58,7 +58,7 @@ bool graph_nodes_give_back(struct graph *graph, const uint32_t *nodes, uint32_t 
 
 // Links of a list as it is now; returns how many.
 static inline uint32_t links_read(const struct graph *graph, uint32_t node, int level,
-                                  uint32_t ret_links[LINKS_PER_M * GRAPH_M_MAX])
+                                  uint32_t ret_links[LINKS_PER_M * INDEX_M_MAX])
 {
     const _Atomic uint32_t *links = graph_links(graph, node, level);
     uint32_t room = graph_link_room(graph, level), count = 0;

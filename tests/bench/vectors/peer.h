@@ -29,12 +29,15 @@ void peer_add(struct peer *peer, const float *rows, size_t count, size_t first_l
 void peer_update(struct peer *peer, const float *row, size_t label);
 // Leaves the labels of the k nearest, nearest first.
 void peer_search(struct peer *peer, const float *query, size_t k, size_t ef, int32_t *ret_labels);
-// only: one byte for each label; NULL of the function's result: there are no filters here.
+// only: one byte for each label; false: there are no filters here.
 bool peer_search_only(struct peer *peer, const float *query, size_t k, size_t ef,
                       const uint8_t *only, int32_t *ret_labels);
 // To the file and from it; false: there is no such thing.
 bool peer_save(struct peer *peer, const char *path);
 bool peer_load(struct peer *peer, const char *path);
+
+// What a vector's code takes beside its float32.
+size_t peer_code_bytes(const struct peer *peer);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,9 @@
 // One contestant as a program: PEER DIRECTORY SET METRIC [ROWS]. Orders on standard input, one a
 // line, each answered by one line:
-//     build M EF          adds all rows          → rows per processor second, resident bytes
-//     search EF SECONDS   queries again and again → recall@10, queries per processor second
-//     only N EF SECONDS   the same among the rows whose label is 3 modulo N
-//     update COUNT        replaces rows          → updates per processor second
-//     save FILE | load FILE                      → seconds
+//     build M EF          adds all rows          → rows per processor second, resident bytes, bytes
+//     of a code search EF SECONDS   queries again and again → recall@10, queries per processor
+//     second only N EF SECONDS   the same among the rows whose label is 3 modulo N update COUNT
+//     replaces rows          → updates per processor second save FILE | load FILE → seconds
 // Data are .npy files of float16, float32 or uint8, row-major: SET.base, SET.query, SET.truth.
 #include <math.h>
 #include <stdio.h>
@@ -133,8 +132,8 @@ static void build(struct bench *bench, uint32_t m, uint32_t ef)
     bench->settings.ef_construction = ef;
     bench->peer = peer_new(&bench->settings);
     peer_add(bench->peer, bench->base.numbers, bench->base.rows, 0);
-    printf("%.1f %zu\n", (double)bench->base.rows / (processor_seconds() - began),
-           resident_bytes() - before);
+    printf("%.1f %zu %zu\n", (double)bench->base.rows / (processor_seconds() - began),
+           resident_bytes() - before, peer_code_bytes(bench->peer));
 }
 
 static size_t found_of(const int32_t *truth, const int32_t *labels)
@@ -189,6 +188,23 @@ static void find_truth(const struct bench *bench, const float *query, const uint
     }
 }
 
+// Of fewer rows than the set has the nearest are others.
+static void cut(struct bench *bench, size_t rows)
+{
+    enum {
+        QUERIES_MAX = 200
+    };
+    uint8_t *only = malloc(rows);
+    memset(only, 1, rows);
+    bench->base.rows = rows;
+    if (bench->queries.rows > QUERIES_MAX)
+        bench->queries.rows = QUERIES_MAX;
+    for (size_t q = 0; q < bench->queries.rows; q++)
+        find_truth(bench, bench->queries.numbers + q * bench->queries.dim, only,
+                   bench->truth + q * K);
+    free(only);
+}
+
 static void search_only(struct bench *bench, size_t modulus, size_t ef, double seconds)
 {
     enum {
@@ -236,7 +252,8 @@ static void update(struct bench *bench, size_t count)
 
 static void load(struct bench *bench, const char *path)
 {
-    peer_free(bench->peer);
+    if (bench->peer)
+        peer_free(bench->peer);
     double began = wall_seconds();
     bench->peer = peer_new(&bench->settings);
     int32_t labels[K];
@@ -277,12 +294,14 @@ int main(int argc, char **argv)
     bench.settings.is_cosine = strcmp(argv[3], "cosine") == 0;
     snprintf(path, sizeof path, "%s/%s.base.npy", argv[1], argv[2]);
     read_matrix(path, bench.settings.is_cosine, &bench.base);
-    if (argc > 4 && strtoul(argv[4], NULL, 10) < bench.base.rows)
-        bench.base.rows = strtoul(argv[4], NULL, 10);
+    bench.settings.m = 16;
+    bench.settings.ef_construction = 200;
     snprintf(path, sizeof path, "%s/%s.query.npy", argv[1], argv[2]);
     read_matrix(path, bench.settings.is_cosine, &bench.queries);
     snprintf(path, sizeof path, "%s/%s.truth.npy", argv[1], argv[2]);
     bench.truth = read_npy(path, type, &rows, &dim);
+    if (argc > 4 && strtoul(argv[4], NULL, 10) < bench.base.rows)
+        cut(&bench, strtoul(argv[4], NULL, 10));
     bench.settings.dim = bench.base.dim;
     bench.settings.max_rows = bench.base.rows;
     printf("%s %zu %zu\n", peer_name, bench.base.rows, bench.base.dim);

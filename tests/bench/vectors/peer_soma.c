@@ -6,6 +6,7 @@
 #include "peer.h"
 #include "vectors/index.h"
 #include "vectors/index/graph.h"
+#include "vectors/index/hnsw_file.h"
 
 struct peer {
     struct peer_settings settings;
@@ -16,16 +17,16 @@ struct peer {
 
 const char *const peer_name = "soma";
 
-static enum quantisation quantisation_wanted(void)
+static enum quantization quantization_wanted(void)
 {
-    const char *text = getenv("SOMA_BENCH_QUANTISATION");
-    return text ? (enum quantisation)atoi(text) : QUANTISATION_INT8;
+    const char *text = getenv("SOMA_BENCH_QUANTIZATION");
+    return text ? (enum quantization)atoi(text) : QUANTIZATION_INT8;
 }
 
 struct peer *peer_new(const struct peer_settings *settings)
 {
     struct peer *peer = calloc(1, sizeof *peer);
-    struct index_settings wanted = {.quantisation = quantisation_wanted(),
+    struct index_settings wanted = {.quantization = quantization_wanted(),
                                     .m = settings->m,
                                     .ef_construction = settings->ef_construction};
     index_settings_complete(&wanted);
@@ -125,16 +126,40 @@ bool peer_search_only(struct peer *peer, const float *query, size_t k, size_t ef
     return true;
 }
 
+static struct file_subject subject_of(const struct peer *peer)
+{
+    return (struct file_subject){.uid = "bench",
+                                 .metric = peer->settings.is_cosine ? METRIC_COSINE : METRIC_L2,
+                                 .dim = (uint32_t)peer->settings.dim,
+                                 .settings = peer->graph->settings};
+}
+
 bool peer_save(struct peer *peer, const char *path)
 {
-    (void)peer;
-    (void)path;
-    return false;
+    struct soma_error err;
+    struct file_subject subject = subject_of(peer);
+    struct row_set *set = rows_take_set(peer->rows);
+    enum soma_code code = index_file_write(path, &subject, peer->sequence, set, peer->graph, &err);
+    row_set_release(set);
+    if (code)
+        fprintf(stderr, "%s\n", err.text);
+    return !code;
 }
 
 bool peer_load(struct peer *peer, const char *path)
 {
-    (void)peer;
-    (void)path;
-    return false;
+    const char *why;
+    struct file_subject subject = subject_of(peer);
+    struct rows *rows = index_file_open(path, &subject, &peer->sequence, &why);
+    if (!rows)
+        return false;
+    rows_free(peer->rows);
+    peer->rows = rows;
+    peer->graph = rows->graph;
+    return true;
+}
+
+size_t peer_code_bytes(const struct peer *peer)
+{
+    return peer->graph->format.stride;
 }
