@@ -75,14 +75,12 @@ int attempt_open(const struct attempt_root *root, const char *id, uint32_t attem
 static enum soma_code make_directory(const struct attempt_root *root, const char *path,
                                      struct soma_error *err)
 {
-    // The umask takes nothing from it: a job of another user must pass.
-    if (mkdirat(root->fd, path, PASS_THROUGH_MODE) == 0) {
-        if (fchmodat(root->fd, path, PASS_THROUGH_MODE, 0))
-            return error_set_errno(err, errno, "cannot set the mode of jobs/%s", path);
-        return SOMA_OK;
-    }
-    if (errno != EEXIST)
+    if (mkdirat(root->fd, path, PASS_THROUGH_MODE) && errno != EEXIST)
         return error_set_errno(err, errno, "cannot make the directory jobs/%s", path);
+    // The umask takes nothing from it: a job of another user must pass. One that is there may be of
+    // a server that was killed before it came to this.
+    if (fchmodat(root->fd, path, PASS_THROUGH_MODE, 0))
+        return error_set_errno(err, errno, "cannot set the mode of jobs/%s", path);
     return SOMA_OK;
 }
 

@@ -203,6 +203,24 @@ static void an_order_says_all_and_the_callers_environment_wins(void **state)
     free(order);
 }
 
+// A server may be killed between making a directory and opening it to the job's user.
+static void directories_that_are_there_are_opened_to_the_jobs_user(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/true"};
+    struct languages languages;
+    languages_init(&languages);
+    struct job job = {.spec = {.argv = argv, .argc = 1}};
+    assert_int_equal(fchmodat(scratch.root.fd, id, 0700, 0), 0);
+    assert_int_equal(fchmod(scratch.fd, 0700), 0);
+    free(prepare(&job, &languages, SOMA_OK));
+    struct stat of_job, of_attempt;
+    assert_int_equal(fstatat(scratch.root.fd, id, &of_job, 0), 0);
+    assert_int_equal(fstat(scratch.fd, &of_attempt), 0);
+    assert_int_equal(of_job.st_mode & 0777, 0711);
+    assert_int_equal(of_attempt.st_mode & 0777, 0711);
+}
+
 static void source_goes_to_its_languages_interpreter(void **state)
 {
     (void)state;
@@ -314,6 +332,7 @@ int main(void)
         ATTEMPT_TEST(a_record_without_a_status_is_lost_with_the_output_that_is_there),
         ATTEMPT_TEST(a_damaged_status_is_lost),
         ATTEMPT_TEST(an_order_says_all_and_the_callers_environment_wins),
+        ATTEMPT_TEST(directories_that_are_there_are_opened_to_the_jobs_user),
         ATTEMPT_TEST(source_goes_to_its_languages_interpreter),
         ATTEMPT_TEST(only_installed_interpreters_are_offered),
         ATTEMPT_TEST(a_runners_text_becomes_one_clean_line),
