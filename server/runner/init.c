@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runner/job_child.h"
+#include "runner/packet.h"
 #include "runner/report.h"
 #include "runner/sandbox.h"
 #include "runner/signals.h"
@@ -148,12 +149,25 @@ _Noreturn void init_run(const struct init_start *start)
     _exit(0);
 }
 
+// The program's input was sent ahead, past bubblewrap.
+static bool take_input(void)
+{
+    char word[8];
+    int fd = -1;
+    bool is_taken = packet_receive(SANDBOX_REPORT_FD, word, sizeof word, &fd, 0) > 0 && fd >= 0 &&
+                    dup2(fd, STDIN_FILENO) == STDIN_FILENO;
+    if (fd >= 0)
+        close(fd);
+    return is_taken;
+}
+
 _Noreturn void init_main(const char *attempt_path)
 {
     static char progress[PATH_MAX + 32];
     struct order order;
     struct soma_error err;
-    if (dup2(SANDBOX_STDERR_FD, STDERR_FILENO) < 0 || fcntl(SANDBOX_REPORT_FD, F_SETFD, FD_CLOEXEC))
+    if (!take_input() || dup2(SANDBOX_STDERR_FD, STDERR_FILENO) < 0 ||
+        fcntl(SANDBOX_REPORT_FD, F_SETFD, FD_CLOEXEC))
         report_failure(SANDBOX_REPORT_FD, STEP_STREAMS, errno);
     if (order_read_open(SANDBOX_ORDER_FD, &order, &err))
         report_failure(SANDBOX_REPORT_FD, STEP_ORDER, EINVAL);

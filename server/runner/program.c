@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "runner/carrier.h"
+#include "runner/packet.h"
 
 enum {
     COMPLAINT_SIZE = 256
@@ -88,8 +89,22 @@ static void close_all(const struct plumbing *plumbing)
     }
 }
 
+// Bubblewrap stays as the init's parent and keeps what it was started with. So the program's input
+// waits for the init in its socket: when the program closes it, nobody reads any more.
+static bool send_input_ahead(struct plumbing *plumbing)
+{
+    int errnum = packet_send(plumbing->report[0], "i", 1, plumbing->in, 0);
+    close(plumbing->in);
+    plumbing->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (errnum)
+        errno = errnum;
+    return errnum == 0 && plumbing->in >= 0;
+}
+
 static bool open_for_namespaces(const struct attempt_dir *dir, struct plumbing *plumbing)
 {
+    if (!send_input_ahead(plumbing))
+        return false;
     plumbing->order = openat(dir->fd, "order", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     plumbing->complaint = memfd_create("sandbox", MFD_CLOEXEC);
     return plumbing->order >= 0 && plumbing->complaint >= 0;

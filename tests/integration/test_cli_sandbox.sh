@@ -14,6 +14,7 @@ reason_of() { soma -o json show "$1" | jq -r .reason; }
 
 restart_with() {
     stop_server TERM
+    # shellcheck disable=SC2163
     export "$@"
     start_server
 }

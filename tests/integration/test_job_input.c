@@ -117,6 +117,7 @@ static void nothing_is_taken_after_the_end(void **state)
     assert_int_equal(put(id, 0, "x", true), 1);
     assert_string_equal(refused(id, 1, "y", false), "INPUT_ENDED");
     assert_int_equal(put(id, 0, "x", true), 1);
+    job_wait_output(id, "x");
     job_cancel(id, "", true);
     job_wait_final(id);
     assert_output(id, "x");
@@ -128,7 +129,8 @@ static void only_so_much_waits_for_the_program(void **state)
     char id[JOB_ID_SIZE], script[300];
     static char bytes[PIECE];
     memset(bytes, 'x', sizeof bytes);
-    snprintf(script, sizeof script, "while [ ! -e %s/read ]; do sleep 0.02; done; wc -c",
+    snprintf(script, sizeof script,
+             "while [ ! -e %s/" JOB_KIT_SHARED "/read ]; do sleep 0.02; done; wc -c",
              somad.directory);
     submit_interactive(script, id);
     int64_t size = 0;
@@ -143,7 +145,7 @@ static void only_so_much_waits_for_the_program(void **state)
         before = response->attempt ? before : -1;
     }
     assert_true(size >= WAITING && size <= WAITING + (1 << 20));
-    snprintf(script, sizeof script, "%s/read", somad.directory);
+    snprintf(script, sizeof script, "%s/" JOB_KIT_SHARED "/read", somad.directory);
     fclose(fopen(script, "w"));
     // It reads: now there is room.
     int64_t wanted = size + 3 * WAITING;

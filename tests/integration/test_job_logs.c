@@ -103,7 +103,7 @@ static const char *read_all(const char *id)
 static void let_go(const char *name)
 {
     char path[160];
-    snprintf(path, sizeof path, "%s/%s", somad.directory, name);
+    snprintf(path, sizeof path, "%s/" JOB_KIT_SHARED "/%s", somad.directory, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
@@ -197,7 +197,8 @@ static void the_end_of_a_running_job_is_followed_from_where_it_was(void **state)
     (void)state;
     char id[JOB_ID_SIZE], script[400];
     snprintf(script, sizeof script,
-             "echo one; echo two; printf thr; while [ ! -e %s/go ]; do sleep 0.02; done; "
+             "echo one; echo two; printf thr; while [ ! -e %s/" JOB_KIT_SHARED
+             "/go ]; do sleep 0.02; done; "
              "echo ee; echo err >&2",
              somad.directory);
     job_run(script, id);
@@ -220,7 +221,8 @@ static void only_what_comes_is_read_from_the_end_on(void **state)
     (void)state;
     char id[JOB_ID_SIZE], script[400];
     snprintf(script, sizeof script,
-             "echo before; while [ ! -e %s/new ]; do sleep 0.02; done; echo after",
+             "echo before; while [ ! -e %s/" JOB_KIT_SHARED
+             "/new ]; do sleep 0.02; done; echo after",
              somad.directory);
     job_run(script, id);
     job_wait_output(id, "before");
@@ -238,7 +240,8 @@ static void the_log_of_a_running_job_outlives_the_server(void **state)
     (void)state;
     char id[JOB_ID_SIZE], script[400];
     snprintf(script, sizeof script,
-             "echo a; sleep 0.05; echo b >&2; while [ ! -e %s/on ]; do sleep 0.02; done; echo c; "
+             "echo a; sleep 0.05; echo b >&2; while [ ! -e %s/" JOB_KIT_SHARED
+             "/on ]; do sleep 0.02; done; echo c; "
              "sleep 0.05; echo d >&2",
              somad.directory);
     job_run(script, id);
