@@ -9,8 +9,8 @@
 #include "cli/job_logs.h"
 #include "cli/job_print.h"
 #include "cli/job_schedule.h"
+#include "cli/job_table.h"
 #include "cli/list_out.h"
-#include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/units.h"
 #include "cli/values.h"
@@ -22,42 +22,30 @@ enum {
 
 // --- ps
 
-static const struct table_column ps_columns[] = {
-    {"ID", 0, false},    {"STATE", 0, false}, {"QUEUE", 10, false},
-    {"NAME", 20, false}, {"AGE", 0, true},    {"PROGRESS OR WAIT", 0, false},
-};
-
-static bool add_job(struct table *table, const struct soma_job *job)
-{
-    char age[UNITS_TEXT_SIZE], wait[WAIT_TEXT_SIZE], progress[300];
-    snprintf(progress, sizeof progress, "%s", job_wait_text(job, wait));
-    format_age(age, wall_ms() - job->created_ms);
-    if (job->progress.percent >= 0)
-        snprintf(progress, sizeof progress, "%d%% %s", (int)job->progress.percent,
-                 job->progress.message ? job->progress.message : "");
-    return table_add(table, job->id) &&
-           table_add_painted(table, soma_job_state_name(job->state), job_state_paint(job->state)) &&
-           table_add(table, job->spec.queue) && table_add(table, job->spec.name) &&
-           table_add(table, age) && table_add(table, progress);
-}
-
 // One listing under way.
 struct listing {
     struct table table;
     struct json_out out;
     // Jobs still to print; below 0: all.
     int64_t left;
+    // Of what comes in one answer, which is all unless there is a great deal.
+    struct job_order order;
 };
 
 static int print_jobs(const struct cli *cli, struct listing *listing,
                       const struct soma_job_list *list)
 {
-    for (size_t i = 0; i < list->job_count && listing->left != 0; i++, listing->left--) {
-        const struct soma_job *job = &list->jobs[i];
+    const struct soma_job *jobs[PS_PAGE];
+    size_t count = list->job_count < PS_PAGE ? list->job_count : PS_PAGE;
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = &list->jobs[i];
+    job_order_apply(&listing->order, jobs, count);
+    for (size_t i = 0; i < count && listing->left != 0; i++, listing->left--) {
+        const struct soma_job *job = jobs[i];
         if (cli->quiet) {
             puts(job->id);
         } else if (cli->format == FORMAT_TABLE) {
-            if (!add_job(&listing->table, job))
+            if (!job_table_add(&listing->table, job))
                 return report_out_of_memory(cli);
         } else {
             job_to_json(&listing->out, job, false);
@@ -102,13 +90,15 @@ static int run_ps(struct cli *cli, const struct options *options)
     int status = value_filter(cli, options, &pool, &filter);
     if (status == STATUS_OK)
         status = value_integer(cli, options, "limit", 1, INT64_C(1) << 40, &listing.left);
+    if (status == STATUS_OK)
+        status = job_order_read(cli, options, &listing.order);
     if (options_has(options, "all"))
         listing.left = -1;
     if (status == STATUS_OK)
         status = cli_connect(cli);
     if (status == STATUS_OK) {
         bool is_json = cli->format != FORMAT_TABLE && !cli->quiet;
-        table_init(&listing.table, ps_columns, sizeof ps_columns / sizeof ps_columns[0]);
+        job_table_init(&listing.table);
         if (is_json)
             list_begin(&listing.out, cli);
         status = list_jobs(cli, &filter, &listing);
@@ -286,6 +276,7 @@ static const struct option ps_options[] = {
     {"state", 's', "STATE", "only these states, with commas between them", true},
     {"queue", 0, "NAME", "only this queue", false},
     {"label", 'l', "KEY=VALUE", "only jobs with this label", true},
+    JOB_SORT_OPTION,
     {0},
 };
 
@@ -296,7 +287,11 @@ const struct command job_show_commands[] = {
         .summary = "List jobs, the newest first",
         .examples = "soma ps\n"
                     "soma ps --all --state running,queued\n"
-                    "soma ps -q -l team=a | xargs soma cancel\n",
+                    "soma ps -q -l team=a | xargs soma cancel\n"
+                    "soma ps --sort size -n 500\n",
+        .details =
+            "--sort orders what is listed: the newest 20, or those that -n names; of more than 500 "
+            "jobs, each 500.\n",
         .options = ps_options,
         .run = run_ps,
     },

@@ -145,6 +145,28 @@ end"
     expect 2 soma submit -i --stdin /dev/null -- cat
 }
 
+test_ps_sorts_what_it_lists() {
+    soma submit -q -l sort=it --name bbb -- true >/dev/null
+    soma submit -q -l sort=it --name aaa -- sh -c 'echo much' >/dev/null
+    soma submit -q -l sort=it --name ccc -- true >/dev/null
+    soma ps -q -l sort=it | xargs "$soma_program" wait >/dev/null
+    is "$(soma -o json ps -l sort=it | jq -c '[.[].name]')" '["ccc","aaa","bbb"]'
+    is "$(soma -o json ps -l sort=it --sort name | jq -c '[.[].name]')" '["aaa","bbb","ccc"]'
+    is "$(soma -o json ps -l sort=it --sort oldest | jq -c '[.[].name]')" '["bbb","aaa","ccc"]'
+    is "$(soma -o json ps -l sort=it --sort size | jq -c '.[0].name')" '"aaa"'
+    expect 2 soma ps --sort luck
+}
+
+test_watch_says_each_change_where_there_is_no_terminal() {
+    local watcher
+    "$soma_program" -o jsonl watch -l watch=it >"$scratch/changes" &
+    watcher=$!
+    soma submit -q -l watch=it -- true >/dev/null
+    until_true grep -q '"succeeded"' "$scratch/changes"
+    kill "$watcher"
+    wait "$watcher" 2>/dev/null
+}
+
 test_run_passes_bytes_on_as_they_are() {
     head -c 300000 /dev/urandom >"$scratch/bytes"
     soma run -q --stdin "$scratch/bytes" -- sh -c 'tee /dev/stderr' >"$scratch/out" 2>"$scratch/err"

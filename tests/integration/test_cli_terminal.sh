@@ -50,6 +50,24 @@ PYTHON
     close_terminal
 }
 
+test_watch_is_a_table_that_stays_up_to_date() {
+    local id
+    open_terminal
+    id=$(soma submit -q --name watched -- sleep 100)
+    type_line "soma watch --state queued,running"
+    until_true screen_has "$id"
+    until_true screen_has 'running'
+    until_true screen_has '1 running, 0 queued'
+    soma submit -q --name later --delay 1h -- true >/dev/null
+    until_true screen_has later
+    soma cancel --force --wait -q "$id" >/dev/null
+    until_true screen_has '0 running, 1 queued'
+    screen_has watched && fail "a job that is over is still there"
+    press C-c
+    until_true screen_has 'ready>'
+    close_terminal
+}
+
 test_a_spinner_and_a_clock_show_while_nothing_is_reported() {
     open_terminal
     type_line "soma run -- sleep 2"
