@@ -43,7 +43,7 @@ static int read_words(const struct cli *cli, const struct options *options, cons
 static int read_after(const struct cli *cli, const struct options *options, struct pool *pool,
                       struct soma_job_spec *spec)
 {
-    const char **ids;
+    const char **ids = NULL;
     const char *policy = options_value(options, "after-policy");
     int status = read_words(cli, options, "after", pool, &ids, &spec->after_count);
     if (status != STATUS_OK)

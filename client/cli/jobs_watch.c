@@ -24,6 +24,7 @@ enum {
 
 // A job as last seen, in the answer that brought it, which may bring others.
 struct answer {
+    struct answer *next;
     void *result;
     size_t users;
 };
@@ -41,21 +42,30 @@ struct watching {
     int64_t revision;
     struct seen seen[JOBS_MAX];
     size_t count;
+    struct answer *answers; // owned
     bool is_lost;
     bool draws; // a table on a terminal; otherwise one line for each change
 };
 
-static void let_go(struct answer *answer)
+// Gives back the answers whose jobs are all of the past.
+static void sweep(struct watching *watching)
 {
-    if (--answer->users > 0)
-        return;
-    soma_free(answer->result);
-    free(answer);
+    struct answer **at = &watching->answers;
+    while (*at) {
+        struct answer *answer = *at;
+        if (answer->users > 0) {
+            at = &answer->next;
+            continue;
+        }
+        *at = answer->next;
+        soma_free(answer->result);
+        free(answer);
+    }
 }
 
 static void forget(struct watching *watching, size_t i)
 {
-    let_go(watching->seen[i].answer);
+    watching->seen[i].answer->users--;
     watching->seen[i] = watching->seen[--watching->count];
 }
 
@@ -80,11 +90,11 @@ static size_t find_oldest(const struct watching *watching)
 static void take_job(struct watching *watching, const struct soma_job *job, struct answer *answer)
 {
     size_t i = find(watching, job->id);
+    answer->users++;
     if (i < watching->count)
         forget(watching, i);
     if (watching->count == JOBS_MAX)
         forget(watching, find_oldest(watching));
-    answer->users++;
     watching->seen[watching->count++] = (struct seen){job, answer};
     if (job->revision > watching->revision)
         watching->revision = job->revision;
@@ -124,13 +134,14 @@ static int take_jobs(struct watching *watching, void *result, const struct soma_
         soma_free(result);
         return report_out_of_memory(watching->cli);
     }
-    *answer = (struct answer){result, 1};
+    *answer = (struct answer){.next = watching->answers, .result = result};
+    watching->answers = answer;
     for (size_t i = 0; i < count; i++) {
         if (is_change && !watching->draws)
             print_change(watching, &jobs[i]);
         take_job(watching, &jobs[i], answer);
     }
-    let_go(answer);
+    sweep(watching);
     return STATUS_OK;
 }
 
@@ -252,6 +263,7 @@ static int run_watch(struct cli *cli, const struct options *options)
     }
     while (watching.count > 0)
         forget(&watching, 0);
+    sweep(&watching);
     pool_empty(&pool);
     return status;
 }

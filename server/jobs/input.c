@@ -14,25 +14,22 @@ enum {
     BUSY_MS = 10,
 };
 
-// Who holds the lock is the only one that appends.
+// Who holds the lock is the only one that appends. *ret_fd is the caller's to close, whatever the
+// code.
 static enum soma_code open_locked(int directory_fd, int *ret_fd, struct soma_error *err)
 {
-    FD_CLEANUP int fd =
-        openat(directory_fd, "input", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-    if (fd < 0)
+    *ret_fd = openat(directory_fd, "input", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (*ret_fd < 0)
         return error_set_errno(err, errno, "cannot open the input");
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EWOULDBLOCK)
-            return error_set_errno(err, errno, "cannot lock the input");
-        enum soma_code code =
-            error_set(err, REASON_SERVER_BUSY, NULL, "somebody else writes to this input");
-        if (err)
-            err->retry_after_ms = BUSY_MS;
-        return code;
-    }
-    *ret_fd = fd;
-    fd = -1;
-    return SOMA_OK;
+    if (flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
+        return SOMA_OK;
+    if (errno != EWOULDBLOCK)
+        return error_set_errno(err, errno, "cannot lock the input");
+    enum soma_code code =
+        error_set(err, REASON_SERVER_BUSY, NULL, "somebody else writes to this input");
+    if (err)
+        err->retry_after_ms = BUSY_MS;
+    return code;
 }
 
 static bool has_ended(int directory_fd)

@@ -9,6 +9,8 @@
 
 struct log_record log_files_record(const struct log_files *files, int64_t number)
 {
+    if (!files->records)
+        return (struct log_record){0};
     return log_record_read(files->records + (number - files->first) * LOG_RECORD_BYTES);
 }
 

@@ -77,7 +77,7 @@ static int place(const struct attempt_dir *dir, const struct order *order,
                  const struct order_input *input)
 {
     FD_CLEANUP int parent_fd = -1;
-    const char *name;
+    const char *name = input->path;
     int errnum = open_parent(dir->work_fd, order, input->path, &parent_fd, &name);
     if (errnum)
         return errnum;

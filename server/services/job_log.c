@@ -103,8 +103,13 @@ static void log_again(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct soma_error err = {0};
     uint32_t attempt = 0;
     struct log_look *look = arena_alloc(&arena, sizeof *look);
-    enum soma_code code = look ? look_at_log(service, request, &arena, look, &attempt, &err)
-                               : error_set_no_memory(&err);
+    if (!look) {
+        job_poll_end(service, call);
+        job_call_failed(call, error_set_no_memory(&err), &err);
+        arena_fini(&arena);
+        return;
+    }
+    enum soma_code code = look_at_log(service, request, &arena, look, &attempt, &err);
     bool has_news =
         code != SOMA_OK || look->count > 0 || look->at_end || (!request->position && attempt > 0);
     if (!last && !has_news) {
