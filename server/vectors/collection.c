@@ -247,9 +247,11 @@ static enum soma_code use_or_load(struct vectors *vectors, const char *uid,
             pthread_mutex_lock(&vectors->lock);
             if (code) {
                 *ret_is_retry = collection->fell_behind;
-                if (!collection->is_dropped)
-                    collection_remove(vectors, collection);
+                // The last user of one that is out of the table frees it.
+                bool is_in_table = !collection->is_dropped;
                 collection_unuse(vectors, collection);
+                if (is_in_table)
+                    collection_remove(vectors, collection);
                 return code;
             }
             *ret_collection = collection;
