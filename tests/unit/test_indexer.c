@@ -380,7 +380,7 @@ static enum soma_code put_long_ids(struct scene *scene, size_t first, size_t cou
     struct record_input inputs[64] = {0};
     float vectors[64 * DIM];
     for (size_t i = 0; i < count; i++) {
-        snprintf(ids[i], sizeof ids[i], "%0*zu", (int)id_length, first + i);
+        snprintf(ids[i], sizeof ids[i], "%0*zu", (int)(id_length % sizeof ids[i]), first + i);
         inputs[i].id = ids[i];
         vector_of(first + i, 0, vectors + i * DIM);
     }
