@@ -27,7 +27,6 @@ OURS = "soma"
 PEERS = {
     "soma": "this project: HNSW on int8 codes, compared in float32",
     "hnswlib": "hnswlib of Debian, compiled for this machine: HNSW on float32; simple, and what most others are measured by",
-    "faiss": "faiss of Debian, IndexHNSWFlat; its package is compiled without AVX, faiss has much more than this index",
 }
 METRICS = {"mnist": "l2", "docs": "cosine"}
 WIDTHS = (10, 14, 20, 28, 40, 64, 96, 160, 256, 400)
