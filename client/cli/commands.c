@@ -11,6 +11,7 @@ const struct command_group command_groups[] = {
     {"Queues", queue_commands},
     {"Collections", collection_commands},
     {"Names and copies of collections", collection_name_commands},
+    {"Check collections", collection_check_commands},
     {"Write records", record_write_commands},
     {"Import files", record_import_commands},
     {"Export files", record_export_commands},

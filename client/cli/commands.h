@@ -21,6 +21,8 @@ extern const struct command queue_commands[];
 extern const struct command collection_commands[];
 // collections_names.c: collection alias, unalias, clone
 extern const struct command collection_name_commands[];
+// collections_check.c: collection check
+extern const struct command collection_check_commands[];
 // records_write.c: upsert, insert, update
 extern const struct command record_write_commands[];
 // records_import.c: import

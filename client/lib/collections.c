@@ -88,6 +88,14 @@ void collection_clone_pack(const struct soma_collection_clone_request *request,
     message->new_name = pack_text(packing, "new_name", request->new_name);
 }
 
+void collection_check_pack(const struct soma_collection_check_request *request,
+                           struct packing *packing)
+{
+    Pb__CheckCollectionRequest *message = packing->message;
+    message->collection = pack_text(packing, "collection", request->collection);
+    message->sample = request->sample;
+}
+
 // Servers of before this say nothing about it.
 static void read_index(const Pb__Collection *message, struct soma_collection *collection)
 {
@@ -191,4 +199,28 @@ void collection_clear_read(struct reading *reading, struct soma_records_deleted 
     result->matched = message->deleted_records;
     result->deleted = message->deleted_records;
     result->sequence = message->sequence;
+}
+
+void collection_check_read(struct reading *reading, struct soma_collection_check *result)
+{
+    const Pb__CheckCollectionResponse *message = reading->replies->message;
+    struct soma_check_finding *rows = read_array(reading, message->n_findings, sizeof *rows);
+    for (size_t i = 0; rows && i < message->n_findings; i++) {
+        const Pb__CheckFinding *finding = message->findings[i];
+        rows[i] = (struct soma_check_finding){.kind = finding->kind,
+                                              .message = finding->message,
+                                              .count = finding->count,
+                                              .ids = (const char *const *)finding->ids,
+                                              .id_count = finding->n_ids};
+    }
+    result->findings = rows;
+    result->finding_count = message->n_findings;
+    result->sequence = message->sequence;
+    result->records = message->records;
+    result->rows = message->rows;
+    result->rows_indexed = message->rows_indexed;
+    result->index_kind = message->index_kind;
+    result->sampled = message->sampled;
+    result->recall = message->recall;
+    result->recall_min = message->recall_min;
 }

@@ -46,6 +46,7 @@ METHOD(facet_records, FacetRecords)
 METHOD(set_alias, SetAlias)
 METHOD(remove_alias, RemoveAlias)
 METHOD(clone_collection, CloneCollection)
+METHOD(check_collection, CheckCollection)
 
 enum soma_code vector_service_new(const struct vector_service_rooms *rooms,
                                   struct vector_service **ret_service, struct soma_error *err)

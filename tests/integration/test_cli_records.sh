@@ -209,6 +209,23 @@ test_a_clone_has_the_records_and_a_life_of_its_own() {
     soma collection rm -q copy whole >"$scratch/out"
 }
 
+test_a_check_says_what_agrees_and_what_does_not() {
+    fresh checked
+    three_records | soma upsert -q checked -
+    expect 0 soma collection check checked
+    out_has "recall@10    1.0000 of 3 rows"
+    expect 0 soma -o json collection check checked --sample 2
+    is "$(jq -c '[.agrees, .records, .rows, .rows_indexed, .sampled, .recall, .findings]' "$scratch/out")" '[true,3,3,0,2,1,[]]'
+    sqlite3 "$scratch/data/soma.db" "UPDATE document SET text = 'other' WHERE text LIKE '%second%'"
+    expect 1 soma collection check checked
+    out_has "CONTENT_DAMAGED"
+    expect 1 soma -o json collection check checked
+    is "$(jq -c '[.agrees, (.findings[] | [.kind, .count, .ids])]' "$scratch/out")" '[false,["CONTENT_DAMAGED",1,["b"]]]'
+    expect 2 soma collection check checked --sample 1001
+    expect 3 soma collection check nowhere
+    soma collection rm -q checked >"$scratch/out"
+}
+
 test_a_wrong_line_is_named_and_nothing_of_its_piece_is_written() {
     fresh bad
     { three_records && echo '{"id": "d", "embedding": [1, 2]}'; } >"$scratch/bad.jsonl"

@@ -185,6 +185,49 @@ struct soma_collection_clone_request {
 // Up to 200 000 records, in one step.
 SOMA_METHOD(collection_clone, soma_collection_clone_request, soma_collection);
 
+struct soma_collection_check_request {
+    size_t struct_size;
+    const char *collection;
+    // Rows whose ten nearest neighbours are looked for through the index and exactly. 0: 100. At
+    // most 1 000.
+    uint32_t sample;
+};
+#define SOMA_COLLECTION_CHECK_REQUEST_INIT SOMA_INIT(struct soma_collection_check_request)
+
+// Something that does not agree; proto/soma/v1/vectors.proto lists the kinds.
+struct soma_check_finding {
+    // "ROW_MISSING".
+    const char *kind;
+    // For people.
+    const char *message;
+    int64_t count;
+    // Of the first records concerned.
+    const char *const *ids;
+    size_t id_count;
+};
+
+struct soma_collection_check {
+    const struct soma_check_finding *findings;
+    // 0: all agrees.
+    size_t finding_count;
+    // Of the state that was checked.
+    int64_t sequence;
+    // In the database, in memory, and of these in the graph; the others are compared exactly.
+    int64_t records;
+    int64_t rows;
+    int64_t rows_indexed;
+    // How the sample was answered: "exact" or "hnsw".
+    const char *index_kind;
+    uint32_t sampled;
+    // Neighbours found of those that there are, over all of the sample and for its worst row: 0
+    // to 1.
+    double recall;
+    double recall_min;
+};
+// Compares what is searched with what is stored and measures recall. Reads every record: give large
+// collections a long timeout.
+SOMA_METHOD(collection_check, soma_collection_check_request, soma_collection_check);
+
 struct soma_records_deleted {
     int64_t matched;
     int64_t deleted;
