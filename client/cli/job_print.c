@@ -61,6 +61,7 @@ static void spec_to_json(struct json_out *out, const struct soma_job_spec *spec)
     out_bool_at(out, "idempotent", spec->idempotent);
     job_schedule_to_json(out, spec);
     out_bool_at(out, "interactive", spec->interactive);
+    out_bool_at(out, "detached", spec->detached);
 }
 
 static void time_at(struct json_out *out, const char *key, int64_t unix_ms)
@@ -159,6 +160,7 @@ void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spe
     const struct soma_job_spec *spec = &job->spec;
     out_begin(out, '{');
     out_text_at(out, "id", job->id);
+    out_text_at(out, "parent_id", job->parent_id[0] ? job->parent_id : NULL);
     out_text_at(out, "state", soma_job_state_name(job->state));
     end_to_json(out, job);
     out_text_at(out, "message", job->message ? job->message : "");

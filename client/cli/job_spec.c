@@ -191,6 +191,7 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
     if (options_has(options, "name"))
         spec.name = options_value(options, "name");
     spec.queue = options_value(options, "queue");
+    spec.detached = options_has(options, "detached");
     spec.interactive = options_has(options, "interactive");
     if (status == STATUS_OK && spec.interactive && input)
         return report_usage(cli, NULL, "--interactive and --stdin exclude each other");

@@ -23,6 +23,7 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         {"file", 'F', "PATH[:NAME]", "file or directory for the work directory", true},           \
         {"artifact", 'A', "PATTERN", "files of the work directory to keep at the end", true},     \
         {"artifact-limit", 0, "SIZE", "of all artifacts (1G)", false},                            \
+        {"detached", 0, NULL, "in a job: not to be cancelled with it", false},                    \
         {"interactive", 'i', NULL, "this standard input, as it comes, is the job's", false},      \
         {"stdin", 0, "FILE", "the job's standard input; - is this one", false},                   \
         {"time-limit", 0, "DURATION", "wall time of an attempt (24h)", false},                    \

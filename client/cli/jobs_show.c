@@ -205,6 +205,8 @@ static void print_job(const struct soma_job *job)
     const struct soma_job_spec *spec = &job->spec;
     job_outcome(job, outcome, sizeof outcome);
     print_fact("id", "%s", job->id);
+    if (job->parent_id[0])
+        print_fact("parent", "%s%s", job->parent_id, spec->detached ? ", detached" : "");
     print_fact("name", "%s", spec->name ? spec->name : "");
     print_fact("state", "%s", outcome);
     if (job->progress.percent >= 0)
@@ -276,6 +278,7 @@ static const struct option ps_options[] = {
     {"state", 's', "STATE", "only these states, with commas between them", true},
     {"queue", 0, "NAME", "only this queue", false},
     {"label", 'l', "KEY=VALUE", "only jobs with this label", true},
+    {"parent", 0, "JOB", "only jobs that this job submitted", false},
     JOB_SORT_OPTION,
     {0},
 };

@@ -272,6 +272,7 @@ static const struct option watch_options[] = {
     {"state", 's', "STATE", "only these states, with commas between them", true},
     {"queue", 0, "NAME", "only this queue", false},
     {"label", 'l', "KEY=VALUE", "only jobs with this label", true},
+    {"parent", 0, "JOB", "only jobs that this job submitted", false},
     JOB_SORT_OPTION,
     {0},
 };

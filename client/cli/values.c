@@ -131,7 +131,8 @@ static int value_states(const struct cli *cli, const struct options *options, st
 int value_filter(const struct cli *cli, const struct options *options, struct pool *pool,
                  struct soma_job_filter *ret_filter)
 {
-    struct soma_job_filter filter = {.queue = options_value(options, "queue")};
+    struct soma_job_filter filter = {.queue = options_value(options, "queue"),
+                                     .parent_id = options_value(options, "parent")};
     int status = value_states(cli, options, pool, &filter);
     if (status == STATUS_OK)
         status = value_pairs(cli, options, "label", pool, &filter.labels, &filter.label_count);

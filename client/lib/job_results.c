@@ -83,6 +83,7 @@ static void read_spec(struct reading *reading, const Pb__JobSpec *message,
     }
     spec->idempotent = message->idempotent;
     spec->interactive = message->interactive;
+    spec->detached = message->detached;
     spec->keep_ms = message->keep_ms;
     spec->network = message->network;
     spec->sandbox = (enum soma_sandbox)message->sandbox;
@@ -164,6 +165,7 @@ static void read_job(struct reading *reading, const Pb__Job *message, struct som
         return;
     }
     job->id = message->id;
+    job->parent_id = message->parent_id;
     job->spec = (struct soma_job_spec)SOMA_JOB_SPEC_INIT;
     job->progress = (struct soma_job_progress){-1, "", 0};
     read_status(message->status, job);

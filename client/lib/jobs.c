@@ -115,6 +115,7 @@ static void pack_spec(const struct soma_job_spec *spec, Pb__JobSpec *message,
     pack_limits(spec, message, packing);
     message->idempotent = spec->idempotent;
     message->interactive = spec->interactive;
+    message->detached = spec->detached;
     message->keep_ms = spec->keep_ms;
     message->network = spec->network;
     message->sandbox = (Pb__JobSandbox)spec->sandbox;
@@ -163,6 +164,7 @@ static Pb__JobFilter *pack_filter(const struct soma_job_filter *filter, struct p
     for (size_t i = 0; i < message->n_states; i++)
         message->states[i] = (Pb__JobState)filter->states[i];
     message->queue = pack_text_or_none(filter->queue);
+    message->parent_id = pack_text_or_none(filter->parent_id);
     message->labels = pack_pairs(packing, &pb__label__descriptor, "filter.labels", filter->labels,
                                  filter->label_count);
     message->n_labels = message->labels ? filter->label_count : 0;

@@ -2,6 +2,7 @@
 
 #include "jobs/outcome.h"
 #include "jobs/retry.h"
+#include "store/job_family.h"
 
 enum soma_code job_row_complete(struct job_row *row, struct arena *arena, struct soma_error *err)
 {
@@ -184,8 +185,9 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
 {
     struct job_status *status = &row->job.status;
     *ret_was_final = job_state_is_final(status->state);
-    if (*ret_was_final)
-        return SOMA_OK;
+    enum soma_code code = job_family_cancel(txn, row->job.id, note, force, err);
+    if (code != SOMA_OK || *ret_was_final)
+        return code;
     // A second wish only adds force; who asked first stays.
     if (status->cancel_requested.ms == 0) {
         status->cancel_requested = clock_wall_now();

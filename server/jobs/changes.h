@@ -34,7 +34,7 @@ enum soma_code job_unblock(struct store_txn *txn, struct job_row *row, struct so
 enum soma_code job_give_back(struct store_txn *txn, struct job_row *row, struct soma_error *err);
 
 // QUEUED: over at once. RUNNING: the wish is noted, and the engine is to be told. Final: nothing,
-// and ret_was_final says so.
+// and ret_was_final says so. In any case the jobs that it submitted are noted to follow.
 enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char *note, bool force,
                           struct arena *arena, bool *ret_was_final, struct soma_error *err);
 

@@ -1,6 +1,7 @@
 #include "jobs/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -74,6 +75,16 @@ bool engine_peek_live(struct engine *engine, int64_t num, uint32_t attempt,
     return is_known;
 }
 
+bool engine_follows(struct engine *engine, const char *id, uint32_t attempt)
+{
+    pthread_mutex_lock(&engine->lock);
+    const struct running *running = engine->running;
+    while (running && (running->attempt != attempt || strcmp(running->id, id) != 0))
+        running = running->next;
+    pthread_mutex_unlock(&engine->lock);
+    return running != NULL;
+}
+
 static void deliver_claims(struct engine *engine, void *owner)
 {
     (void)owner;
@@ -98,20 +109,25 @@ struct cancel_mail {
     char note[JOB_NOTE_BYTES + 1];
 };
 
+void engine_take_cancel(struct engine *engine, int64_t num, const char *note, bool force)
+{
+    struct running *running = engine_find(engine, num);
+    if (!running)
+        return;
+    // A first wish's note stays; force is news to the runner even after it.
+    if (!running->is_cancelled)
+        snprintf(running->cancel_note, sizeof running->cancel_note, "%s", note);
+    if (force && !running->cancel_force)
+        running->cancel_is_sent = false;
+    running->is_cancelled = true;
+    running->cancel_force |= force;
+    engine_send_cancel(running);
+}
+
 static void deliver_cancel(struct engine *engine, void *owner)
 {
     struct cancel_mail *cancel = owner;
-    struct running *running = engine_find(engine, cancel->num);
-    if (running) {
-        // A first wish's note stays; force is news to the runner even after it.
-        if (!running->is_cancelled)
-            memcpy(running->cancel_note, cancel->note, sizeof running->cancel_note);
-        if (cancel->force && !running->cancel_force)
-            running->cancel_is_sent = false;
-        running->is_cancelled = true;
-        running->cancel_force |= cancel->force;
-        engine_send_cancel(running);
-    }
+    engine_take_cancel(engine, cancel->num, cancel->note, cancel->force);
     free(cancel);
 }
 

@@ -91,6 +91,7 @@ void engine_post(struct engine *engine, struct engine_mail *mail);
 struct running *engine_add(struct engine *engine, const struct job *job);
 void engine_drop(struct engine *engine, struct running *running);
 struct running *engine_find(struct engine *engine, int64_t num);
+void engine_take_cancel(struct engine *engine, int64_t num, const char *note, bool force);
 void engine_changed(struct engine *engine, int64_t num);
 void running_due_after(struct running *running, enum attempt_phase phase, int64_t ms);
 void running_back_off(struct running *running);

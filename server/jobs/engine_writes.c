@@ -27,6 +27,7 @@ struct claim_op {
     unsigned count;
     int64_t changed[SETTLE_MAX + CLAIM_BATCH]; // jobs that changed without being started
     size_t changed_count;
+    struct settle_cancel *cancels; // in the arena
     bool more;
     struct wall_time next_due;
     struct soma_error error; // code SOMA_OK: committed
@@ -74,9 +75,10 @@ static enum soma_code claim_one(struct claim_op *claim, struct store_txn *txn, i
 
 static enum soma_code settle(struct claim_op *claim, struct store_txn *txn, struct soma_error *err)
 {
-    struct settle_step step = {.nums = claim->changed, .max = SETTLE_MAX};
+    struct settle_step step = {.nums = claim->changed, .max = SETTLE_MAX, .arena = &claim->arena};
     enum soma_code code = settle_some(txn, &step, err);
     claim->changed_count = step.count;
+    claim->cancels = step.cancels;
     claim->more = step.count == step.max;
     return code == SOMA_OK ? job_ready_wake(txn, clock_wall_now(), WAKE_MAX, err) : code;
 }
@@ -131,6 +133,8 @@ static void deliver_claim(struct engine *engine, void *owner)
         free_claim(claim);
         return;
     }
+    for (struct settle_cancel *cancel = claim->cancels; cancel; cancel = cancel->next)
+        engine_take_cancel(engine, cancel->num, cancel->note, cancel->force);
     for (unsigned i = 0; i < claim->count; i++)
         engine_begin(engine, &claim->rows[i].job);
     engine->next_due = claim->next_due;

@@ -25,25 +25,3 @@ const char *job_state_name(enum job_state state)
 {
     return state_names[state];
 }
-
-static bool has_label(const struct job_spec *spec, const struct job_label *wanted)
-{
-    for (size_t i = 0; i < spec->label_count; i++) {
-        if (strcmp(spec->labels[i].key, wanted->key) == 0)
-            return strcmp(spec->labels[i].value, wanted->value) == 0;
-    }
-    return false;
-}
-
-bool job_filter_matches(const struct job_filter *filter, const struct job *job)
-{
-    if (filter->states != 0 && (filter->states >> job->status.state & 1) == 0)
-        return false;
-    if (filter->queue != NULL && strcmp(filter->queue, job->spec.queue) != 0)
-        return false;
-    for (size_t i = 0; i < filter->label_count; i++) {
-        if (!has_label(&job->spec, &filter->labels[i]))
-            return false;
-    }
-    return true;
-}

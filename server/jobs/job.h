@@ -134,6 +134,7 @@ struct job_spec {
     bool idempotent;
     int64_t keep_ms;
     bool network;
+    bool detached;                // not cancelled with its parent
     int32_t sandbox;              // a number of enum job_sandbox
     bool interactive;             // standard input is a stream
     const char *const *artifacts; // patterns
@@ -231,6 +232,7 @@ struct job_past {
 struct job {
     int64_t num; // the database's row; rises with the submits, never reused
     char id[ID_SIZE];
+    char parent[ID_SIZE]; // the job that submitted it; "": none did
     struct job_spec spec;
     struct job_status status;
 };
@@ -258,8 +260,9 @@ struct job_outcome {
 
 // Which jobs; all parts must hold.
 struct job_filter {
-    uint32_t states;   // bits 1 << state; 0: any
-    const char *queue; // NULL: any
+    uint32_t states;    // bits 1 << state; 0: any
+    const char *queue;  // NULL: any
+    const char *parent; // id; NULL: any job, and none
     const struct job_label *labels;
     size_t label_count;
 };
@@ -278,8 +281,5 @@ bool job_state_from_number(int64_t number, enum job_state *ret_state);
 
 // "queued", "running", …; for logs and messages.
 const char *job_state_name(enum job_state state);
-
-// Whether a job of this state, queue and labels matches the filter.
-bool job_filter_matches(const struct job_filter *filter, const struct job *job);
 
 #endif

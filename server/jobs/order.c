@@ -1,5 +1,6 @@
 #include "jobs/order.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,25 @@ static void put_variable(struct fields_writer *writer, const char *name, const c
     free(pair);
 }
 
+// Landlock and seccomp alone leave a job no socket at all: they cannot tell ours from the
+// machine's.
+static bool has_door(const struct order_settings *settings, const struct job_spec *spec)
+{
+    return settings->door && (!settings->sandbox ||
+                              sandbox_reach_of(settings->sandbox, spec) != SANDBOX_REACH_CONFINED);
+}
+
 static void put_environment(struct fields_writer *writer, const struct order_settings *settings,
                             const struct job *job, uint32_t attempt, const char *home)
 {
-    char number[16];
+    char number[16], token[TOKEN_SIZE], server[PATH_MAX];
     snprintf(number, sizeof number, "%u", attempt);
+    if (has_door(settings, &job->spec)) {
+        snprintf(server, sizeof server, "ipc://%s/" DOOR_SOCKET, settings->door);
+        token_make(settings->token_key, job->id, attempt, token);
+        put_variable(writer, "SOMA_SERVER", server);
+        put_variable(writer, "SOMA_TOKEN", token);
+    }
     const struct job_variable clean[] = {
         {"PATH", settings->path}, {"HOME", home},           {"LANG", "C.UTF-8"},
         {"SOMA_JOB_ID", job->id}, {"SOMA_ATTEMPT", number},
@@ -100,6 +115,8 @@ enum soma_code order_write(struct fields_writer *writer, const struct order_sett
     fields_put_int(writer, "kill_grace_ms", job->spec.limits.kill_grace_ms);
     if (settings->sandbox)
         sandbox_write(writer, settings->sandbox, &job->spec);
+    if (has_door(settings, &job->spec))
+        fields_put_text(writer, "read_path", settings->door);
     if (settings->changes_user) {
         fields_put_int(writer, "uid", settings->uid);
         fields_put_int(writer, "gid", settings->gid);

@@ -14,6 +14,10 @@
 #include "jobs/job.h"
 #include "jobs/languages.h"
 #include "jobs/sandbox.h"
+#include "jobs/token.h"
+
+// By which jobs call the server, in a directory of its own that sandboxes show.
+#define DOOR_SOCKET "soma.sock"
 
 enum {
     ORDER_VERSION = 1,
@@ -28,6 +32,9 @@ struct order_settings {
     uid_t uid;
     gid_t gid;
     const struct sandbox_settings *sandbox; // NULL: off
+    const char
+        *door; // directory of the socket DOOR_SOCKET that takes jobs' tokens; NULL: there is none
+    const struct token_key *token_key; // where there is a door
 };
 
 // Fills the writer, which the caller has initialised with ORDER_BYTES_MAX, for the given attempt in

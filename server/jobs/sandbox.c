@@ -71,13 +71,20 @@ static void put_limits(struct fields_writer *writer, enum sandbox_reach reach,
     }
 }
 
+enum sandbox_reach sandbox_reach_of(const struct sandbox_settings *settings,
+                                    const struct job_spec *spec)
+{
+    enum sandbox_policy policy = policy_of(settings, spec);
+    if (policy == SANDBOX_POLICY_REQUIRED && !settings->is_complete)
+        return SANDBOX_REACH_NAMESPACES;
+    return policy == SANDBOX_POLICY_OFF ? SANDBOX_REACH_OFF : settings->reach;
+}
+
 void sandbox_write(struct fields_writer *writer, const struct sandbox_settings *settings,
                    const struct job_spec *spec)
 {
     enum sandbox_policy policy = policy_of(settings, spec);
-    enum sandbox_reach reach = policy == SANDBOX_POLICY_OFF ? SANDBOX_REACH_OFF : settings->reach;
-    if (policy == SANDBOX_POLICY_REQUIRED && !settings->is_complete)
-        reach = SANDBOX_REACH_NAMESPACES;
+    enum sandbox_reach reach = sandbox_reach_of(settings, spec);
     fields_put_text(writer, "sandbox", reach_words[reach]);
     fields_put_int(writer, "sandbox_required", policy == SANDBOX_POLICY_REQUIRED);
     if (policy != SANDBOX_POLICY_OFF && settings->why[0])

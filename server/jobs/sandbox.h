@@ -49,6 +49,11 @@ const char *sandbox_policy_name(enum sandbox_policy policy);
 enum soma_code sandbox_check(const struct sandbox_settings *settings, const struct job_spec *spec,
                              struct soma_error *err);
 
+// What a job of this specification has around it. More than the machine can where a sandbox is
+// required: see sandbox_write.
+enum sandbox_reach sandbox_reach_of(const struct sandbox_settings *settings,
+                                    const struct job_spec *spec);
+
 // The order's fields about sandbox and limits. A sandbox that is required and cannot be put up any
 // more, for the server was moved, is asked for all the same: the start then fails and says why.
 void sandbox_write(struct fields_writer *writer, const struct sandbox_settings *settings,

@@ -1,7 +1,11 @@
 #include "jobs/settle.h"
 
+#include <stdio.h>
+
+#include "base/text.h"
 #include "jobs/changes.h"
 #include "store/job_after.h"
+#include "store/job_family.h"
 #include "store/job_ready.h"
 
 enum {
@@ -75,6 +79,65 @@ static enum soma_code tell_waiters(struct store_txn *txn, const struct job_settl
     return code;
 }
 
+static enum soma_code add_cancel(struct settle_step *step, const struct job *job,
+                                 struct soma_error *err)
+{
+    struct settle_cancel *cancel = arena_calloc(step->arena, 1, sizeof *cancel);
+    if (!cancel)
+        return error_set_no_memory(err);
+    cancel->num = job->num;
+    cancel->force = job->status.cancel_force;
+    snprintf(cancel->note, sizeof cancel->note, "%s", job->status.cancel_note);
+    cancel->next = step->cancels;
+    step->cancels = cancel;
+    return SOMA_OK;
+}
+
+static enum soma_code cancel_child(struct store_txn *txn, const struct job_family *family,
+                                   int64_t num, struct settle_step *step, struct arena *arena,
+                                   struct soma_error *err)
+{
+    struct job_row row;
+    bool was_final = false;
+    char note[JOB_NOTE_BYTES + 1];
+    enum soma_code code = read_row(txn, num, arena, &row, err);
+    // A specification that cannot be read any more does not say that it is detached.
+    if ((code != SOMA_OK && code != SOMA_DATA_LOSS) || row.job.spec.detached)
+        return code;
+    snprintf(note, sizeof note, "with its parent %s%s%.200s", family->id,
+             family->note[0] ? ": " : "", family->note);
+    text_repair(note);
+    code = job_cancel(txn, &row, note, family->force, arena, &was_final, err);
+    if (code != SOMA_OK || was_final)
+        return code;
+    return row.job.status.state == JOB_RUNNING ? add_cancel(step, &row.job, err) : SOMA_OK;
+}
+
+// Each child that is looked at counts, changed or not.
+static enum soma_code cancel_children(struct store_txn *txn, struct settle_step *step,
+                                      struct arena *arena, struct soma_error *err)
+{
+    while (step->count < step->max) {
+        struct job_family family;
+        int64_t num = 0;
+        enum soma_code code = job_family_first(txn, &family, err);
+        if (code != SOMA_OK || !family.id[0])
+            return code;
+        code = job_family_next(txn, &family, &num, err);
+        if (code == SOMA_OK && num > 0) {
+            step->nums[step->count] = num;
+            code = cancel_child(txn, &family, num, step, arena, err);
+            step->count++;
+        }
+        if (code == SOMA_OK)
+            code = job_family_advance(txn, family.id, num, err);
+        if (code != SOMA_OK)
+            return code;
+        arena_reset(arena, ROW_BYTES);
+    }
+    return SOMA_OK;
+}
+
 enum soma_code settle_some(struct store_txn *txn, struct settle_step *step, struct soma_error *err)
 {
     struct arena arena;
@@ -86,6 +149,8 @@ enum soma_code settle_some(struct store_txn *txn, struct settle_step *step, stru
         if (code == SOMA_OK && settled.num > 0)
             code = tell_waiters(txn, &settled, step, &arena, err);
     }
+    if (code == SOMA_OK)
+        code = cancel_children(txn, step, &arena, err);
     arena_fini(&arena);
     return code;
 }

@@ -25,6 +25,7 @@ void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, 
     call->has_request_id = false;
     call->deadline = clock_deadline_after(LIMIT_DEFAULT_TIMEOUT_MS);
     call->deadline_is_ours = true;
+    call->caller = (struct rpc_caller){0};
     call->peer = peer;
     call->slot = NULL;
 }
@@ -37,6 +38,11 @@ struct arena *rpc_call_arena(struct rpc_call *call)
 const char *rpc_call_method(const struct rpc_call *call)
 {
     return call->method;
+}
+
+const struct rpc_caller *rpc_call_caller(const struct rpc_call *call)
+{
+    return call->must_be_admitted ? &call->caller : NULL;
 }
 
 struct mono_time rpc_call_deadline(const struct rpc_call *call)

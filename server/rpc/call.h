@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "rpc/gate.h"
 
 struct rpc_call;
 
@@ -43,6 +44,9 @@ void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[F
 // Nobody waits for the answer any more: the deadline is past or the peer is gone. Answering is
 // still a duty, and cheap.
 bool rpc_call_is_expired(const struct rpc_call *call);
+
+// The job that calls; NULL: the owner of the socket does.
+const struct rpc_caller *rpc_call_caller(const struct rpc_call *call);
 
 // The nng pipe that it came through; parked calls are counted and dropped by it.
 uint32_t rpc_call_peer(const struct rpc_call *call);

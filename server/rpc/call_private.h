@@ -21,12 +21,15 @@ struct rpc_call {
     uint8_t request_id[REQUEST_ID_BYTES];
     bool has_request_id;
     struct mono_time deadline;
-    bool deadline_is_ours; // the caller named none
+    bool deadline_is_ours;    // the caller named none
+    bool must_be_admitted;    // it came to a listener that asks who calls
+    struct rpc_caller caller; // then, from the gate
     uint32_t peer;
     void *slot;
 };
 
-// A fresh call for a received frame. The arena was initialised once and is reset here.
+// A fresh call for a received frame. The arena was initialised once and is reset here;
+// must_be_admitted stays.
 void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer);
 
 // --- what the listener does for a call (listener.c)

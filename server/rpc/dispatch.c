@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
 #include "wire/decode.h"
@@ -29,6 +30,7 @@ struct method {
 };
 
 struct dispatcher {
+    struct rpc_gate gate;
     atomic_bool stopping;
     atomic_int inside; // threads in dispatch()
     size_t method_count;
@@ -73,11 +75,13 @@ static bool add_service(struct dispatcher *dispatcher, ProtobufCService *service
 }
 
 enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
-                              struct dispatcher **ret_dispatcher, struct soma_error *err)
+                              const struct rpc_gate *gate, struct dispatcher **ret_dispatcher,
+                              struct soma_error *err)
 {
     struct dispatcher *dispatcher = calloc(1, sizeof *dispatcher);
     if (!dispatcher)
         return error_set_no_memory(err);
+    dispatcher->gate = *gate;
     for (size_t i = 0; i < count; i++) {
         if (!add_service(dispatcher, services[i])) {
             dispatcher_free(dispatcher);
@@ -151,7 +155,19 @@ static enum soma_code check_header_sizes(const Pb__RequestHeader *header, struct
     return SOMA_OK;
 }
 
-static enum soma_code read_header(struct rpc_call *call, struct soma_error *err)
+static enum soma_code admit(const struct rpc_gate *gate, struct rpc_call *call, const char *token,
+                            struct soma_error *err)
+{
+    if (!call->must_be_admitted)
+        return SOMA_OK;
+    enum soma_code code = gate->admit(gate->user, call->method, token, &call->caller, err);
+    if (code != SOMA_OK)
+        log_info("CALL-REFUSED", "%.*s: %s", METHOD_BYTES_MAX, call->method, err->text);
+    return code;
+}
+
+static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *call,
+                                  struct soma_error *err)
 {
     struct frame_parts parts;
     enum soma_code code = frame_split(call->frame, call->frame_length, &parts, err);
@@ -171,6 +187,8 @@ static enum soma_code read_header(struct rpc_call *call, struct soma_error *err)
         return error_set(err, REASON_FIELD_TOO_LONG, "method", "a method path has at most %d bytes",
                          METHOD_BYTES_MAX);
     code = check_header_sizes(header, err);
+    if (code == SOMA_OK)
+        code = admit(gate, call, header->token, err);
     return code == SOMA_OK ? take_timeout(call, header->timeout_ms, err) : code;
 }
 
@@ -183,7 +201,7 @@ static void begin(struct dispatcher *dispatcher, struct rpc_call *call)
 {
     struct soma_error err = {0};
     counter_add(COUNTER_RPC_REQUESTS, 1);
-    if (read_header(call, &err) != SOMA_OK) {
+    if (read_header(&dispatcher->gate, call, &err) != SOMA_OK) {
         rpc_call_fail(call, &err);
         return;
     }

@@ -10,9 +10,11 @@
 
 struct dispatcher;
 
-// services live as long as the dispatcher.
+// services live as long as the dispatcher. The gate is asked about calls of listeners that ask who
+// calls.
 enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
-                              struct dispatcher **ret_dispatcher, struct soma_error *err);
+                              const struct rpc_gate *gate, struct dispatcher **ret_dispatcher,
+                              struct soma_error *err);
 void dispatcher_free(struct dispatcher *dispatcher);
 
 // From now on every call is failed with SERVER_STOPPING; waits for the threads that are inside

@@ -44,15 +44,16 @@ static enum soma_code lock(struct endpoint *endpoint, const char *path, struct s
     return SOMA_OK;
 }
 
-static enum soma_code prepare_ipc(struct endpoint *endpoint, struct soma_error *err)
+static enum soma_code prepare_ipc(struct endpoint *endpoint, bool is_locked_already,
+                                  struct soma_error *err)
 {
     const char *path = endpoint->url + strlen("ipc://");
     struct stat info;
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
         return invalid(err, endpoint->url, "a socket's path has at most 107 bytes");
     endpoint->is_ipc = true;
-    enum soma_code code = make_folder(path, err);
-    if (code == SOMA_OK)
+    enum soma_code code = is_locked_already ? SOMA_OK : make_folder(path, err);
+    if (code == SOMA_OK && !is_locked_already)
         code = lock(endpoint, path, err);
     if (code != SOMA_OK)
         return code;
@@ -105,7 +106,8 @@ static enum soma_code check_network(const char *url, struct soma_error *err)
     return SOMA_OK;
 }
 
-enum soma_code endpoint_open(const char *url, struct endpoint *ret_endpoint, struct soma_error *err)
+enum soma_code endpoint_open(const char *url, bool is_locked_already, struct endpoint *ret_endpoint,
+                             struct soma_error *err)
 {
     struct endpoint endpoint = {.lock_fd = -1, .is_ws = starts_with(url, "ws://")};
     if (strlen(url) >= sizeof endpoint.url)
@@ -113,7 +115,7 @@ enum soma_code endpoint_open(const char *url, struct endpoint *ret_endpoint, str
     snprintf(endpoint.url, sizeof endpoint.url, "%s", url);
     enum soma_code code = SOMA_OK;
     if (starts_with(url, "ipc:///"))
-        code = prepare_ipc(&endpoint, err);
+        code = prepare_ipc(&endpoint, is_locked_already, err);
     else if (starts_with(url, "tcp://") || starts_with(url, "ws://"))
         code = check_network(url, err);
     else if (!starts_with(url, "inproc://"))

@@ -45,6 +45,7 @@ struct context {
 struct listener {
     struct dispatcher *dispatcher; // borrowed
     struct parking *parking;       // borrowed
+    bool asks_who;
     nng_socket socket;
     struct endpoint endpoints[LISTENER_URLS_MAX];
     nng_listener listeners[LISTENER_URLS_MAX];
@@ -89,6 +90,7 @@ static struct context *open_context(struct listener *listener)
     if (!context)
         return NULL;
     context->listener = listener;
+    context->call.must_be_admitted = listener->asks_who;
     arena_init(&context->call.arena, 0);
     if (nng_ctx_open(&context->context, listener->socket) != 0) {
         free(context);
@@ -269,18 +271,18 @@ static void learn_port(struct endpoint *endpoint, nng_listener listener)
              rest_of_url);
 }
 
-static enum soma_code listen_on(struct listener *listener, const char *url, mode_t ipc_mode,
-                                struct soma_error *err)
+static enum soma_code listen_on(struct listener *listener, const char *url,
+                                const struct listener_options *options, struct soma_error *err)
 {
     struct endpoint *endpoint = &listener->endpoints[listener->endpoint_count];
     nng_listener *at = &listener->listeners[listener->endpoint_count];
-    enum soma_code code = endpoint_open(url, endpoint, err);
+    enum soma_code code = endpoint_open(url, options->is_locked_already, endpoint, err);
     if (code != SOMA_OK)
         return code;
     listener->endpoint_count++;
     int result = nng_listener_create(at, listener->socket, endpoint->url);
     if (result == 0 && endpoint->is_ipc)
-        result = nng_listener_set_int(*at, NNG_OPT_IPC_PERMISSIONS, (int)ipc_mode);
+        result = nng_listener_set_int(*at, NNG_OPT_IPC_PERMISSIONS, (int)options->ipc_mode);
     if (result == 0 && endpoint->is_ws)
         result = nng_listener_set_size(*at, NNG_OPT_WS_RECVMAXFRAME, RECEIVE_BYTES_MAX);
     if (result == 0)
@@ -317,6 +319,7 @@ enum soma_code listener_open(const struct listener_options *options, struct disp
         return error_set_no_memory(err);
     listener->dispatcher = dispatcher;
     listener->parking = parking;
+    listener->asks_who = options->asks_who;
     int result = nng_rep0_open(&listener->socket);
     if (result != 0) {
         free(listener);
@@ -327,7 +330,7 @@ enum soma_code listener_open(const struct listener_options *options, struct disp
     enum soma_code code = result ? nng_error(err, result, "cannot set the socket's options")
                                  : arm_first(listener, err);
     for (size_t i = 0; code == SOMA_OK && i < options->url_count; i++)
-        code = listen_on(listener, options->urls[i], options->ipc_mode, err);
+        code = listen_on(listener, options->urls[i], options, err);
     if (code != SOMA_OK) {
         listener_close(listener, 0);
         return code;

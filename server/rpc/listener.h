@@ -6,6 +6,7 @@
 #ifndef RPC_LISTENER_H
 #define RPC_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,7 +18,9 @@ struct listener;
 struct listener_options {
     const char *const *urls; // at least 1
     size_t url_count;
-    mode_t ipc_mode; // of socket files
+    mode_t ipc_mode;        // of socket files
+    bool asks_who;          // the dispatcher's gate admits the calls, one by one
+    bool is_locked_already; // nobody else can listen there: the folder is locked with the data
 };
 
 enum {

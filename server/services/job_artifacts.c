@@ -9,12 +9,13 @@ enum {
 };
 
 // The attempt that is meant, and whether it is over.
-static enum soma_code choose_attempt(const struct job_service *service, const char *job_id,
-                                     uint32_t asked, struct arena *arena, uint32_t *ret_attempt,
-                                     bool *ret_is_over, struct soma_error *err)
+static enum soma_code choose_attempt(const struct job_service *service, const struct rpc_call *call,
+                                     const char *job_id, uint32_t asked, struct arena *arena,
+                                     uint32_t *ret_attempt, bool *ret_is_over,
+                                     struct soma_error *err)
 {
     struct job_row row;
-    enum soma_code code = job_service_read(service, job_id, false, arena, &row, err);
+    enum soma_code code = job_service_read(service, call, job_id, false, arena, &row, err);
     if (code != SOMA_OK)
         return code;
     return job_attempt_choose(&row, asked, ret_attempt, ret_is_over, err);
@@ -46,7 +47,7 @@ static void list_artifacts(struct rpc_call *call, const ProtobufCMessage *messag
     struct arena arena;
     arena_init(&arena, ROW_BYTES);
     bool is_over = false;
-    enum soma_code code = choose_attempt(service, request->job_id, request->attempt, &arena,
+    enum soma_code code = choose_attempt(service, call, request->job_id, request->attempt, &arena,
                                          &response.attempt, &is_over, &err);
     if (code == SOMA_OK && is_over)
         code = artifacts_list(service->config.root, request->job_id, response.attempt, &arena,
@@ -84,7 +85,7 @@ static void read_artifact(struct rpc_call *call, const ProtobufCMessage *message
     bool is_over = false;
     uint32_t attempt;
     int64_t max = request->max_bytes ? request->max_bytes : READ_DEFAULT;
-    enum soma_code code = choose_attempt(service, request->job_id, request->attempt, &arena,
+    enum soma_code code = choose_attempt(service, call, request->job_id, request->attempt, &arena,
                                          &attempt, &is_over, &err);
     if (code == SOMA_OK)
         code = artifact_read(service->config.root, request->job_id, attempt, request->path,

@@ -63,14 +63,15 @@ static enum soma_code write_piece(const struct job_service *service,
     return SOMA_OK;
 }
 
-static enum soma_code look_and_write(const struct job_service *service,
+static enum soma_code look_and_write(const struct job_service *service, const struct rpc_call *call,
                                      const Pb__WriteJobInputRequest *request,
                                      struct input_look *look, struct soma_error *err)
 {
     struct arena arena;
     arena_init(&arena, ROW_BYTES);
     struct job_row row;
-    enum soma_code code = job_service_read(service, request->job_id, false, &arena, &row, err);
+    enum soma_code code =
+        job_service_read(service, call, request->job_id, false, &arena, &row, err);
     if (code == SOMA_OK)
         code = check_job(&row.job, request->attempt, look, err);
     if (code == SOMA_OK && look->attempt == 0)
@@ -88,7 +89,7 @@ static void input_again(struct rpc_call *call, const ProtobufCMessage *message, 
     const struct job_service *service = user;
     struct input_look look = {0};
     struct soma_error err = {0};
-    enum soma_code code = look_and_write(service, request, &look, &err);
+    enum soma_code code = look_and_write(service, call, request, &look, &err);
     if (code == SOMA_OK && look.is_waiting && !last) {
         parking_wait(service->config.parking, call);
         return;

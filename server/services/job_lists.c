@@ -52,13 +52,28 @@ static enum soma_code cursor_from(const char *cursor, int64_t *ret_before, struc
     return error_set(err, REASON_CURSOR_INVALID, "cursor", "the cursor was not made by ListJobs");
 }
 
-static enum soma_code read_list(const struct job_service *service,
+enum soma_code job_filter_for(const struct rpc_call *call, const Pb__JobFilter *message,
+                              struct arena *arena, struct job_filter *ret_filter,
+                              struct soma_error *err)
+{
+    const struct rpc_caller *caller = rpc_call_caller(call);
+    enum soma_code code = job_filter_from(message, arena, ret_filter, err);
+    if (code != SOMA_OK || !caller)
+        return code;
+    if (ret_filter->parent && strcmp(ret_filter->parent, caller->job_id) != 0)
+        return error_set(err, REASON_JOB_NOT_OWN, "filter.parent_id",
+                         "job %s sees the jobs that it submitted, and no others", caller->job_id);
+    ret_filter->parent = caller->job_id;
+    return SOMA_OK;
+}
+
+static enum soma_code read_list(const struct job_service *service, const struct rpc_call *call,
                                 const Pb__ListJobsRequest *request, struct arena *arena,
                                 struct job_list *ret_list, struct soma_error *err)
 {
     struct job_filter filter;
     int64_t before;
-    enum soma_code code = job_filter_from(request->filter, arena, &filter, err);
+    enum soma_code code = job_filter_for(call, request->filter, arena, &filter, err);
     if (code == SOMA_OK)
         code = cursor_from(request->cursor, &before, err);
     if (code == SOMA_OK)
@@ -82,7 +97,7 @@ static void list_jobs(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct job_list list = {0};
     Pb__ListJobsResponse response = PB__LIST_JOBS_RESPONSE__INIT;
     enum soma_code code =
-        read_list(user, (const Pb__ListJobsRequest *)message, &arena, &list, &err);
+        read_list(user, call, (const Pb__ListJobsRequest *)message, &arena, &list, &err);
     if (code == SOMA_OK) {
         size_t read_count = list.count;
         response.jobs = job_list_messages(user, &list, &arena, &err);
@@ -110,12 +125,12 @@ JOB_HANDLER(list_jobs, ListJobs)
 
 // --- WatchJobs
 
-static enum soma_code read_changes(const struct job_service *service,
+static enum soma_code read_changes(const struct job_service *service, const struct rpc_call *call,
                                    const Pb__WatchJobsRequest *request, struct arena *arena,
                                    struct job_changes *ret_changes, struct soma_error *err)
 {
     struct job_filter filter;
-    enum soma_code code = job_filter_from(request->filter, arena, &filter, err);
+    enum soma_code code = job_filter_for(call, request->filter, arena, &filter, err);
     struct store_txn *txn;
     if (code == SOMA_OK)
         code = store_read_begin(service->config.store, &txn, err);
@@ -166,7 +181,7 @@ static void watch_again(struct rpc_call *call, const ProtobufCMessage *message, 
     struct soma_error err = {0};
     struct job_changes changes = {0};
     enum soma_code code =
-        read_changes(service, (const Pb__WatchJobsRequest *)message, &arena, &changes, &err);
+        read_changes(service, call, (const Pb__WatchJobsRequest *)message, &arena, &changes, &err);
     if (code == SOMA_OK && !last && !has_news(&changes)) {
         arena_fini(&arena);
         parking_wait(service->config.parking, call);

@@ -74,7 +74,7 @@ static void answer(struct rpc_call *call, const struct log_look *look, uint32_t 
         job_call_no_memory(call);
 }
 
-static enum soma_code look_at_log(const struct job_service *service,
+static enum soma_code look_at_log(const struct job_service *service, const struct rpc_call *call,
                                   const Pb__ReadJobLogRequest *request, struct arena *arena,
                                   struct log_look *look, uint32_t *ret_attempt,
                                   struct soma_error *err)
@@ -82,7 +82,7 @@ static enum soma_code look_at_log(const struct job_service *service,
     // The state first: an attempt that is over by then has all of its output in the files.
     struct job_row row;
     bool is_over = false;
-    enum soma_code code = job_service_read(service, request->job_id, false, arena, &row, err);
+    enum soma_code code = job_service_read(service, call, request->job_id, false, arena, &row, err);
     if (code == SOMA_OK)
         code = job_attempt_choose(&row, request->attempt, ret_attempt, &is_over, err);
     if (code != SOMA_OK)
@@ -109,7 +109,7 @@ static void log_again(struct rpc_call *call, const ProtobufCMessage *message, vo
         arena_fini(&arena);
         return;
     }
-    enum soma_code code = look_at_log(service, request, &arena, look, &attempt, &err);
+    enum soma_code code = look_at_log(service, call, request, &arena, look, &attempt, &err);
     bool has_news =
         code != SOMA_OK || look->count > 0 || look->at_end || (!request->position && attempt > 0);
     if (!last && !has_news) {

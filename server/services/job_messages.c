@@ -266,6 +266,7 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
     message->not_before_unix_ms = spec->not_before.ms;
     message->idempotent = spec->idempotent;
     message->interactive = spec->interactive;
+    message->detached = spec->detached;
     message->keep_ms = or_none(spec->keep_ms);
     message->network = spec->network;
     message->sandbox = (Pb__JobSandbox)spec->sandbox;
@@ -291,6 +292,7 @@ Pb__Job *job_message(const struct job *job, enum job_parts parts, struct engine 
     bool is_live = engine && job->status.state == JOB_RUNNING &&
                    engine_peek_live(engine, job->num, job->status.attempt, &live);
     message->id = job->id;
+    message->parent_id = job->parent;
     message->status = status_message(&job->status, is_live ? &live : NULL, arena);
     if (!message->status)
         return NULL;

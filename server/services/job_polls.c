@@ -35,7 +35,7 @@ bool job_poll_begin_on_job(struct job_service *service, struct rpc_call *call, c
     arena_init(&arena, ROW_BYTES);
     struct soma_error err = {0};
     struct job_row row;
-    enum soma_code code = job_service_read(service, id, false, &arena, &row, &err);
+    enum soma_code code = job_service_read(service, call, id, false, &arena, &row, &err);
     if (code == SOMA_OK)
         *ret_parked = job_poll_begin(service, call, row.job.num, wait_ms, fn, request);
     arena_fini(&arena);
@@ -59,7 +59,8 @@ static void wait_again(struct rpc_call *call, const ProtobufCMessage *message, v
     arena_init(&arena, ROW_BYTES);
     struct soma_error err = {0};
     struct job_row row;
-    enum soma_code code = job_service_read(service, request->job_id, false, &arena, &row, &err);
+    enum soma_code code =
+        job_service_read(service, call, request->job_id, false, &arena, &row, &err);
     if (code == SOMA_OK && !last && !is_waited_for(request, &row.job.status)) {
         arena_fini(&arena);
         parking_wait(service->config.parking, call);
@@ -146,13 +147,13 @@ static enum soma_code read_pieces(const struct job_service *service,
     return code;
 }
 
-static enum soma_code look_at_output(const struct job_service *service,
+static enum soma_code look_at_output(const struct job_service *service, const struct rpc_call *call,
                                      const Pb__ReadJobOutputRequest *request, struct arena *arena,
                                      struct job_row *row, struct output_look *look,
                                      struct soma_error *err)
 {
     // The state first: an attempt that is over by then has all of its output in the files.
-    enum soma_code code = job_service_read(service, request->job_id, false, arena, row, err);
+    enum soma_code code = job_service_read(service, call, request->job_id, false, arena, row, err);
     if (code == SOMA_OK)
         code = job_attempt_choose(row, request->attempt, &look->attempt, &look->is_over, err);
     if (code == SOMA_OK)
@@ -249,7 +250,7 @@ static void read_again(struct rpc_call *call, const ProtobufCMessage *message, v
     struct soma_error err = {0};
     struct job_row row;
     struct output_look look = {0};
-    enum soma_code code = look_at_output(service, request, &arena, &row, &look, &err);
+    enum soma_code code = look_at_output(service, call, request, &arena, &row, &look, &err);
     if (code == SOMA_OK && !last && !has_output(request, &look)) {
         arena_fini(&arena);
         parking_wait(service->config.parking, call);

@@ -107,7 +107,8 @@ static void delete_job(struct rpc_call *call, const ProtobufCMessage *message, v
     arena_init(&arena, ROW_BYTES);
     struct soma_error err = {0};
     struct job_row row;
-    enum soma_code code = job_service_read(service, request->job_id, false, &arena, &row, &err);
+    enum soma_code code =
+        job_service_read(service, call, request->job_id, false, &arena, &row, &err);
     struct removal *removal = removal_new(call, 1);
     // A job that is not there may have been removed by this very request, delivered twice: only the
     // writer knows.

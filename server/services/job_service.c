@@ -1,6 +1,7 @@
 #include "services/job_service.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "services/job_service_private.h"
 #include "store/job_after.h"
@@ -42,9 +43,19 @@ void job_call_no_memory(struct rpc_call *call)
     rpc_call_fail(call, &err);
 }
 
-enum soma_code job_service_read(const struct job_service *service, const char *id, bool with_body,
-                                struct arena *arena, struct job_row *ret_row,
-                                struct soma_error *err)
+enum soma_code job_check_reach(const struct rpc_call *call, const struct job *job,
+                               struct soma_error *err)
+{
+    const struct rpc_caller *caller = rpc_call_caller(call);
+    if (!caller || strcmp(caller->job_id, job->id) == 0 || strcmp(caller->job_id, job->parent) == 0)
+        return SOMA_OK;
+    return error_set(err, REASON_JOB_NOT_OWN, "job_id",
+                     "job %s was not submitted by job %s, which calls", job->id, caller->job_id);
+}
+
+enum soma_code job_service_read(const struct job_service *service, const struct rpc_call *call,
+                                const char *id, bool with_body, struct arena *arena,
+                                struct job_row *ret_row, struct soma_error *err)
 {
     struct store_txn *txn;
     enum soma_code code = store_read_begin(service->config.store, &txn, err);
@@ -52,6 +63,8 @@ enum soma_code job_service_read(const struct job_service *service, const char *i
         return code;
     code = job_store_get(txn, id, with_body, arena, ret_row, err);
     store_read_end(txn);
+    if (code == SOMA_OK)
+        code = job_check_reach(call, &ret_row->job, err);
     return code == SOMA_OK ? job_row_complete(ret_row, arena, err) : code;
 }
 
@@ -76,8 +89,8 @@ static enum soma_code read_history(struct store_txn *txn, const struct job *job,
     return code;
 }
 
-static enum soma_code read_whole(const struct job_service *service, const char *id,
-                                 struct arena *arena, struct whole_job *ret_whole,
+static enum soma_code read_whole(const struct job_service *service, const struct rpc_call *call,
+                                 const char *id, struct arena *arena, struct whole_job *ret_whole,
                                  struct soma_error *err)
 {
     struct store_txn *txn;
@@ -86,6 +99,8 @@ static enum soma_code read_whole(const struct job_service *service, const char *
         return code;
     *ret_whole = (struct whole_job){0};
     code = job_store_get(txn, id, true, arena, &ret_whole->row, err);
+    if (code == SOMA_OK)
+        code = job_check_reach(call, &ret_whole->row.job, err);
     if (code == SOMA_OK)
         code = read_history(txn, &ret_whole->row.job, arena, &ret_whole->history, err);
     store_read_end(txn);
@@ -100,7 +115,7 @@ static void get_job(struct rpc_call *call, const ProtobufCMessage *message, void
     arena_init(&arena, ROW_BYTES);
     struct soma_error err = {0};
     struct whole_job whole;
-    enum soma_code code = read_whole(service, request->job_id, &arena, &whole, &err);
+    enum soma_code code = read_whole(service, call, request->job_id, &arena, &whole, &err);
     if (!job_call_failed(call, code, &err)) {
         const struct job *job = &whole.row.job;
         Pb__GetJobResponse response = PB__GET_JOB_RESPONSE__INIT;
@@ -137,11 +152,14 @@ struct job_change {
     bool cancel_requested;
 };
 
-static enum soma_code read_for_change(const struct job_change *change, struct store_txn *txn,
-                                      struct arena *arena, struct job_row *row,
-                                      struct soma_error *err)
+static enum soma_code read_for_change(const struct mutation *mutation, struct store_txn *txn,
+                                      struct job_row *row, struct soma_error *err)
 {
+    const struct job_change *change = mutation->value;
+    struct arena *arena = rpc_call_arena(mutation->call);
     enum soma_code code = job_store_get(txn, change->id, false, arena, row, err);
+    if (code == SOMA_OK)
+        code = job_check_reach(mutation->call, &row->job, err);
     return code == SOMA_OK ? job_row_complete(row, arena, err) : code;
 }
 
@@ -174,7 +192,7 @@ static enum soma_code apply_cancel(struct mutation *mutation, struct store_txn *
     Pb__CancelJobResponse *response = arena_alloc(arena, sizeof *response);
     if (!row || !response)
         return error_set_no_memory(err);
-    enum soma_code code = read_for_change(change, txn, arena, row, err);
+    enum soma_code code = read_for_change(mutation, txn, row, err);
     if (code == SOMA_OK)
         code = job_cancel(txn, row, change->text, change->force, arena, &change->was_final, err);
     if (code != SOMA_OK)
@@ -192,13 +210,13 @@ static void cancel_committed(struct mutation *mutation)
 {
     struct job_service *service = mutation->service;
     const struct job_change *change = mutation->value;
+    // Waiters, and children.
+    engine_settle(service->config.engine);
     if (change->was_final)
         return;
     publish(service, change->num);
     if (change->is_running)
         engine_cancel(service->config.engine, change->num, change->text, change->force);
-    else
-        engine_settle(service->config.engine);
 }
 
 JOB_HANDLER(cancel_job, CancelJob)
@@ -230,7 +248,7 @@ static enum soma_code apply_retry(struct mutation *mutation, struct store_txn *t
     Pb__RetryJobResponse *response = arena_alloc(arena, sizeof *response);
     if (!row || !response)
         return error_set_no_memory(err);
-    enum soma_code code = read_for_change(change, txn, arena, row, err);
+    enum soma_code code = read_for_change(mutation, txn, row, err);
     if (code == SOMA_OK)
         code = job_retry(txn, row, service->config.unfinished_max, err);
     if (code != SOMA_OK)
@@ -269,12 +287,12 @@ static enum soma_code apply_report(struct mutation *mutation, struct store_txn *
                                    const ProtobufCMessage **ret_reply, struct soma_error *err)
 {
     struct job_change *change = mutation->value;
-    struct arena *arena = rpc_call_arena(mutation->call);
     struct job_row row;
-    Pb__ReportProgressResponse *response = arena_alloc(arena, sizeof *response);
+    Pb__ReportProgressResponse *response =
+        arena_alloc(rpc_call_arena(mutation->call), sizeof *response);
     if (!response)
         return error_set_no_memory(err);
-    enum soma_code code = read_for_change(change, txn, arena, &row, err);
+    enum soma_code code = read_for_change(mutation, txn, &row, err);
     if (code == SOMA_OK)
         code = job_report(txn, &row, change->percent, change->text, err);
     if (code != SOMA_OK)

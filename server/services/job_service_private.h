@@ -50,10 +50,21 @@ bool job_call_failed(struct rpc_call *call, enum soma_code code, const struct so
 
 void job_call_no_memory(struct rpc_call *call);
 
-// Reads a job in a snapshot of its own; the specification is complete, with its body if asked for.
-enum soma_code job_service_read(const struct job_service *service, const char *id, bool with_body,
-                                struct arena *arena, struct job_row *ret_row,
-                                struct soma_error *err);
+// Whether the caller reaches the job: JOB_NOT_OWN where it is neither the calling job nor one that
+// it submitted.
+enum soma_code job_check_reach(const struct rpc_call *call, const struct job *job,
+                               struct soma_error *err);
+
+// Reads a job that the caller reaches, in a snapshot of its own; the specification is complete,
+// with its body if asked for.
+enum soma_code job_service_read(const struct job_service *service, const struct rpc_call *call,
+                                const char *id, bool with_body, struct arena *arena,
+                                struct job_row *ret_row, struct soma_error *err);
+
+// The filter of a request, for a job among those that it submitted.
+enum soma_code job_filter_for(const struct rpc_call *call, const Pb__JobFilter *message,
+                              struct arena *arena, struct job_filter *ret_filter,
+                              struct soma_error *err);
 
 // Registers a long poll, unless wait_ms is 0 or the caps are reached: then it must answer at once.
 bool job_poll_begin(struct job_service *service, struct rpc_call *call, int64_t topic,

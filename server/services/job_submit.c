@@ -62,7 +62,7 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
     Pb__SubmitJobResponse *response = arena_alloc(arena, sizeof *response);
     if (!result || !response)
         return error_set_no_memory(err);
-    const struct job_new new = {
+    struct job_new new = {
         .id = submit->id,
         .spec = &submit->spec,
         .bytes = submit->bytes,
@@ -70,7 +70,14 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
         .unfinished_max = service->config.unfinished_max,
         .dedupe_print = mutation->fingerprint,
     };
+    const struct rpc_caller *caller = rpc_call_caller(mutation->call);
+    if (caller) {
+        new.parent = caller->job_id;
+        new.parent_attempt = caller->attempt;
+    }
     enum soma_code code = job_submit(txn, &new, arena, result, err);
+    if (code == SOMA_OK && result->is_existing)
+        code = job_check_reach(mutation->call, &result->row.job, err);
     if (code == SOMA_OK && !result->is_existing)
         code = take_uploads(service->config.root, txn, &submit->spec, result->row.job.num, err);
     if (code != SOMA_OK)

@@ -270,6 +270,7 @@ static enum soma_code take_simple(const Pb__JobSpec *message, struct job_spec *s
     spec->priority = message->priority;
     spec->idempotent = message->idempotent;
     spec->interactive = message->interactive;
+    spec->detached = message->detached;
     if (code == SOMA_OK && message->interactive && message->stdin.len > 0)
         code = error_set(err, REASON_FIELD_INVALID, "spec.stdin",
                          "an interactive job has no spec.stdin");
@@ -323,6 +324,10 @@ enum soma_code job_filter_from(const Pb__JobFilter *message, struct arena *arena
     if (message && message->queue[0]) {
         code = check_word(message->queue, WORD_BYTES, "A-Za-z0-9._-", "filter.queue", err);
         filter.queue = message->queue;
+    }
+    if (message && code == SOMA_OK && message->parent_id[0]) {
+        code = check_length(strlen(message->parent_id), ID_LENGTH, "filter.parent_id", err);
+        filter.parent = message->parent_id;
     }
     if (message && code == SOMA_OK) {
         code = take_labels(message->labels, message->n_labels, FILTER_LABELS, "filter.labels",

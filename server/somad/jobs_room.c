@@ -131,7 +131,7 @@ enum soma_code jobs_room_prepare(struct jobs_room *room, const struct config *co
 {
     room->config = config;
     room->spawner = SPAWNER_INIT;
-    room->root.fd = -1;
+    room->root.fd = room->door.fd = -1;
     languages_init(&room->languages);
     enum soma_code code = add_languages(room, err);
     if (code == SOMA_OK)
@@ -169,6 +169,21 @@ static enum soma_code start_janitor(struct jobs_room *room, struct store *store,
         .user = room->parking,
     };
     return janitor_start(&config, &room->janitor, err);
+}
+
+// How jobs reach the server.
+static enum soma_code open_door(struct jobs_room *room, const char *data_directory,
+                                struct soma_error *err)
+{
+    enum soma_code code = job_access_from(room->config->job_access, &room->gate.access, err);
+    if (code == SOMA_OK && room->gate.access > JOB_ACCESS_OFF)
+        code = token_key_open(data_directory, &room->token_key, err);
+    if (code == SOMA_OK && room->gate.access > JOB_ACCESS_OFF)
+        code = door_open(&room->door, data_directory, err);
+    room->gate.key = &room->token_key;
+    room->order.token_key = &room->token_key;
+    room->order.door = room->door.path[0] ? room->door.path : NULL;
+    return code;
 }
 
 static enum soma_code prepare_sandbox(struct jobs_room *room, const char *data_directory,
@@ -214,7 +229,10 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
     if (code == SOMA_OK)
         code = prepare_sandbox(room, data_directory, err);
     if (code == SOMA_OK)
+        code = open_door(room, data_directory, err);
+    if (code == SOMA_OK)
         code = start_engine(room, store, writer, err);
+    room->gate.engine = room->engine;
     if (code == SOMA_OK)
         code = start_janitor(room, store, writer, err);
     if (code != SOMA_OK)
@@ -264,6 +282,7 @@ void jobs_room_fini(struct jobs_room *room)
     engine_free(room->engine);
     janitor_free(room->janitor);
     spawner_stop(&room->spawner);
+    door_close(&room->door);
     attempt_root_close(&room->root);
     languages_fini(&room->languages);
 }

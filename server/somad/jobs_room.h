@@ -5,8 +5,10 @@
 
 #include "config/config.h"
 #include "jobs/engine.h"
+#include "services/job_gate.h"
 #include "services/job_service.h"
 #include "services/server_service.h"
+#include "somad/door.h"
 #include "somad/sandbox_probe.h"
 
 struct jobs_room {
@@ -22,6 +24,9 @@ struct jobs_room {
     struct janitor *janitor;
     struct engine *engine;
     struct job_service *service;
+    struct door door;
+    struct token_key token_key;
+    struct job_gate gate;
     struct server_language facts[LANGUAGES_MAX];
     char interpreters[LANGUAGES_MAX][128];
 };

@@ -40,6 +40,7 @@ struct server {
     struct server_service *server_service;
     struct dispatcher *dispatcher;
     struct listener *listener;
+    struct listener *door; // that jobs call at; NULL: they get no address
     struct server_facts facts;
     struct stats_sources stats;
     struct watchdog watchdog;
@@ -139,7 +140,9 @@ static enum soma_code make_services(struct server *server, struct soma_error *er
     ProtobufCService *const services[] = {server_service_base(server->server_service),
                                           job_service_base(server->jobs.service),
                                           vector_service_base(server->vector_service)};
-    return dispatcher_new(services, sizeof services / sizeof services[0], &server->dispatcher, err);
+    const struct rpc_gate gate = {.admit = job_gate_admit, .user = &server->jobs.gate};
+    return dispatcher_new(services, sizeof services / sizeof services[0], &gate,
+                          &server->dispatcher, err);
 }
 
 static void fill_facts(struct server *server)
@@ -175,6 +178,26 @@ static enum soma_code listen_everywhere(struct server *server, struct soma_error
     return SOMA_OK;
 }
 
+static enum soma_code listen_to_jobs(struct server *server, struct soma_error *err)
+{
+    const struct order_settings *order = &server->jobs.order;
+    const char *urls[] = {server->jobs.door.url};
+    const struct listener_options options = {
+        .urls = urls,
+        .url_count = 1,
+        .ipc_mode = 0600,
+        .asks_who = true,
+        .is_locked_already = true,
+    };
+    if (!order->door)
+        return SOMA_OK;
+    enum soma_code code =
+        listener_open(&options, server->dispatcher, server->parking, &server->door, err);
+    if (code == SOMA_OK && order->changes_user)
+        code = door_give_to(&server->jobs.door, order->uid, order->gid, err);
+    return code;
+}
+
 // Last, so that a server that cannot start has started no job.
 static enum soma_code open_for_jobs(struct server *server, struct soma_error *err)
 {
@@ -188,15 +211,15 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
                             struct soma_error *err)
 {
     static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
-        prepare_jobs,  open_store,    start_threads,     start_jobs,
-        start_vectors, make_services, listen_everywhere, open_for_jobs};
+        prepare_jobs,  open_store,        start_threads,  start_jobs,   start_vectors,
+        make_services, listen_everywhere, listen_to_jobs, open_for_jobs};
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set_no_memory(err);
     server->config = config;
     server->data.lock_fd = -1;
     server->jobs.spawner = SPAWNER_INIT;
-    server->jobs.root.fd = -1;
+    server->jobs.root.fd = server->jobs.door.fd = -1;
     fill_facts(server);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum soma_code code = steps[i](server, err);
@@ -233,6 +256,7 @@ void server_stop(struct server *server)
     workers_stop(server->workers);
     jobs_room_stop(&server->jobs);
     writer_stop(server->writer);
+    listener_close(server->door, CLOSE_WAIT_MS);
     listener_close(server->listener, CLOSE_WAIT_MS);
     dispatcher_free(server->dispatcher);
     server_service_free(server->server_service);

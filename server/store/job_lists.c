@@ -15,6 +15,9 @@ static const char SQL_LIST_LABEL[] =
     "SELECT " JOB_COLUMNS " FROM job_label INDEXED BY job_label_by_value CROSS JOIN job "
     "ON job.num = job_label.num WHERE job_label.num < ?1 AND key = ?2 AND value = ?3 "
     "ORDER BY job_label.num DESC";
+static const char SQL_LIST_CHILDREN[] =
+    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_parent WHERE parent = ?2 AND parent IS NOT "
+    "NULL AND num < ?1 ORDER BY num DESC";
 static const char SQL_CHANGED[] =
     "SELECT " JOB_COLUMNS " FROM job WHERE revision > ?1 ORDER BY revision";
 static const char SQL_HAS_LABEL[] =
@@ -65,6 +68,9 @@ static enum soma_code matches(const struct query *query, const struct job_filter
     if (filter->states && !(filter->states >> query_int(query, COLUMN_STATE) & 1))
         return SOMA_OK;
     if (filter->queue && strcmp(filter->queue, query_peek_text(query, COLUMN_QUEUE)) != 0)
+        return SOMA_OK;
+    if (filter->parent && (query_is_null(query, COLUMN_PARENT) ||
+                           strcmp(filter->parent, query_peek_text(query, COLUMN_PARENT)) != 0))
         return SOMA_OK;
     int64_t num = query_int(query, COLUMN_NUM);
     bool has = true;
@@ -139,14 +145,18 @@ enum soma_code job_store_list(struct store_txn *txn, const struct job_filter *fi
                               struct job_list *ret_list, struct soma_error *err)
 {
     const char *sql = SQL_LIST;
-    if (filter->label_count > 0)
+    if (filter->parent)
+        sql = SQL_LIST_CHILDREN;
+    else if (filter->label_count > 0)
         sql = SQL_LIST_LABEL;
     else if (filter->states && !(filter->states & ~(uint32_t)STATES_UNFINISHED))
         sql = SQL_LIST_UNFINISHED;
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, sql);
     query_bind_int(&query, 1, before > 0 ? before : INT64_MAX);
-    if (filter->label_count > 0) {
+    if (filter->parent) {
+        query_bind_text(&query, 2, filter->parent);
+    } else if (filter->label_count > 0) {
         query_bind_text(&query, 2, filter->labels[0].key);
         query_bind_text(&query, 3, filter->labels[0].value);
     }

@@ -106,6 +106,9 @@ enum soma_code job_row_read(const struct query *query, struct arena *arena, stru
 {
     struct job_row row = {.job.num = query_int(query, COLUMN_NUM)};
     snprintf(row.job.id, sizeof row.job.id, "%s", query_peek_text(query, COLUMN_ID));
+    if (!query_is_null(query, COLUMN_PARENT))
+        snprintf(row.job.parent, sizeof row.job.parent, "%s",
+                 query_peek_text(query, COLUMN_PARENT));
     read_status(query, arena, &row.job.status);
     row.job.spec.queue = query_copy_text(query, COLUMN_QUEUE, arena);
     row.job.spec.priority = (int32_t)query_int(query, COLUMN_PRIORITY);

@@ -14,7 +14,8 @@
     "cancel_unix_ms, cancel_note, cancel_force, runner_pid, isolation, disk_bytes, asked_count, " \
     "killed_count, artifact_count, artifact_bytes, "                                              \
     "artifact_left_out, hold, due_unix_ms, "                                                      \
-    "start_by_unix_ms, tries_from, is_awaited, CASE WHEN state = 1 AND hold = 0 THEN (SELECT "    \
+    "start_by_unix_ms, tries_from, is_awaited, parent, CASE WHEN state = 1 AND hold = 0 THEN "    \
+    "(SELECT "                                                                                    \
     "CASE WHEN paused THEN 5 WHEN max_running > 0 AND running >= max_running THEN 6 END FROM "    \
     "job_queue WHERE name = job.queue) END, spec"
 
@@ -62,6 +63,7 @@ enum job_column {
     COLUMN_START_BY,
     COLUMN_TRIES_FROM,
     COLUMN_IS_AWAITED,
+    COLUMN_PARENT,
     COLUMN_QUEUE_WAIT, // a number of enum job_wait, or NULL
     COLUMN_SPEC,
 };

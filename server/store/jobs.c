@@ -17,8 +17,8 @@ static const char SQL_TOTALS[] =
     "job_queue)";
 static const char SQL_INSERT[] =
     "INSERT INTO job (num, id, state, revision, queue, priority, not_before_unix_ms, keep_ms, "
-    "hold, due_unix_ms, start_by_unix_ms, dedupe_key, dedupe_print, created_unix_ms, spec) "
-    "VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10, ?11, ?12)";
+    "hold, due_unix_ms, start_by_unix_ms, dedupe_key, dedupe_print, created_unix_ms, spec, parent) "
+    "VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10, ?11, ?12, ?13)";
 static const char SQL_FIND_DEDUPE[] =
     "SELECT num, dedupe_print = ?2 FROM job INDEXED BY job_dedupe WHERE dedupe_key = ?1 AND "
     "state < 3";
@@ -127,6 +127,8 @@ static enum soma_code insert_job(struct store_txn *txn, const struct job *job,
     }
     query_bind_int(&query, 11, job->status.created.ms);
     query_bind_blob(&query, 12, new->bytes.head, new->bytes.head_length);
+    if (new->parent)
+        query_bind_text(&query, 13, new->parent);
     return query_run(&query, err);
 }
 
@@ -200,6 +202,7 @@ enum soma_code job_store_insert(struct store_txn *txn, const struct job_new *new
     if (code != SOMA_OK)
         return code;
     snprintf(job->id, sizeof job->id, "%s", new->id);
+    snprintf(job->parent, sizeof job->parent, "%s", new->parent ? new->parent : "");
     job->status = first_status(new, job->num);
     code = insert_job(txn, job, new, err);
     if (code == SOMA_OK)

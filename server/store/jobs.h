@@ -51,6 +51,8 @@ struct job_new {
     int64_t unfinished_max;      // past it QUEUE_FULL
     const uint8_t *dedupe_print; // DEDUPE_PRINT_BYTES, where the spec has a dedupe_key
     bool is_blocked;             // other jobs have to end first
+    const char *parent;          // id of the job that submits; NULL: none does
+    uint32_t parent_attempt;     // the one that does
 };
 
 // In state QUEUED, attempt 0. Refuses (QUEUE_FULL, QUEUE_LIMIT) before it changes anything.

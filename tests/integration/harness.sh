@@ -4,6 +4,11 @@
 # shellcheck shell=bash
 set -uo pipefail
 
+# A test may be run as an ordinary user too.
+if [ "${1:-}" = --as-user ] && [ "$(id -u)" = 0 ]; then
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent bash "$PWD/$(basename "$0")"
+fi
+
 build=${SOMA_BUILD:?the build directory}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/soma-test.XXXXXX")
 # A server of root runs jobs as another user, who has to get to their directories.

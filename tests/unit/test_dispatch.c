@@ -74,6 +74,21 @@ static void handle(ProtobufCService *service, unsigned index, const ProtobufCMes
 static ProtobufCService jobs = {&pb__job_service__descriptor, handle, NULL};
 static ProtobufCService server = {&pb__server_service__descriptor, handle, NULL};
 
+// --- a gate that one token opens
+
+static enum soma_code admit(void *user, const char *method, const char *token,
+                            struct rpc_caller *ret_caller, struct soma_error *err)
+{
+    assert_string_equal(method, user);
+    if (strcmp(token, "open") != 0)
+        return error_set(err, REASON_TOKEN_INVALID, "token", "not this one");
+    *ret_caller = (struct rpc_caller){.job_id = "caller", .attempt = 3};
+    return SOMA_OK;
+}
+
+static char the_only_method[] = "soma.v1.JobService/ListJobs";
+static const struct rpc_gate gate = {.admit = admit, .user = the_only_method};
+
 struct fixture {
     struct dispatcher *dispatcher;
     struct rpc_call call;
@@ -83,11 +98,12 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
     ProtobufCService *const services[] = {&jobs, &server};
-    assert_int_equal(dispatcher_new(services, 2, &fixture.dispatcher, NULL), SOMA_OK);
+    assert_int_equal(dispatcher_new(services, 2, &gate, &fixture.dispatcher, NULL), SOMA_OK);
     arena_init(&fixture.call.arena, 0);
     handled = NULL;
     replies_sent = 0;
     no_memory = false;
+    fixture.call.must_be_admitted = false;
     ping_reply_bytes = 1;
     *state = &fixture;
     return 0;
@@ -287,6 +303,27 @@ static void a_reply_past_the_frame_becomes_an_error(void **state)
     assert_true(reply_length < 1024);
 }
 
+static void where_the_listener_asks_only_who_is_admitted_comes_to_a_handler(void **state)
+{
+    struct fixture *fixture = *state;
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.JobService/ListJobs";
+    header.token = "another";
+    fixture->call.must_be_admitted = true;
+    assert_string_equal(ask(fixture, &header, "", 0)->reason, "TOKEN_INVALID");
+    assert_null(handled);
+    header.token = "open";
+    assert_string_equal(ask(fixture, &header, "", 0)->reason, "");
+    assert_string_equal(handled, "ListJobs");
+    assert_string_equal(rpc_call_caller(handled_call)->job_id, "caller");
+    assert_int_equal(rpc_call_caller(handled_call)->attempt, 3);
+    // Elsewhere nobody is asked.
+    fixture->call.must_be_admitted = false;
+    header.token = "another";
+    assert_string_equal(ask(fixture, &header, "", 0)->reason, "");
+    assert_null(rpc_call_caller(handled_call));
+}
+
 static void without_memory_for_a_reply_the_call_still_ends(void **state)
 {
     struct fixture *fixture = *state;
@@ -335,6 +372,7 @@ int main(void)
         TEST(a_small_request_may_have_a_reply_that_fills_a_frame),
         TEST(a_reply_past_the_frame_becomes_an_error),
         TEST(without_memory_for_a_reply_the_call_still_ends),
+        TEST(where_the_listener_asks_only_who_is_admitted_comes_to_a_handler),
         TEST(the_fingerprint_is_of_method_and_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

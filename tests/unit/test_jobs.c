@@ -114,32 +114,6 @@ static void a_lost_idempotent_job_runs_again_within_bounds(void **state)
     assert_int_equal(job_event_of(&lost, &spec, &status), JOB_EVENT_LOSE);
 }
 
-// --- the filter
-
-static void all_parts_of_a_filter_must_hold(void **state)
-{
-    (void)state;
-    struct job_label labels[] = {{"team", "a"}, {"kind", ""}};
-    struct job job = {.status.state = JOB_FAILED,
-                      .spec = {.queue = "night", .labels = labels, .label_count = 2}};
-    struct job_filter filter = {0};
-    assert_true(job_filter_matches(&filter, &job));
-    filter = (struct job_filter){.states = 1u << JOB_FAILED | 1u << JOB_LOST,
-                                 .queue = "night",
-                                 .labels = &labels[1],
-                                 .label_count = 1};
-    assert_true(job_filter_matches(&filter, &job));
-    filter.states = 1u << JOB_LOST;
-    assert_false(job_filter_matches(&filter, &job));
-    filter.states = 0;
-    filter.queue = "day";
-    assert_false(job_filter_matches(&filter, &job));
-    filter.queue = NULL;
-    struct job_label other = {"team", "b"};
-    filter.labels = &other;
-    assert_false(job_filter_matches(&filter, &job));
-}
-
 // --- the codec
 
 static const char *const words[] = {"-x", "", "two words\nand a line", "naïve"};
@@ -165,6 +139,7 @@ static struct job_spec full_spec(void)
         .label_count = 2,
         .limits = {.wall_time_ms = 5, .output_bytes = 10737418240, .kill_grace_ms = 7},
         .idempotent = true,
+        .detached = true,
         .keep_ms = 31536000000,
         .start_by.ms = 7654321,
         .retry = {100, 1500, 2500, 604800000,
@@ -203,6 +178,7 @@ static void assert_head_equal(const struct job_spec *a, const struct job_spec *b
     }
     assert_memory_equal(&a->limits, &b->limits, sizeof a->limits);
     assert_int_equal(a->idempotent, b->idempotent);
+    assert_int_equal(a->detached, b->detached);
     assert_int_equal(a->keep_ms, b->keep_ms);
     assert_int_equal(a->artifact_count, b->artifact_count);
     for (size_t i = 0; i < a->artifact_count; i++)
@@ -221,7 +197,7 @@ static void a_specification_comes_back_whole(void **state)
     (void)state;
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    struct job_spec spec = full_spec(), back;
+    struct job_spec spec = full_spec(), back = {0};
     struct spec_bytes bytes;
     assert_int_equal(spec_encode(&spec, &arena, &bytes, NULL), SOMA_OK);
     assert_int_equal(spec_decode(&bytes, &arena, &back, NULL), SOMA_OK);
@@ -251,7 +227,7 @@ static void the_head_alone_is_a_specification_without_body(void **state)
     (void)state;
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    struct job_spec spec = full_spec(), back;
+    struct job_spec spec = full_spec(), back = {0};
     struct spec_bytes bytes;
     assert_int_equal(spec_encode(&spec, &arena, &bytes, NULL), SOMA_OK);
     bytes.body = NULL;
@@ -283,7 +259,7 @@ static void a_specification_cut_anywhere_is_refused(void **state)
     (void)state;
     struct arena arena;
     arena_init(&arena, 4 << 20);
-    struct job_spec spec = full_spec(), back;
+    struct job_spec spec = full_spec(), back = {0};
     struct spec_bytes bytes;
     assert_int_equal(spec_encode(&spec, &arena, &bytes, NULL), SOMA_OK);
     struct spec_bytes cut = bytes;
@@ -300,7 +276,7 @@ static void a_full_arena_is_an_error(void **state)
     (void)state;
     struct arena arena, small;
     arena_init(&arena, 1 << 20);
-    struct job_spec spec = full_spec(), back;
+    struct job_spec spec = full_spec(), back = {0};
     struct spec_bytes bytes;
     assert_int_equal(spec_encode(&spec, &arena, &bytes, NULL), SOMA_OK);
     arena_init(&small, 32);
@@ -318,7 +294,6 @@ int main(void)
         cmocka_unit_test(a_final_state_is_left_only_by_a_retry),
         cmocka_unit_test(the_end_of_an_attempt_decides_the_event),
         cmocka_unit_test(a_lost_idempotent_job_runs_again_within_bounds),
-        cmocka_unit_test(all_parts_of_a_filter_must_hold),
         cmocka_unit_test(a_specification_comes_back_whole),
         cmocka_unit_test(the_head_alone_is_a_specification_without_body),
         cmocka_unit_test(a_command_without_extras_has_no_body),

@@ -82,6 +82,8 @@ struct soma_job_spec {
     size_t file_count;
     // Standard input is a stream that soma_job_input fills; stdin_bytes must be NULL.
     bool interactive;
+    // Submitted in a job, by its token: not cancelled with that job.
+    bool detached;
     // Files to keep at the end, as patterns: '*', '?', and "**" for any number of directories; a
     // directory stands for all that is below it. At most 64.
     const char *const *artifacts;
@@ -167,6 +169,8 @@ struct soma_job_attempt {
 
 struct soma_job {
     const char *id;
+    // The job that submitted this one by its token; it may have been removed. "": none did.
+    const char *parent_id;
     // Whole only from soma_job_get; elsewhere without source, stdin, environment and files. Its
     // struct_size is set.
     struct soma_job_spec spec;
@@ -260,6 +264,8 @@ struct soma_job_filter {
     // All of these.
     const struct soma_pair *labels;
     size_t label_count;
+    // The jobs that this one submitted. NULL: any. A job that calls by its token sees its own only.
+    const char *parent_id;
 };
 
 struct soma_job_list_request {
