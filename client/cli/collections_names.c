@@ -82,7 +82,7 @@ const struct command collection_name_commands[] = {
         .summary = "Copy a collection with all of its records",
         .details =
             "In one step, so what is written meanwhile waits, and no more than 200 000 records. "
-            "Larger ones: 'soma\nexport' and 'soma import'.\n",
+            "Larger ones: 'soma\ncollection snapshot' and 'soma collection restore'.\n",
         .examples = "soma collection clone docs docs-copy\n",
         .operands_min = 2,
         .operands_max = 2,

@@ -12,6 +12,7 @@ const struct command_group command_groups[] = {
     {"Collections", collection_commands},
     {"Names and copies of collections", collection_name_commands},
     {"Check collections", collection_check_commands},
+    {"Save collections", snapshot_commands},
     {"Write records", record_write_commands},
     {"Import files", record_import_commands},
     {"Export files", record_export_commands},

@@ -23,6 +23,8 @@ extern const struct command collection_commands[];
 extern const struct command collection_name_commands[];
 // collections_check.c: collection check
 extern const struct command collection_check_commands[];
+// snapshots.c: collection snapshot, restore
+extern const struct command snapshot_commands[];
 // records_write.c: upsert, insert, update
 extern const struct command record_write_commands[];
 // records_import.c: import

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "services/vector_messages.h"
 #include "services/vector_private.h"
+#include "store/restores.h"
 #include "wire/limits.h"
 
 enum {
@@ -18,7 +19,8 @@ static enum soma_code purge_apply(struct write_op *op, struct store_txn *txn,
                                   struct soma_error *err)
 {
     struct purge *purge = (struct purge *)op;
-    return collections_purge(txn, PURGE_RECORDS, &purge->is_done, err);
+    enum soma_code code = restores_sweep(txn, clock_wall_now().ms - RESTORE_KEPT_MS, err);
+    return code ? code : collections_purge(txn, PURGE_RECORDS, &purge->is_done, err);
 }
 
 static void purge_finish(struct write_op *op, const struct soma_error *err)
@@ -143,25 +145,14 @@ enum soma_code vector_create_collection(struct vector_service *service, struct r
 {
     const Pb__CreateCollectionRequest *request = (const Pb__CreateCollectionRequest *)message;
     struct collection_write write = {.exist_ok = request->exist_ok};
-    struct arena *arena = rpc_call_arena(call);
-    const struct metadata_field *fields;
+    const struct collection_values values = {request->dimension, request->metric, request->metadata,
+                                             request->n_metadata, request->index_settings};
     enum soma_code code = check_collection_name(request->name, "name", err);
-    if (code)
-        return code;
-    if (!request->dimension || request->dimension > LIMIT_DIMENSION)
-        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "dimension",
-                         "a dimension is 1 to %d, not %u", LIMIT_DIMENSION, request->dimension);
-    code = index_from_message(request->index_settings, &write.row.index, err);
     if (!code)
-        code = fields_from_messages(request->metadata, request->n_metadata, arena, &fields, err);
-    if (!code)
-        code = metadata_encode(fields, request->n_metadata, false, arena, &write.row.metadata, err);
+        code = collection_from_values(&values, rpc_call_arena(call), &write.row, err);
     if (code)
         return code;
     snprintf(write.row.name, sizeof write.row.name, "%s", request->name);
-    write.row.dimension = request->dimension;
-    write.row.metric = request->metric ? (int)request->metric : METRIC_COSINE;
-    write.row.created_unix_ms = clock_wall_now().ms;
     return submit(service, call, &write, apply_create, publish, err);
 }
 
@@ -228,6 +219,8 @@ static enum soma_code apply_delete(struct mutation *mutation, struct store_txn *
         return error_set_no_memory(err);
     pb__delete_collection_response__init(reply);
     enum soma_code code = collections_find(txn, write->collection, arena, &row, err);
+    if (code == SOMA_NOT_FOUND) // or a restore's uid
+        code = collections_get(txn, write->collection, arena, &row, err);
     if (!code)
         code = collections_delete(txn, &row, err);
     if (code)

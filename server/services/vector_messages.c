@@ -331,6 +331,26 @@ enum soma_code index_from_message(const Pb__IndexSettings *message,
     return SOMA_OK;
 }
 
+enum soma_code collection_from_values(const struct collection_values *values, struct arena *arena,
+                                      struct collection_row *ret_row, struct soma_error *err)
+{
+    const struct metadata_field *fields;
+    struct collection_row row = {.dimension = values->dimension,
+                                 .metric = values->metric ? (int)values->metric : METRIC_COSINE,
+                                 .created_unix_ms = clock_wall_now().ms};
+    if (!row.dimension || row.dimension > LIMIT_DIMENSION)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "dimension",
+                         "a dimension is 1 to %d, not %u", LIMIT_DIMENSION, row.dimension);
+    enum soma_code code = index_from_message(values->index_settings, &row.index, err);
+    if (!code)
+        code = fields_from_messages(values->metadata, values->n_metadata, arena, &fields, err);
+    if (!code)
+        code = metadata_encode(fields, values->n_metadata, false, arena, &row.metadata, err);
+    if (!code)
+        *ret_row = row;
+    return code;
+}
+
 enum soma_code message_from_item(struct metadata_item item, struct arena *arena,
                                  Pb__MetadataField **ret_message, struct soma_error *err)
 {

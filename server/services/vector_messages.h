@@ -34,6 +34,18 @@ struct record_parts parts_from_message(const Pb__Include *include);
 // NULL: the defaults. FIELD_OUT_OF_RANGE.
 enum soma_code index_from_message(const Pb__IndexSettings *message,
                                   struct index_settings *ret_settings, struct soma_error *err);
+// What makes a collection, of the messages that have it.
+struct collection_values {
+    uint32_t dimension;
+    Pb__Metric metric; // UNSPECIFIED: cosine
+    Pb__MetadataField *const *metadata;
+    size_t n_metadata;
+    const Pb__IndexSettings *index_settings;
+};
+// A row without a name, made now.
+enum soma_code collection_from_values(const struct collection_values *values, struct arena *arena,
+                                      struct collection_row *ret_row, struct soma_error *err);
+
 // The transaction is the one that the row was read in.
 enum soma_code message_from_collection(const struct collection_row *row, struct store_txn *txn,
                                        struct vectors *vectors, struct arena *arena,

@@ -35,7 +35,7 @@ vector_method vector_create_collection, vector_get_collection, vector_list_colle
     vector_upsert_records, vector_insert_records, vector_update_records, vector_get_records,
     vector_delete_records, vector_count_records, vector_query_records, vector_scan_records,
     vector_facet_records, vector_set_alias, vector_remove_alias, vector_clone_collection,
-    vector_check_collection;
+    vector_check_collection, vector_read_snapshot, vector_restore_snapshot;
 
 // The members that say which records are meant, which several requests have in common.
 struct selected {

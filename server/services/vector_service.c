@@ -47,6 +47,8 @@ METHOD(set_alias, SetAlias)
 METHOD(remove_alias, RemoveAlias)
 METHOD(clone_collection, CloneCollection)
 METHOD(check_collection, CheckCollection)
+METHOD(read_snapshot, ReadSnapshot)
+METHOD(restore_snapshot, RestoreSnapshot)
 
 enum soma_code vector_service_new(const struct vector_service_rooms *rooms,
                                   struct vector_service **ret_service, struct soma_error *err)

@@ -14,9 +14,13 @@
 
 static const char SQL_BY_NAME[] = "SELECT " COLUMNS " FROM collection WHERE name = ?1";
 static const char SQL_BY_UID[] = "SELECT " COLUMNS " FROM collection WHERE uid = ?1";
+// Those that are being restored have names below '/' (restores.h).
+static const char SQL_BY_PUBLIC_UID[] =
+    "SELECT " COLUMNS " FROM collection WHERE uid = ?1 AND name > '/'";
 static const char SQL_LIST[] =
-    "SELECT " COLUMNS " FROM collection WHERE name > ?1 ORDER BY name LIMIT ?2";
-static const char SQL_COUNT[] = "SELECT count(*), total(record_count) FROM collection";
+    "SELECT " COLUMNS " FROM collection WHERE name > max('/', ?1) ORDER BY name LIMIT ?2";
+static const char SQL_COUNT[] =
+    "SELECT count(*), total(record_count) FROM collection WHERE name > '/'";
 static const char SQL_NAME_TAKEN[] =
     "SELECT 1 FROM collection WHERE (name = ?1 OR uid = ?1) AND uid <> ?2";
 static const char SQL_INSERT[] = "INSERT INTO collection (" COLUMNS ")"
@@ -76,14 +80,17 @@ static enum soma_code not_found(const char *name, struct soma_error *err)
 enum soma_code collections_find(struct store_txn *txn, const char *name_or_uid, struct arena *arena,
                                 struct collection_row *ret_row, struct soma_error *err)
 {
-    bool found;
-    enum soma_code code = find_by(txn, SQL_BY_NAME, name_or_uid, arena, ret_row, &found, err);
+    bool found = false;
+    enum soma_code code = SOMA_OK;
+    if (name_or_uid[0] != '.')
+        code = find_by(txn, SQL_BY_NAME, name_or_uid, arena, ret_row, &found, err);
     if (code || found)
         return code;
     char uid[ID_SIZE];
     code = aliases_find(txn, name_or_uid, uid, &found, err);
     if (!code)
-        code = find_by(txn, SQL_BY_UID, found ? uid : name_or_uid, arena, ret_row, &found, err);
+        code =
+            find_by(txn, SQL_BY_PUBLIC_UID, found ? uid : name_or_uid, arena, ret_row, &found, err);
     if (!code && !found)
         return not_found(name_or_uid, err);
     return code;

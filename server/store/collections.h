@@ -29,11 +29,11 @@ struct collection_row {
     struct index_settings index;
 };
 
-// By name, else by alias, else by uid. COLLECTION_NOT_FOUND.
+// By name, else by alias, else by uid, but none that is being restored. COLLECTION_NOT_FOUND.
 enum soma_code collections_find(struct store_txn *txn, const char *name_or_uid, struct arena *arena,
                                 struct collection_row *ret_row, struct soma_error *err);
 
-// By uid alone.
+// By uid alone, also one that is being restored.
 enum soma_code collections_get(struct store_txn *txn, const char *uid, struct arena *arena,
                                struct collection_row *ret_row, struct soma_error *err);
 

@@ -10,6 +10,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 static const char SQL_FIND[] = "SELECT num, hash FROM record WHERE partition = ?1 AND id = ?2";
 static const char SQL_RECORD[] = "SELECT id, metadata FROM record WHERE num = ?1";
+static const char SQL_HAS[] = "SELECT 1 FROM record WHERE num = ?1";
 static const char SQL_EMBEDDING[] = "SELECT vector FROM embedding WHERE num = ?1";
 static const char SQL_DOCUMENT[] = "SELECT text FROM document WHERE num = ?1";
 static const char SQL_INSERT[] = "INSERT INTO record (num, sequence, hash, metadata, partition, id)"
@@ -27,7 +28,7 @@ static const char SQL_SCAN_EMBEDDINGS[] =
     "SELECT r.num, r.id, e.vector FROM record r JOIN embedding e USING (num)"
     " WHERE r.num > ?1 AND r.num < ?2 ORDER BY r.num";
 static const char SQL_SCAN_SEQUENCES[] =
-    "SELECT num, sequence FROM record WHERE num > ?1 AND num < ?2 ORDER BY num";
+    "SELECT num, sequence FROM record WHERE num > ?1 AND num < ?2 AND sequence > ?3 ORDER BY num";
 static const char SQL_PURGE_LIMIT[] =
     "SELECT max(num), count(*) FROM"
     " (SELECT num FROM record WHERE num > ?1 AND num < ?2 ORDER BY num LIMIT ?3)";
@@ -62,6 +63,15 @@ enum soma_code records_find(struct store_txn *txn, int64_t partition, const char
         return damaged(*ret_num, "its hash has another length", err);
     memcpy(ret_hash, hash, RECORD_HASH_BYTES);
     return SOMA_OK;
+}
+
+enum soma_code records_has(struct store_txn *txn, int64_t num, bool *ret_has,
+                           struct soma_error *err)
+{
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_HAS);
+    query_bind_int(&query, 1, num);
+    return query_next(&query, ret_has, err);
 }
 
 static enum soma_code read_record(struct store_txn *txn, int64_t num, struct record_parts parts,
@@ -287,14 +297,15 @@ static enum soma_code purge_limit(struct store_txn *txn, int64_t partition, int6
     return SOMA_OK;
 }
 
-enum soma_code records_scan_sequences(struct store_txn *txn, int64_t partition,
-                                      record_sequence_visit *visit, void *context,
+enum soma_code records_scan_sequences(struct store_txn *txn, int64_t partition, int64_t after,
+                                      int64_t since, record_sequence_visit *visit, void *context,
                                       struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_SCAN_SEQUENCES);
-    query_bind_int(&query, 1, first_num(partition));
+    query_bind_int(&query, 1, first_num(partition) + after);
     query_bind_int(&query, 2, first_num(partition + 1));
+    query_bind_int(&query, 3, since);
     for (;;) {
         bool found;
         enum soma_code code = query_next(&query, &found, err);

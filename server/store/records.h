@@ -34,6 +34,9 @@ enum soma_code records_find(struct store_txn *txn, int64_t partition, const char
                             int64_t *ret_num, uint8_t ret_hash[RECORD_HASH_BYTES], bool *ret_found,
                             struct soma_error *err);
 
+enum soma_code records_has(struct store_txn *txn, int64_t num, bool *ret_has,
+                           struct soma_error *err);
+
 // Of a record that exists, into the arena; DATA_DAMAGED where one of its rows is missing or its
 // embedding has another length than dimension.
 enum soma_code records_read(struct store_txn *txn, int64_t num, struct record_parts parts,
@@ -66,10 +69,11 @@ enum soma_code records_scan_ids(struct store_txn *txn, int64_t partition, const 
 enum soma_code records_scan_embeddings(struct store_txn *txn, int64_t partition, uint32_t dimension,
                                        record_visit *visit, void *context, struct soma_error *err);
 
-// All in the order of their numbers: what changed after a sequence can be told by theirs.
+// Those behind the first `after` places of the partition that changed after the sequence `since`
+// (-1: all), in the order of their numbers.
 typedef bool record_sequence_visit(void *context, int64_t num, int64_t sequence);
-enum soma_code records_scan_sequences(struct store_txn *txn, int64_t partition,
-                                      record_sequence_visit *visit, void *context,
+enum soma_code records_scan_sequences(struct store_txn *txn, int64_t partition, int64_t after,
+                                      int64_t since, record_sequence_visit *visit, void *context,
                                       struct soma_error *err);
 
 // Removes up to max_records records of a partition that nobody reads any more.

@@ -1,7 +1,7 @@
 // How many of a row's nearest neighbours the index finds, of those that exact search finds.
 #include <math.h>
 
-#include "store/whole_records.h"
+#include "store/records.h"
 #include "vectors/check_private.h"
 #include "vectors/index/graph.h"
 
@@ -106,13 +106,6 @@ static void measure(struct check *check, const struct sample *sample, const stru
     check->report.recall = all_due ? (double)all_found / (double)all_due : 1;
 }
 
-static bool is_there(void *context, const struct whole_record *record)
-{
-    (void)record;
-    *(bool *)context = true;
-    return false;
-}
-
 // Every answer is a record.
 static enum soma_code look_up(struct check *check, const struct topk *found, size_t count,
                               struct soma_error *err)
@@ -121,9 +114,7 @@ static enum soma_code look_up(struct check *check, const struct topk *found, siz
         for (uint32_t at = 0; at < found[i].count; at++) {
             bool is_record = false;
             const struct hit *hit = &found[i].hits[at];
-            enum soma_code code =
-                whole_records_scan(check->txn, hit->num - 1, hit->num, check->row.dimension,
-                                   is_there, &is_record, err);
+            enum soma_code code = records_has(check->txn, hit->num, &is_record, err);
             if (code)
                 return code;
             if (!is_record)

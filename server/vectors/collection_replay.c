@@ -108,7 +108,7 @@ enum soma_code collection_replay(struct rows *rows, int64_t from, struct store_t
     bool has_memory = replay.there && scratch;
     enum soma_code code = SOMA_OK;
     if (has_memory)
-        code = records_scan_sequences(txn, row->partition, note, &replay, err);
+        code = records_scan_sequences(txn, row->partition, 0, -1, note, &replay, err);
     if (!has_memory || replay.no_memory) {
         code = error_set_no_memory(err);
     } else if (!code) {

@@ -228,6 +228,54 @@ struct soma_collection_check {
 // collections a long timeout.
 SOMA_METHOD(collection_check, soma_collection_check_request, soma_collection_check);
 
+struct soma_snapshot_read_request {
+    size_t struct_size;
+    const char *collection;
+    // The last place of the page before; 0: from the first.
+    int64_t after_place;
+    // Only records that changed after it; 0: all.
+    int64_t since_sequence;
+};
+#define SOMA_SNAPSHOT_READ_REQUEST_INIT SOMA_INIT(struct soma_snapshot_read_request)
+
+// A page of a snapshot; proto/soma/v1/vectors.proto says how pages make a snapshot.
+struct soma_snapshot_page {
+    // To be kept as they are and given to soma_snapshot_restore: a SnapshotPage, packed.
+    const void *bytes;
+    size_t length;
+    // What it holds of them.
+    const char *collection_uid;
+    int64_t sequence;
+    // Of the collection, at this sequence.
+    int64_t record_count;
+    size_t page_records;
+    int64_t last_place;
+    // Nothing follows in this round.
+    bool is_last;
+};
+SOMA_METHOD(snapshot_read, soma_snapshot_read_request, soma_snapshot_page);
+
+struct soma_snapshot_restore_request {
+    size_t struct_size;
+    // As the reply to the first page gave it; NULL: this is the first page.
+    const char *uid;
+    // Of a soma_snapshot_page.
+    const void *bytes;
+    size_t length;
+    // With the last page: the name under which the collection appears. NULL: more pages follow.
+    const char *finish_name;
+};
+#define SOMA_SNAPSHOT_RESTORE_REQUEST_INIT SOMA_INIT(struct soma_snapshot_restore_request)
+
+struct soma_snapshot_restored {
+    const char *uid;
+    int64_t record_count;
+    // Where a name was given: false asks for the same call once more.
+    bool is_finished;
+};
+// soma_collection_delete with the uid gives a restore up.
+SOMA_METHOD(snapshot_restore, soma_snapshot_restore_request, soma_snapshot_restored);
+
 struct soma_records_deleted {
     int64_t matched;
     int64_t deleted;
