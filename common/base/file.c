@@ -92,15 +92,18 @@ int file_reserve(int directory_fd, const char *name, size_t size, mode_t mode)
 }
 
 enum soma_code file_write_reserved(int directory_fd, const char *name, int reserved_fd,
-                                   const void *bytes, size_t length, struct soma_error *err)
+                                   const void *bytes, size_t length, bool is_synced,
+                                   struct soma_error *err)
 {
     char beside[NAME_MAX + 1];
     snprintf(beside, sizeof beside, "%s.new", name);
     int errnum = lseek(reserved_fd, 0, SEEK_SET) < 0 ? errno : 0;
     if (!errnum)
         errnum = fd_write_all(reserved_fd, bytes, length);
-    if (!errnum && (ftruncate(reserved_fd, (off_t)length) || fsync(reserved_fd) ||
-                    renameat(directory_fd, beside, directory_fd, name) || fsync(directory_fd)))
+    // The blocks behind the end stay the file's: to give them back costs more than they do.
+    if (!errnum &&
+        ((is_synced && fsync(reserved_fd)) || renameat(directory_fd, beside, directory_fd, name) ||
+         (is_synced && fsync(directory_fd))))
         errnum = errno;
     return errnum ? error_set_errno(err, errnum, "cannot write %s", name) : SOMA_OK;
 }

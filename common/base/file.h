@@ -29,9 +29,11 @@ enum soma_code file_write_atomic(int directory_fd, const char *name, const void 
 // file system cannot promise anything.
 int file_reserve(int directory_fd, const char *name, size_t size, mode_t mode);
 
-// As file_write_atomic, into what file_reserve gave.
+// As file_write_atomic, into what file_reserve gave. Not synced where is_synced is false: then a
+// machine that goes down may leave nothing, or zeros, but never bytes of another file.
 enum soma_code file_write_reserved(int directory_fd, const char *name, int reserved_fd,
-                                   const void *bytes, size_t length, struct soma_error *err);
+                                   const void *bytes, size_t length, bool is_synced,
+                                   struct soma_error *err);
 
 // The whole file as a heap string with a NUL behind its end, which the caller frees; ret_length may
 // be NULL. A file larger than max_bytes is an error. *ret_missing is set, and nothing else, when

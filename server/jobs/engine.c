@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "jobs/engine_private.h"
+#include "jobs/last_boot.h"
 
 enum {
     EVENTS_AT_ONCE = 64,
@@ -354,8 +355,8 @@ static void *engine_main(void *user)
 // --- start and stop
 
 static enum soma_code take_up_page(struct engine *engine, struct store_txn *txn,
-                                   struct arena *arena, int64_t *after, bool *ret_more,
-                                   struct soma_error *err)
+                                   struct arena *arena, bool is_of_last_boot, int64_t *after,
+                                   bool *ret_more, struct soma_error *err)
 {
     struct job_list list;
     enum soma_code code = job_store_running(txn, *after, RECOVERY_PAGE, arena, &list, err);
@@ -365,6 +366,8 @@ static enum soma_code take_up_page(struct engine *engine, struct store_txn *txn,
         if (!running)
             return code == SOMA_OK ? error_set_no_memory(err) : code;
         running->is_recovered = true;
+        running->is_of_last_boot = is_of_last_boot;
+        engine->last_boot_count += is_of_last_boot;
         running_due_after(running, PHASE_EXAMINE, 0);
     }
     if (code == SOMA_OK) {
@@ -384,13 +387,15 @@ static enum soma_code take_up(struct engine *engine, struct soma_error *err)
     struct arena arena;
     arena_init(&arena, RECOVERY_BYTES);
     int64_t after = 0;
-    bool more = true;
+    bool more = true, is_of_last_boot = last_boot_is_over(engine->config.root);
     while (code == SOMA_OK && more) {
-        code = take_up_page(engine, txn, &arena, &after, &more, err);
+        code = take_up_page(engine, txn, &arena, is_of_last_boot, &after, &more, err);
         arena_reset(&arena, RECOVERY_BYTES);
     }
     arena_fini(&arena);
     store_read_end(txn);
+    if (code == SOMA_OK && engine->last_boot_count == 0)
+        last_boot_note(engine->config.root);
     if (code == SOMA_OK && engine->running_count > 0)
         log_info("JOBS-FOUND-RUNNING", "%u jobs were running: looking after them",
                  engine->running_count);
@@ -438,6 +443,27 @@ enum soma_code engine_start(const struct engine_config *config, struct engine **
     return SOMA_OK;
 }
 
+static enum soma_code apply_nothing(struct write_op *op, struct store_txn *txn,
+                                    struct soma_error *err)
+{
+    (void)op, (void)txn, (void)err;
+    return SOMA_OK;
+}
+
+// What was claimed and not yet handed to the spawner goes back to the queue: should the machine
+// start anew, nobody could tell that it never ran. The thread is gone.
+static void give_back_unbegun(struct engine *engine)
+{
+    struct write_op last = {.apply = apply_nothing};
+    // A claim that is with the writer comes back before this does.
+    writer_run(engine->config.writer, &last, NULL);
+    deliver_mail(engine);
+    for (struct running *running = engine->running; running; running = running->next) {
+        if (running->phase == PHASE_SPAWN)
+            engine_give_back(engine, running);
+    }
+}
+
 void engine_stop(struct engine *engine)
 {
     if (!engine)
@@ -447,6 +473,7 @@ void engine_stop(struct engine *engine)
         ring(engine);
         pthread_join(engine->thread, NULL);
         engine->has_thread = false;
+        give_back_unbegun(engine);
     }
     spawner_stop(&engine->config.spawner);
 }

@@ -38,8 +38,7 @@ static void start_later(struct engine *engine, struct running *running, const ch
 {
     log_warning("JOB-START-DELAYED", "job %s: %s", running->id, why);
     engine->claim_after = clock_deadline_after(WRITE_RETRY_MS);
-    running->gives_back = true;
-    engine_write_end(engine, running);
+    engine_give_back(engine, running);
 }
 
 static void close_link(struct running *running)
@@ -57,6 +56,10 @@ void engine_begin(struct engine *engine, const struct job *job)
     if (!running) {
         // Left RUNNING without a record: the next start of the server queues it again.
         log_error("JOB-START-FAILED", "job %s: out of memory", job->id);
+        return;
+    }
+    if (atomic_load(&engine->stopping)) {
+        engine_give_back(engine, running);
         return;
     }
     struct soma_error err;
@@ -341,8 +344,15 @@ static void never_ran(struct engine *engine, struct running *running)
         fail_start(engine, running, "the supervisor ended before it started the program");
         return;
     }
-    running->gives_back = true;
-    engine_write_end(engine, running);
+    if (running->is_of_last_boot) {
+        struct job_outcome outcome;
+        outcome_state(&outcome, JOB_REASON_LOST,
+                      "the machine went down after this attempt was claimed; whether its program "
+                      "began is unknown");
+        end_with(engine, running, &outcome);
+        return;
+    }
+    engine_give_back(engine, running);
 }
 
 static void examine(struct engine *engine, struct running *running)

@@ -38,12 +38,13 @@ struct running {
     enum attempt_phase phase;
     struct mono_time due; // of the phase's next step; MONO_NEVER while others are at work
     int64_t retry_ms;
-    int link_fd;         // -1: none; owned
-    bool is_spawned;     // this server's spawner said that the runner was forked
-    bool is_recovered;   // from a server before this one
-    bool is_cancelled;   // somebody asked for the end
-    bool cancel_force;   //
-    bool cancel_is_sent; // over the link that is open
+    int link_fd;          // -1: none; owned
+    bool is_spawned;      // this server's spawner said that the runner was forked
+    bool is_recovered;    // from a server before this one
+    bool is_of_last_boot; // and from before the machine went down
+    bool is_cancelled;    // somebody asked for the end
+    bool cancel_force;    //
+    bool cancel_is_sent;  // over the link that is open
     char cancel_note[JOB_NOTE_BYTES + 1];
     bool feed_is_owed;          // the runner is to look at the input again
     bool feed_is_answered;      // it has answered since it was told, or was not told yet
@@ -84,6 +85,8 @@ struct engine {
     struct wall_time next_due;    // a job becomes ready, or overdue; 0: none
     struct mono_time spawner_after;
     struct engine_mail claims_mail;
+    unsigned last_boot_count; // running jobs of the last boot: when the last one is settled, this
+                              // boot is noted
 };
 
 // engine.c
@@ -99,6 +102,8 @@ void running_back_off(struct running *running);
 // engine_writes.c
 void engine_claim(struct engine *engine, unsigned count);
 void engine_write_end(struct engine *engine, struct running *running);
+// Back to the queue, the attempt uncounted: its program never ran.
+void engine_give_back(struct engine *engine, struct running *running);
 void engine_write_report(struct engine *engine, struct running *running);
 
 // engine_attempts.c

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "jobs/engine_private.h"
+#include "jobs/last_boot.h"
 #include "jobs/outcome.h"
 #include "jobs/settle.h"
 #include "store/job_ready.h"
@@ -88,7 +89,7 @@ static enum soma_code apply_claim(struct write_op *op, struct store_txn *txn,
 {
     struct claim_op *claim = (struct claim_op *)op;
     enum soma_code code = settle(claim, txn, err);
-    bool found = true;
+    bool found = !atomic_load(&claim->engine->stopping);
     for (unsigned i = 0; code == SOMA_OK && found && i < claim->wanted; i++) {
         int64_t num = 0;
         // The rest waits for the next claim: memory is bounded.
@@ -271,6 +272,8 @@ static void deliver_end(struct engine *engine, void *owner)
     } else if (running) {
         if (row_op->was_changed)
             log_end(row_op, running->id);
+        if (running->is_of_last_boot && --engine->last_boot_count == 0)
+            last_boot_note(engine->config.root);
         engine_drop(engine, running);
         atomic_store(&engine->wanted, true);
     }
@@ -290,6 +293,12 @@ void engine_write_end(struct engine *engine, struct running *running)
     running->phase = PHASE_ENDING;
     running->due = MONO_NEVER;
     writer_submit(engine->config.writer, &row_op->op);
+}
+
+void engine_give_back(struct engine *engine, struct running *running)
+{
+    running->gives_back = true;
+    engine_write_end(engine, running);
 }
 
 static void deliver_report(struct engine *engine, void *owner)

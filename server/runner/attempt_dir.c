@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/boot.h"
 #include "base/fields.h"
 #include "base/file.h"
 #include "runner/inputs.h"
@@ -31,7 +32,7 @@ static enum soma_code cannot(struct soma_error *err, const char *what)
 
 // --- claiming
 
-// A record that is torn was never synced, so its program was never let go.
+// A record that is torn was not finished, so its program was not let go.
 static bool has_record(int lock_fd)
 {
     char bytes[RECORD_BYTES_MAX];
@@ -77,14 +78,8 @@ enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_d
                                      struct soma_error *err)
 {
     struct attempt_dir *dir = ret_dir;
-    *dir = (struct attempt_dir){.lock_fd = -1,
-                                .work_fd = -1,
-                                .stdout_fd = -1,
-                                .stderr_fd = -1,
-                                .log_fd = -1,
-                                .progress_fd = -1,
-                                .status_fd = -1,
-                                .control_fd = -1};
+    *dir = (struct attempt_dir){
+        .lock_fd = -1, .work_fd = -1, .progress_fd = -1, .status_fd = -1, .control_fd = -1};
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir->fd < 0) {
         error_set_errno(err, errno, "cannot open %.200s", path);
@@ -142,31 +137,28 @@ static enum soma_code make_progress(struct attempt_dir *dir, const struct order 
 }
 
 // Bound through /proc: an attempt's path may be longer than the 107 bytes of a socket address.
-static enum soma_code make_control(struct attempt_dir *dir, struct soma_error *err)
+bool attempt_dir_open_control(struct attempt_dir *dir)
 {
+    if (dir->control_fd >= 0)
+        return true;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", dir->fd);
     unlinkat(dir->fd, "control", 0);
-    dir->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (dir->control_fd < 0 || bind(dir->control_fd, (struct sockaddr *)&address, sizeof address) ||
-        listen(dir->control_fd, CONTROL_BACKLOG))
-        return cannot(err, "make the control socket");
-    return SOMA_OK;
+    FD_CLEANUP int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) ||
+        listen(fd, CONTROL_BACKLOG))
+        return false;
+    dir->control_fd = fd;
+    fd = -1;
+    return true;
 }
 
 enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct order *order,
                                       struct soma_error *err)
 {
-    dir->stdout_fd = make_file(dir->fd, "stdout");
-    dir->stderr_fd = make_file(dir->fd, "stderr");
     dir->status_fd = file_reserve(dir->fd, "status", STATUS_RESERVED_BYTES, FILE_MODE);
-    dir->log_fd = make_file(dir->fd, "log");
-    if (dir->stdout_fd < 0 || dir->stderr_fd < 0 || dir->log_fd < 0)
-        return cannot(err, "make the output files");
     enum soma_code code = make_work(dir, order, err);
-    if (!code)
-        code = make_progress(dir, order, err);
-    return code ? code : make_control(dir, err);
+    return code ? code : make_progress(dir, order, err);
 }
 
 // --- the record
@@ -186,39 +178,11 @@ static int64_t my_start_ticks(void)
     return at ? strtoll(at, NULL, 10) : 0;
 }
 
-static void put_boot_id(struct fields_writer *writer)
-{
-    char text[64];
-    FD_CLEANUP int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (length > 0)
-        fields_put(writer, "boot_id", text, strcspn(text, "\n"));
-}
-
-// The levels that the server made for this attempt: its own directory, the job's, the one of all
-// jobs. A debugger's attempt may lie where the upper ones cannot be opened.
-static int sync_directories(int directory_fd)
-{
-    if (fsync(directory_fd))
-        return errno;
-    static const char *const above[] = {"..", "../.."};
-    for (size_t i = 0; i < sizeof above / sizeof above[0]; i++) {
-        FD_CLEANUP int fd = openat(directory_fd, above[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0 && fsync(fd))
-            return errno;
-    }
-    return 0;
-}
-
 static int write_record(struct attempt_dir *dir, const struct fields_writer *record)
 {
     if (ftruncate(dir->lock_fd, 0) || lseek(dir->lock_fd, 0, SEEK_SET) < 0)
         return errno;
     int errnum = fd_write_all(dir->lock_fd, record->bytes, record->length);
-    if (!errnum && fsync(dir->lock_fd))
-        errnum = errno;
-    if (!errnum)
-        errnum = sync_directories(dir->fd);
     // Half a record would count as one, of a runner that vanished.
     if (errnum && ftruncate(dir->lock_fd, 0))
         return errno;
@@ -228,10 +192,12 @@ static int write_record(struct attempt_dir *dir, const struct fields_writer *rec
 enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started_unix_ms,
                                         struct soma_error *err)
 {
+    char boot_id[BOOT_ID_SIZE];
     struct fields_writer record;
     fields_writer_init(&record, RECORD_BYTES_MAX);
     fields_put_int(&record, "version", 1);
-    put_boot_id(&record);
+    if (boot_id_read(boot_id))
+        fields_put_text(&record, "boot_id", boot_id);
     fields_put_int(&record, "pid", getpid());
     fields_put_int(&record, "start_ticks", my_start_ticks());
     fields_put_int(&record, "started_unix_ms", started_unix_ms);
@@ -245,17 +211,30 @@ enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started
 
 // --- the end
 
-void attempt_dir_remove_sockets(struct attempt_dir *dir)
+// A debugger's attempt may lie where the upper levels cannot be opened.
+int attempt_dir_sync(const struct attempt_dir *dir)
 {
-    unlinkat(dir->fd, "control", 0);
-    unlinkat(dir->fd, "progress", 0);
+    if (fsync(dir->fd))
+        return errno;
+    static const char *const above[] = {"..", "../.."};
+    for (size_t i = 0; i < sizeof above / sizeof above[0]; i++) {
+        FD_CLEANUP int fd = openat(dir->fd, above[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && fsync(fd))
+            return errno;
+    }
+    return 0;
+}
+
+void attempt_dir_remove_control(struct attempt_dir *dir)
+{
+    if (dir->control_fd >= 0)
+        unlinkat(dir->fd, "control", 0);
 }
 
 void attempt_dir_close(struct attempt_dir *dir)
 {
     // The lock last: who gets it finds everything closed.
     const int fds[] = {dir->status_fd, dir->control_fd, dir->progress_fd,
-                       dir->stdout_fd, dir->stderr_fd,  dir->log_fd,
                        dir->work_fd,   dir->fd,         dir->lock_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)

@@ -4,6 +4,7 @@
 #define RUNNER_ATTEMPT_DIR_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -14,12 +15,9 @@ struct attempt_dir {
     int fd;
     int lock_fd;
     int work_fd;     // the job's working directory
-    int stdout_fd;   // the files; capture.h writes them
-    int stderr_fd;   //
-    int log_fd;      // log_index.h writes it
     int progress_fd; // FIFO, both ends, non-blocking: it never ends
     int status_fd;   // room for the status (file_reserve); -1: none
-    int control_fd;  // listening SOCK_SEQPACKET socket, non-blocking
+    int control_fd;  // listening SOCK_SEQPACKET socket, non-blocking; -1: not there (yet)
 };
 
 enum attempt_claim {
@@ -33,18 +31,28 @@ enum attempt_claim {
 enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_dir,
                                      struct soma_error *err);
 
-// Makes the files, the FIFO, the socket and the work directory with the order's file in it, the
-// job's own for the user that the order names.
+// Makes the room for the status, the FIFO, and the work directory with the order's files in it, the
+// job's own for the user that the order names. Output files and `control` are made when there is
+// something to say, or nobody who listens: most attempts never need them.
 enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct order *order,
                                       struct soma_error *err);
 
-// Writes the record (boot_id, pid, start_ticks, started_unix_ms) into the lock and syncs it with
-// the directory and the two above it, which the server made. Afterwards this attempt counts as run.
+// Makes `control`, where it is not there yet, for the server that comes back. False: it could not
+// be made, for now.
+bool attempt_dir_open_control(struct attempt_dir *dir);
+
+// Writes the record (boot_id, pid, start_ticks, started_unix_ms) into the lock. Afterwards this
+// attempt counts as run. Not synced: once the machine went down, the claim alone counts
+// (docs/adr/0007).
 enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started_unix_ms,
                                         struct soma_error *err);
 
-// Removes the socket and the FIFO, which nobody needs after the end.
-void attempt_dir_remove_sockets(struct attempt_dir *dir);
+// Syncs the levels that the server made for this attempt: its own directory, the job's, the one of
+// all jobs. 0, or an errno.
+int attempt_dir_sync(const struct attempt_dir *dir);
+
+// Removes the socket, which nobody needs after the end.
+void attempt_dir_remove_control(struct attempt_dir *dir);
 
 void attempt_dir_close(struct attempt_dir *dir);
 

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 enum {
+    FILE_MODE = 0600,
     CHUNK_BYTES = 262144,
     WIDE_BYTES = 65536,        // read at once: the program writes faster than it is read
     WIDE_PIPE_BYTES = 1048576, // what any user may have for a few pipes, pipe(7)
@@ -16,11 +19,23 @@ enum {
 // One for both streams: they are read in turn, by one thread.
 static char chunk[CHUNK_BYTES];
 
+// Most programs say nothing on one of the two: a file that nobody needs is not made.
+static void open_file(struct capture *capture)
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+    const char *name = capture->is_stderr ? "stderr" : "stdout";
+    capture->file_fd = openat(capture->directory_fd, name, flags, FILE_MODE);
+    if (capture->file_fd < 0)
+        capture->write_errnum = errno;
+}
+
 // How many of the bytes are in the file. After the first failure nothing more is kept: the file
 // stays a prefix of the stream.
 static int64_t keep(struct capture *capture, const char *bytes, int64_t length)
 {
     int64_t done = 0;
+    if (capture->file_fd < 0 && length > 0 && !capture->write_errnum)
+        open_file(capture);
     while (done < length && !capture->write_errnum) {
         ssize_t written = pwrite(capture->file_fd, bytes + done, (size_t)(length - done),
                                  capture->kept_bytes + done);
@@ -131,4 +146,6 @@ void capture_finish(struct capture *capture)
     if (capture->pipe_fd >= 0)
         empty_pipe(capture);
     put_tail(capture);
+    fd_close_at_exit(&capture->file_fd);
+    capture->file_fd = -1;
 }

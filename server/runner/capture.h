@@ -13,7 +13,8 @@
 
 struct capture {
     int pipe_fd;           // non-blocking; owned; -1 after the end of the stream
-    int file_fd;           // owned by the attempt's directory
+    int directory_fd;      // borrowed: where the file is made with its first byte
+    int file_fd;           // owned; -1: not made yet
     struct log_index *log; // both streams'; NULL: none
     bool is_stderr;
     int64_t cap_bytes;     // without the tail
@@ -35,7 +36,7 @@ void capture_keep_tail(struct capture *capture, int64_t size);
 bool capture_read(struct capture *capture);
 
 // Takes all that is in the pipe, but no more than a pipe holds: somebody outside of the job may
-// still write. Then closes the pipe, and puts the tail behind what is kept.
+// still write. Then puts the tail behind what is kept, and closes pipe and file.
 void capture_finish(struct capture *capture);
 
 #endif

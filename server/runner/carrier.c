@@ -84,7 +84,7 @@ static _Noreturn void become_bubblewrap(const struct carrier *carrier)
 
 _Noreturn void carrier_run(const struct carrier *carrier)
 {
-    signals_reset();
+    signals_restore();
     if (setsid() < 0)
         report_failure(carrier->report_fd, STEP_SESSION, errno);
     int errnum = cgroups_enter(carrier->cgroups);

@@ -206,11 +206,17 @@ void conclusion_make(struct supervision *self, char progress[PROGRESS_FORMAT_SIZ
 enum soma_code conclusion_write(const struct supervision *self, const struct status *status,
                                 struct soma_error *err)
 {
-    enum soma_code code = status_write(self->dir.fd, self->dir.status_fd, status, err);
+    // A server that listens makes the end durable itself. Where none does, this is the only
+    // witness, for as long as it takes one to come back.
+    bool is_synced = !links_are_followed(&self->links);
+    int errnum = is_synced ? attempt_dir_sync(&self->dir) : 0;
+    enum soma_code code = status_write(self->dir.fd, self->dir.status_fd, status, is_synced, err);
     const struct timespec pause = {CONCLUSION_RETRY_MS / 1000, 0};
     for (int i = 0; code == SOMA_RESOURCE_EXHAUSTED && i < CONCLUSION_RETRIES; i++) {
         nanosleep(&pause, NULL);
-        code = status_write(self->dir.fd, -1, status, err);
+        code = status_write(self->dir.fd, -1, status, true, err);
     }
+    if (!code && errnum)
+        code = error_set_errno(err, errnum, "cannot sync the attempt's directories");
     return code;
 }

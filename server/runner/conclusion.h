@@ -14,8 +14,8 @@ enum {
 void conclusion_make(struct supervision *supervision, char progress[PROGRESS_FORMAT_SIZE],
                      struct status *ret_status);
 
-// Writes the status. A full disk heals: the truth waits for up to ten minutes, and the lock is held
-// so long.
+// Writes the status, synced where no server follows the attempt. A full disk heals: the truth waits
+// for up to ten minutes, and the lock is held so long.
 enum soma_code conclusion_write(const struct supervision *supervision, const struct status *status,
                                 struct soma_error *err);
 

@@ -210,7 +210,7 @@ _Noreturn void job_child_run(const struct job_child *child)
 {
     const struct order *order = child->order;
     struct job_child_word ready = {0};
-    signals_reset();
+    signals_restore();
     if (setsid() < 0)
         fail(child, STEP_SESSION, errno);
     if (!set_limits(child, &ready.layers))

@@ -58,6 +58,29 @@ void links_accept(struct links *links, int control_fd)
     link_flush(links, link);
 }
 
+bool links_are_open(const struct links *links)
+{
+    for (int i = 0; i < LINK_COUNT_MAX; i++) {
+        if (links->at[i].fd >= 0)
+            return true;
+    }
+    return false;
+}
+
+bool links_are_followed(const struct links *links)
+{
+    struct pollfd set[LINK_COUNT_MAX];
+    for (int i = 0; i < LINK_COUNT_MAX; i++)
+        set[i] = (struct pollfd){.fd = links->at[i].fd};
+    if (poll(set, LINK_COUNT_MAX, 0) < 0)
+        return false;
+    for (int i = 0; i < LINK_COUNT_MAX; i++) {
+        if (set[i].fd >= 0 && !(set[i].revents & (POLLHUP | POLLERR)))
+            return true;
+    }
+    return false;
+}
+
 void links_announce(struct links *links, enum link_news news)
 {
     links->known |= news;

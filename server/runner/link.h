@@ -67,6 +67,12 @@ void links_init(struct links *links, int first_fd);
 // Takes a waiting connection of the listening socket; closes it at once where all places are taken.
 void links_accept(struct links *links, int control_fd);
 
+// Whether there is any, as far as was looked.
+bool links_are_open(const struct links *links);
+
+// Whether a server holds the other end of one of them: what it has not read yet, it will.
+bool links_are_followed(const struct links *links);
+
 // There is news of this kind: every link is owed it, and gets it now if it can take it.
 void links_announce(struct links *links, enum link_news news);
 

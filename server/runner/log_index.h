@@ -6,17 +6,22 @@
 #include "runner/log_format.h"
 
 struct log_index {
-    int fd; // owned by the attempt's directory; -1: nothing is written (any more)
+    int directory_fd; // borrowed: where the file is made with its first record; -1: no (more)
+                      // records
+    int fd;           // owned; -1: not made yet
+    int64_t base_unix_ms;
     int64_t count;
     struct log_record last;
     struct mono_time last_time; // of its first byte
 };
 
-// Writes the header; time counts from now.
-void log_index_begin(struct log_index *index, int fd);
+// Time counts from now.
+void log_index_begin(struct log_index *index, int directory_fd);
 
 // length bytes of a stream are in its file. Output of one stream that comes within a few
 // milliseconds makes one record.
 void log_index_note(struct log_index *index, bool is_stderr, int64_t length);
+
+void log_index_end(struct log_index *index);
 
 #endif

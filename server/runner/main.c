@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "runner/init.h"
 #include "runner/runner.h"
+#include "runner/signals.h"
 #include "runner/title.h"
 #include "runner/zygote.h"
 
@@ -30,6 +31,7 @@ static const char help[] =
 int main(int argc, char **argv)
 {
     int64_t fd;
+    signals_reset();
     if (argc == 3 && strcmp(argv[1], "--spawner") == 0 &&
         text_to_int64(argv[2], STDERR_FILENO + 1, 1 << 20, &fd)) {
         title_init(argc, argv, environ);

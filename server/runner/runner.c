@@ -71,13 +71,15 @@ static void take_over(struct supervision *self, const struct order *order)
     self->tree.is_empty = false;
     int64_t head_bytes = order->output_bytes - order->output_tail_bytes;
     feed_init(&self->feed, self->dir.fd, self->program.stdin_fd);
-    log_index_begin(&self->log, self->dir.log_fd);
+    log_index_begin(&self->log, self->dir.fd);
     self->out = (struct capture){.pipe_fd = self->program.stdout_fd,
-                                 .file_fd = self->dir.stdout_fd,
+                                 .directory_fd = self->dir.fd,
+                                 .file_fd = -1,
                                  .log = &self->log,
                                  .cap_bytes = head_bytes};
     self->err = (struct capture){.pipe_fd = self->program.stderr_fd,
-                                 .file_fd = self->dir.stderr_fd,
+                                 .directory_fd = self->dir.fd,
+                                 .file_fd = -1,
                                  .log = &self->log,
                                  .is_stderr = true,
                                  .cap_bytes = head_bytes};
@@ -139,7 +141,7 @@ static enum runner_exit conclude(struct supervision *self)
     conclusion_make(self, progress, &status);
     cgroups_remove(&self->cgroups);
     enum soma_code code = conclusion_write(self, &status, &error);
-    attempt_dir_remove_sockets(&self->dir);
+    attempt_dir_remove_control(&self->dir);
     return code ? RUNNER_ERROR : RUNNER_DONE;
 }
 
@@ -177,7 +179,8 @@ enum runner_exit runner_run(const char *attempt_dir, int link_fd)
         return RUNNER_ERROR;
     }
     *self = (struct supervision){.signal_fd = signal_fd, .program.report_fd = -1};
-    self->out.pipe_fd = self->err.pipe_fd = -1;
+    self->out.pipe_fd = self->err.pipe_fd = self->out.file_fd = self->err.file_fd = -1;
+    self->log.fd = -1;
     ending_init(&self->ending, MONO_NEVER);
     links_init(&self->links, link_fd);
     self->links.out = &self->out;

@@ -3,10 +3,13 @@
 #ifndef RUNNER_SIGNALS_H
 #define RUNNER_SIGNALS_H
 
-// All dispositions at their defaults, nothing blocked.
+// All dispositions at their defaults, nothing blocked: the first thing that the program does.
 void signals_reset(void);
 
-// signals_reset, then SIGPIPE and SIGXFSZ ignored (they become errors of write), SIGCHLD and the
+// What signals_open changed is undone, for a child.
+void signals_restore(void);
+
+// SIGPIPE and SIGXFSZ ignored (they become errors of write), SIGCHLD and the
 // signals that ask for the runner's end blocked and readable from the returned descriptor
 // (non-blocking, close-on-exec). -1: errno.
 int signals_open(void);

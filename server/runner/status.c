@@ -1,7 +1,5 @@
 #include "runner/status.h"
 
-#include <stdbool.h>
-
 #include "base/fields.h"
 #include "base/file.h"
 
@@ -23,7 +21,7 @@ static const char *const reason_words[] = {
 };
 
 enum soma_code status_write(int directory_fd, int reserved_fd, const struct status *status,
-                            struct soma_error *err)
+                            bool is_synced, struct soma_error *err)
 {
     const struct {
         const char *key;
@@ -60,9 +58,9 @@ enum soma_code status_write(int directory_fd, int reserved_fd, const struct stat
     if (status->isolation[0])
         fields_put_text(&writer, "isolation", status->isolation);
     enum soma_code code = fields_finish(&writer, err);
-    bool is_written =
-        !code && reserved_fd >= 0 &&
-        !file_write_reserved(directory_fd, "status", reserved_fd, writer.bytes, writer.length, err);
+    bool is_written = !code && reserved_fd >= 0 &&
+                      !file_write_reserved(directory_fd, "status", reserved_fd, writer.bytes,
+                                           writer.length, is_synced, err);
     if (!code && !is_written)
         code = file_write_atomic(directory_fd, "status", writer.bytes, writer.length, STATUS_MODE,
                                  err);

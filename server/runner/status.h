@@ -8,6 +8,7 @@
 #ifndef RUNNER_STATUS_H
 #define RUNNER_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -49,8 +50,9 @@ struct status {
     const char *isolation; // lines (isolation.h); "": the program never ran
 };
 
-// Atomic and synced. reserved_fd: room that was kept for it (file_reserve), or -1.
+// Atomic. reserved_fd: room that was kept for it (file_reserve), or -1. Synced where is_synced, and
+// also where there is no such room.
 enum soma_code status_write(int directory_fd, int reserved_fd, const struct status *status,
-                            struct soma_error *err);
+                            bool is_synced, struct soma_error *err);
 
 #endif

@@ -254,6 +254,7 @@ static void finish(struct supervision *self)
     feed_fini(&self->feed);
     capture_finish(&self->out);
     capture_finish(&self->err);
+    log_index_end(&self->log);
     links_announce(&self->links, NEWS_OUTPUT);
     if (self->progress.is_known)
         links_announce(&self->links, NEWS_PROGRESS);
@@ -264,6 +265,9 @@ void supervise(struct supervision *self)
     while (self->ending.phase != PHASE_OVER) {
         announce(self);
         arm_timer(self);
+        // A server that comes back finds us there. Tried again each second where it cannot be made.
+        if (!links_are_open(&self->links))
+            attempt_dir_open_control(&self->dir);
         struct pollfd set[AT_COUNT];
         fill_poll_set(self, set);
         // Cannot fail but by a signal, and none is delivered: then nothing is ready.

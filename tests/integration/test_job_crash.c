@@ -174,6 +174,43 @@ static void an_idempotent_job_runs_again_but_not_for_ever(void **state)
     assert_int_equal(status->attempt, 3);
 }
 
+// A job that is RUNNING in the database, and whose directory says that it never ran.
+static void run_and_forget(char id[JOB_ID_SIZE], const char *boot)
+{
+    char path[160];
+    job_run("echo up; sleep 1000", id);
+    job_wait_output(id, "up");
+    pid_t runner = runner_of(id);
+    job_kit_kill_server();
+    kill(runner, SIGKILL);
+    snprintf(path, sizeof path, "%s/data/jobs/%s/1/lock", somad.directory, id);
+    assert_int_equal(truncate(path, 0), 0);
+    snprintf(path, sizeof path, "%s/data/boot", somad.directory);
+    FILE *file = fopen(path, boot ? "w" : "r");
+    assert_non_null(file);
+    assert_true(!boot || fputs(boot, file) >= 0);
+    fclose(file);
+    job_kit_restart_server();
+}
+
+static void what_a_machine_forgot_that_went_down_is_not_run_again(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE];
+    run_and_forget(id, "00000000-0000-4000-8000-000000000000");
+    const Pb__JobStatus *status = job_wait_final(id)->status;
+    assert_int_equal(status->state, PB__JOB_STATE__JOB_STATE_LOST);
+    assert_int_equal(status->attempt, 1);
+    assert_non_null(strstr(status->message, "the machine went down"));
+    // Settled: from now on directories are believed again.
+    run_and_forget(id, NULL);
+    job_wait_output(id, "up");
+    assert_int_equal(job_get(id)->status->state, PB__JOB_STATE__JOB_STATE_RUNNING);
+    assert_int_equal(job_get(id)->status->attempt, 1);
+    job_cancel(id, "", true);
+    job_wait_final(id);
+}
+
 static void no_acknowledged_submit_is_lost(void **state)
 {
     (void)state;
@@ -202,7 +239,7 @@ static void files_of_a_job_without_a_row_are_swept_up(void **state)
     struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);
     while (access(path, F_OK) == 0)
         assert_true(clock_left_ms(deadline) > 0);
-    snprintf(path, sizeof path, "%s/data/jobs/%s/1/stdout", somad.directory, id);
+    snprintf(path, sizeof path, "%s/data/jobs/%s/1/status", somad.directory, id);
     assert_int_equal(access(path, F_OK), 0);
 }
 
@@ -215,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_job_whose_supervisor_is_killed_is_lost_and_says_so),
         cmocka_unit_test(a_job_lost_with_its_server_is_lost_not_running_for_ever),
         cmocka_unit_test(an_idempotent_job_runs_again_but_not_for_ever),
+        cmocka_unit_test(what_a_machine_forgot_that_went_down_is_not_run_again),
         cmocka_unit_test(no_acknowledged_submit_is_lost),
         cmocka_unit_test(files_of_a_job_without_a_row_are_swept_up),
     };

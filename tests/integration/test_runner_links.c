@@ -127,15 +127,19 @@ static void a_server_that_does_not_read_holds_nothing_up(void **state)
     attempt_free(attempt);
 }
 
-static void there_is_room_for_eight_more_links(void **state)
+static void there_is_room_for_nine_servers_that_come_back(void **state)
 {
     (void)state;
     enum {
-        MORE = 8
+        MORE = 9
     };
     struct attempt *attempt = spawn_script("sleep 1000");
     char text[600];
     assert_true(link_next(attempt->link_fd, text, sizeof text));
+    // As long as its server is there, nobody else has a place to come to.
+    assert_false(attempt_has(attempt, "control"));
+    close(attempt->link_fd);
+    attempt->link_fd = -1;
     int links[MORE];
     for (int i = 0; i < MORE; i++) {
         links[i] = attempt_connect(attempt);
@@ -251,7 +255,7 @@ int main(int argc, char **argv)
         WITH_SPAWNER(a_link_tells_all_and_ends_with_the_status),
         WITH_SPAWNER(a_new_server_is_told_how_things_are),
         WITH_SPAWNER(a_server_that_does_not_read_holds_nothing_up),
-        WITH_SPAWNER(there_is_room_for_eight_more_links),
+        WITH_SPAWNER(there_is_room_for_nine_servers_that_come_back),
         WITH_SPAWNER(runners_outlive_the_spawner),
         WITH_SPAWNER(what_a_killed_runner_leaves_behind_is_killed),
         WITH_SPAWNER(also_when_the_server_is_gone),

@@ -37,9 +37,11 @@ static void the_exit_code_is_told(void **state)
     assert_true(attempt_number(attempt, "finished_unix_ms") >=
                 attempt_number(attempt, "started_unix_ms"));
     assert_true(attempt_number(attempt, "peak_bytes") > 0);
-    // Few files stay.
+    // Few files stay, and none that nobody needed is made.
     assert_false(attempt_has(attempt, "control"));
-    assert_false(attempt_has(attempt, "progress"));
+    assert_false(attempt_has(attempt, "stdout"));
+    assert_false(attempt_has(attempt, "stderr"));
+    assert_false(attempt_has(attempt, "log"));
     attempt_free(attempt);
 }
 
