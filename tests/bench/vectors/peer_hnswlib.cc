@@ -1,4 +1,4 @@
-// hnswlib of Debian (0.6.2).
+// hnswlib: Debian's 0.6.2, or with HAS_FILTER a later one whose searches take a filter.
 #include <hnswlib/hnswlib.h>
 
 #include <memory>
@@ -6,22 +6,26 @@
 #include "peer.h"
 
 struct peer {
-    peer_settings settings;
+    const peer_settings *settings;
     std::unique_ptr<hnswlib::SpaceInterface<float>> space;
     std::unique_ptr<hnswlib::HierarchicalNSW<float>> index;
 };
 
+#ifdef HAS_FILTER
+const char *const peer_name = "hnswlib_filter";
+#else
 const char *const peer_name = "hnswlib";
+#endif
 
 peer *peer_new(const peer_settings *settings)
 {
-    peer *made = new peer{*settings, nullptr, nullptr};
+    peer *made = new peer{settings, nullptr, nullptr};
     if (settings->is_cosine)
         made->space.reset(new hnswlib::InnerProductSpace(settings->dim));
     else
         made->space.reset(new hnswlib::L2Space(settings->dim));
-    made->index.reset(new hnswlib::HierarchicalNSW<float>(
-        made->space.get(), settings->max_rows, settings->m, settings->ef_construction));
+    made->index.reset(new hnswlib::HierarchicalNSW<float>(made->space.get(), settings->max_rows,
+                                                          settings->m, settings->ef_construction));
     return made;
 }
 
@@ -33,12 +37,7 @@ void peer_free(peer *peer)
 void peer_add(peer *peer, const float *rows, size_t count, size_t first_label)
 {
     for (size_t i = 0; i < count; i++)
-        peer->index->addPoint(rows + i * peer->settings.dim, first_label + i);
-}
-
-void peer_update(peer *peer, const float *row, size_t label)
-{
-    peer->index->addPoint(row, label);
+        peer->index->addPoint(rows + i * peer->settings->dim, first_label + i);
 }
 
 static void take(std::priority_queue<std::pair<float, hnswlib::labeltype>> found,
@@ -48,16 +47,39 @@ static void take(std::priority_queue<std::pair<float, hnswlib::labeltype>> found
         ret_labels[i] = static_cast<int32_t>(found.top().second);
 }
 
-void peer_search(peer *peer, const float *query, size_t k, size_t ef, int32_t *ret_labels)
+#ifdef HAS_FILTER
+struct only : hnswlib::BaseFilterFunctor {
+    const uint8_t *bytes;
+
+    explicit only(const uint8_t *bytes) : bytes(bytes)
+    {
+    }
+
+    bool operator()(hnswlib::labeltype label) override
+    {
+        return bytes[label];
+    }
+};
+#endif
+
+bool peer_search(peer *peer, const float *queries, size_t count, size_t ef,
+                 const peer_filter *filter, int32_t *ret_labels)
 {
     peer->index->setEf(ef);
-    take(peer->index->searchKnn(query, k), ret_labels);
-}
-
-// Filters came with 0.7.
-bool peer_search_only(peer *, const float *, size_t, size_t, const uint8_t *, int32_t *)
-{
-    return false;
+    for (size_t i = 0; i < count; i++) {
+        const float *query = queries + i * peer->settings->dim;
+        if (!filter) {
+            take(peer->index->searchKnn(query, K), ret_labels + i * K);
+            continue;
+        }
+#ifdef HAS_FILTER
+        only wanted(filter->only);
+        take(peer->index->searchKnn(query, K, &wanted), ret_labels + i * K);
+#else
+        return false;
+#endif
+    }
+    return true;
 }
 
 bool peer_save(peer *peer, const char *path)
@@ -68,11 +90,16 @@ bool peer_save(peer *peer, const char *path)
 
 bool peer_load(peer *peer, const char *path)
 {
-    peer->index->loadIndex(path, peer->space.get(), peer->settings.max_rows);
+    peer->index->loadIndex(path, peer->space.get(), peer->settings->max_rows);
     return true;
 }
 
 size_t peer_code_bytes(const peer *)
+{
+    return 0;
+}
+
+pid_t peer_server(const peer *)
 {
     return 0;
 }

@@ -9,10 +9,11 @@
 #include "vectors/index/hnsw_file.h"
 
 struct peer {
-    struct peer_settings settings;
+    const struct peer_settings *settings;
     struct rows *rows;
     struct graph *graph;
     int64_t sequence;
+    size_t updates; // since the dead were swept out
 };
 
 const char *const peer_name = "soma";
@@ -30,7 +31,7 @@ struct peer *peer_new(const struct peer_settings *settings)
                                     .m = settings->m,
                                     .ef_construction = settings->ef_construction};
     index_settings_complete(&wanted);
-    peer->settings = *settings;
+    peer->settings = settings;
     peer->rows = rows_new((uint32_t)settings->dim, settings->is_cosine, settings->max_rows);
     peer->graph = graph_new(&wanted, false, (uint32_t)settings->dim);
     rows_set_graph(peer->rows, peer->graph);
@@ -50,43 +51,44 @@ static void catch_up(struct peer *peer)
     row_set_release(set);
 }
 
-void peer_add(struct peer *peer, const float *rows, size_t count, size_t first_label)
-{
-    peer->sequence++;
-    for (size_t i = 0; i < count; i++) {
-        char id[24];
-        snprintf(id, sizeof id, "%zu", first_label + i);
-        rows_put(peer->rows, (int64_t)(first_label + i) + 1, id, rows + i * peer->settings.dim,
-                 peer->sequence);
-    }
-    catch_up(peer);
-}
-
 // As the server does it: the dead are swept out when they are a tenth.
-void peer_update(struct peer *peer, const float *row, size_t label)
+static void tidy(struct peer *peer, size_t count)
 {
-    static size_t dead;
-    peer_add(peer, row, 1, label);
     rows_compact(peer->rows, peer->sequence);
-    if (++dead < atomic_load(&peer->graph->live_count) / 10)
+    peer->updates += count;
+    if (peer->updates < atomic_load(&peer->graph->live_count) / 10)
         return;
-    dead = 0;
+    peer->updates = 0;
     struct row_set *set = rows_take_set(peer->rows);
     while (graph_sweep(peer->graph, peer->sequence, UINT32_MAX))
         ;
     row_set_release(set);
 }
 
-static void search(struct peer *peer, const struct num_set *only, const float *query, size_t k,
-                   size_t ef, int32_t *ret_labels)
+void peer_add(struct peer *peer, const float *rows, size_t count, size_t first_label)
 {
-    struct hit hits[128];
-    struct topk topk = {
-        .hits = hits, .k = (uint32_t)k, .wanted = (uint32_t)k, .max_distance = INFINITY};
+    size_t killed = peer->rows->killed_count;
+    peer->sequence++;
+    for (size_t i = 0; i < count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", first_label + i);
+        rows_put(peer->rows, (int64_t)(first_label + i) + 1, id, rows + i * peer->settings->dim,
+                 peer->sequence);
+    }
+    catch_up(peer);
+    if (peer->rows->killed_count > killed)
+        tidy(peer, peer->rows->killed_count - killed);
+}
+
+static void search(struct peer *peer, const struct num_set *only, const float *query, size_t ef,
+                   int32_t *ret_labels)
+{
+    struct hit hits[K];
+    struct topk topk = {.hits = hits, .k = K, .wanted = K, .max_distance = INFINITY};
     struct index_view view;
     struct index_report report;
-    struct index_search wanted = {.metric = peer->settings.is_cosine ? METRIC_COSINE : METRIC_L2,
-                                  .dim = (uint32_t)peer->settings.dim,
+    struct index_search wanted = {.metric = peer->settings->is_cosine ? METRIC_COSINE : METRIC_L2,
+                                  .dim = (uint32_t)peer->settings->dim,
                                   .queries = query,
                                   .query_count = 1,
                                   .sequence = peer->sequence,
@@ -102,35 +104,39 @@ static void search(struct peer *peer, const struct num_set *only, const float *q
     graph_release(view.graph);
 }
 
-void peer_search(struct peer *peer, const float *query, size_t k, size_t ef, int32_t *ret_labels)
+// A query of the server makes the set once for all its vectors; here all queries share it, and the
+// RPC's figures show what making it costs.
+static const struct num_set *set_of(const struct peer *peer, const struct peer_filter *filter)
 {
-    search(peer, NULL, query, k, ef, ret_labels);
+    static size_t made_for;
+    static struct num_set set;
+    if (made_for == filter->modulus)
+        return &set;
+    free(set.words);
+    set = (struct num_set){.first = 1, .size = peer->settings->max_rows};
+    set.words = calloc(set.size / 64 + 1, sizeof *set.words);
+    for (size_t i = 0; i < set.size; i++) {
+        set.words[i / 64] |= (uint64_t)filter->only[i] << i % 64;
+        set.count += filter->only[i];
+    }
+    made_for = filter->modulus;
+    return &set;
 }
 
-// The set is made once for all queries that share it, as a query of the server does.
-bool peer_search_only(struct peer *peer, const float *query, size_t k, size_t ef,
-                      const uint8_t *only, int32_t *ret_labels)
+bool peer_search(struct peer *peer, const float *queries, size_t count, size_t ef,
+                 const struct peer_filter *filter, int32_t *ret_labels)
 {
-    static const uint8_t *made_from;
-    static struct num_set set;
-    if (made_from != only) {
-        set = (struct num_set){.first = 1, .size = peer->settings.max_rows};
-        set.words = calloc(set.size / 64 + 1, sizeof *set.words);
-        for (size_t i = 0; i < set.size; i++) {
-            set.words[i / 64] |= (uint64_t)only[i] << i % 64;
-            set.count += only[i];
-        }
-        made_from = only;
-    }
-    search(peer, &set, query, k, ef, ret_labels);
+    const struct num_set *only = filter ? set_of(peer, filter) : NULL;
+    for (size_t i = 0; i < count; i++)
+        search(peer, only, queries + i * peer->settings->dim, ef, ret_labels + i * K);
     return true;
 }
 
 static struct file_subject subject_of(const struct peer *peer)
 {
     return (struct file_subject){.uid = "bench",
-                                 .metric = peer->settings.is_cosine ? METRIC_COSINE : METRIC_L2,
-                                 .dim = (uint32_t)peer->settings.dim,
+                                 .metric = peer->settings->is_cosine ? METRIC_COSINE : METRIC_L2,
+                                 .dim = (uint32_t)peer->settings->dim,
                                  .settings = peer->graph->settings};
 }
 
@@ -162,4 +168,10 @@ bool peer_load(struct peer *peer, const char *path)
 size_t peer_code_bytes(const struct peer *peer)
 {
     return peer->graph->format.stride;
+}
+
+pid_t peer_server(const struct peer *peer)
+{
+    (void)peer;
+    return 0;
 }
