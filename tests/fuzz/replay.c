@@ -22,12 +22,13 @@ static bool replay_file(const char *path)
     bool failed = ferror(file);
     fclose(file);
     uint8_t *exact = malloc(length ? length : 1);
-    if (failed || !exact)
-        return false;
-    memcpy(exact, buffer, length);
-    LLVMFuzzerTestOneInput(exact, length);
+    bool is_read = !failed && exact;
+    if (is_read) {
+        memcpy(exact, buffer, length);
+        LLVMFuzzerTestOneInput(exact, length);
+    }
     free(exact);
-    return true;
+    return is_read;
 }
 
 static int replay_directory(const char *path)

@@ -45,6 +45,8 @@ void kit_open(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--sandbox") == 0)
             kit.sandbox = kit_has_namespaces() ? "namespaces" : "confined";
+        else if (strcmp(argv[i], "--confined") == 0)
+            kit.sandbox = "confined";
     }
 }
 
