@@ -6,7 +6,7 @@
 #include "vectors/index/region.h"
 
 enum {
-    TEXT_BLOCK_BYTES = 4096
+    TEXT_BLOCK_BYTES = 4096 // at most, unless one text is longer
 };
 
 struct text_block {
@@ -107,7 +107,9 @@ static char *add_text(struct row_chunk *chunk, const char *text)
     size_t size = strlen(text) + 1;
     struct text_block *block = chunk->texts;
     if (!block || block->size - block->used < size) {
-        size_t room = size > TEXT_BLOCK_BYTES ? size : TEXT_BLOCK_BYTES;
+        size_t room = (size_t)chunk->capacity * ROW_ID_BYTES;
+        room = room < TEXT_BLOCK_BYTES ? room : TEXT_BLOCK_BYTES;
+        room = room < size ? size : room;
         block = malloc(sizeof *block + room);
         if (!block)
             return NULL;

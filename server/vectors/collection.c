@@ -152,12 +152,14 @@ size_t rows_estimate(const struct collection_row *row)
     if (row->record_count >= (int64_t)row->index.flat_rows)
         each += graph_node_bytes(&row->index, row->dimension);
     size_t bytes;
-    return __builtin_mul_overflow((size_t)row->record_count, each, &bytes) ? SIZE_MAX : bytes;
+    bool is_too_much = __builtin_mul_overflow((size_t)row->record_count, each, &bytes) ||
+                       __builtin_add_overflow(bytes, (size_t)FIXED_BYTES, &bytes);
+    return is_too_much ? SIZE_MAX : bytes;
 }
 
 size_t collection_bytes(const struct collection *collection)
 {
-    return filter_index_bytes(collection->filters) +
+    return sizeof *collection + filter_index_bytes(collection->filters) +
            (collection->rows ? rows_all_bytes(collection->rows) : 0);
 }
 

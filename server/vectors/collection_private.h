@@ -10,7 +10,8 @@
 
 enum {
     COLLECTION_SLOTS = 1024, // of the hash table by uid
-    SLACK_BYTES = 64 << 10   // of a collection: blocks that are not full yet
+    SLACK_BYTES = 64 << 10,  // of a collection: blocks that are not full yet
+    FIXED_BYTES = 2048       // of a collection, whatever it holds, about
 };
 
 enum collection_state {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    SIZE_MIN = 64
+    SIZE_MIN = 16
 };
 
 static size_t home_of(const struct row_map *map, int64_t num)

@@ -9,7 +9,7 @@
 
 enum {
     CHUNK_BYTES = 4 << 20, // of vectors in a full-grown chunk
-    CHUNK_ROWS_MIN = 64,
+    CHUNK_ROWS_MIN = 8,
     CHUNK_ROWS_MAX = 1 << 16,
     MERGES_MAX = 4,     // chunks made by one compaction
     CANDIDATES_MAX = 64 // chunks merged into one

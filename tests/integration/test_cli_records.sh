@@ -226,6 +226,25 @@ test_a_check_says_what_agrees_and_what_does_not() {
     soma collection rm -q checked >"$scratch/out"
 }
 
+test_a_collection_that_fits_into_no_memory_is_said_so() {
+    soma collection create -q wide --dim 4096
+    python3 -c '
+for i in range(100):
+    print("{\"id\": \"r%d\", \"embedding\": [1%s]}" % (i, ", 0" * 4095))' | soma upsert -q wide -
+    stop_server TERM
+    SOMA_MEMORY_BUDGET=1M start_server
+    expect 7 soma query wide --vectors <(printf '[1%s]' "$(printf ', 0%.0s' {1..4095})")
+    err_has "the collection needs 1651648 bytes of memory, and all collections together may take 1048576"
+    err_has "give the server more memory"
+    expect 0 soma -o json get wide r7 --include metadata
+    expect 3 soma query nowhere --vector '[1]'
+    err_has "no collection 'nowhere'"
+    stop_server TERM
+    start_server
+    expect 0 soma query wide --vectors <(printf '[1%s]' "$(printf ', 0%.0s' {1..4095})")
+    soma collection rm -q wide >"$scratch/out"
+}
+
 test_a_wrong_line_is_named_and_nothing_of_its_piece_is_written() {
     fresh bad
     { three_records && echo '{"id": "d", "embedding": [1, 2]}'; } >"$scratch/bad.jsonl"
