@@ -11,7 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/boot.h"
 #include "base/fields.h"
 #include "base/file.h"
 #include "runner/inputs.h"
@@ -21,8 +20,7 @@ enum {
     WORK_MODE = 0700,
     RECORD_BYTES_MAX = 4096,
     STATUS_RESERVED_BYTES = 8192,
-    CONTROL_BACKLOG = 8,
-    START_TICKS_FIELD = 22 // of /proc/PID/stat, proc(5)
+    CONTROL_BACKLOG = 8
 };
 
 static enum soma_code cannot(struct soma_error *err, const char *what)
@@ -49,23 +47,33 @@ static enum attempt_claim refuse(struct soma_error *err, const char *why)
 
 static enum attempt_claim take_lock(struct attempt_dir *dir, struct soma_error *err)
 {
-    dir->lock_fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    dir->lock_fd = openat(dir->fd, "lock", flags | O_EXCL, FILE_MODE);
+    dir->is_new = dir->lock_fd >= 0;
+    if (dir->lock_fd < 0 && errno == EEXIST)
+        dir->lock_fd = openat(dir->fd, "lock", flags, FILE_MODE);
     if (dir->lock_fd < 0) {
         cannot(err, "open the lock");
         return ATTEMPT_BROKEN;
     }
     if (flock(dir->lock_fd, LOCK_EX | LOCK_NB))
         return refuse(err, "another runner has the lock");
-    if (has_record(dir->lock_fd) || faccessat(dir->fd, "status", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (!dir->is_new &&
+        (has_record(dir->lock_fd) || faccessat(dir->fd, "status", F_OK, AT_SYMLINK_NOFOLLOW) == 0))
         return refuse(err, "this attempt was run before");
     if (faccessat(dir->fd, "order", F_OK, AT_SYMLINK_NOFOLLOW))
         return refuse(err, "there is no order: the server took its permission back");
     return ATTEMPT_CLAIMED;
 }
 
-static enum soma_code find_path(struct attempt_dir *dir, struct soma_error *err)
+static enum soma_code find_path(struct attempt_dir *dir, const char *path, bool is_resolved,
+                                struct soma_error *err)
 {
     char link[32];
+    if (is_resolved && strlen(path) < sizeof dir->path - 16) {
+        strcpy(dir->path, path);
+        return SOMA_OK;
+    }
     snprintf(link, sizeof link, "/proc/self/fd/%d", dir->fd);
     ssize_t length = readlink(link, dir->path, sizeof dir->path - 1);
     if (length < 0 || length >= (ssize_t)sizeof dir->path - 16)
@@ -74,8 +82,8 @@ static enum soma_code find_path(struct attempt_dir *dir, struct soma_error *err)
     return SOMA_OK;
 }
 
-enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_dir,
-                                     struct soma_error *err)
+enum attempt_claim attempt_dir_claim(const char *path, bool is_resolved,
+                                     struct attempt_dir *ret_dir, struct soma_error *err)
 {
     struct attempt_dir *dir = ret_dir;
     *dir = (struct attempt_dir){
@@ -85,7 +93,8 @@ enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_d
         error_set_errno(err, errno, "cannot open %.200s", path);
         return ATTEMPT_BROKEN;
     }
-    enum attempt_claim claim = find_path(dir, err) ? ATTEMPT_BROKEN : take_lock(dir, err);
+    enum attempt_claim claim =
+        find_path(dir, path, is_resolved, err) ? ATTEMPT_BROKEN : take_lock(dir, err);
     if (claim != ATTEMPT_CLAIMED)
         attempt_dir_close(dir);
     return claim;
@@ -127,7 +136,8 @@ static enum soma_code make_work(struct attempt_dir *dir, const struct order *ord
 static enum soma_code make_progress(struct attempt_dir *dir, const struct order *order,
                                     struct soma_error *err)
 {
-    unlinkat(dir->fd, "progress", 0);
+    if (!dir->is_new)
+        unlinkat(dir->fd, "progress", 0);
     if (mkfifoat(dir->fd, "progress", FILE_MODE))
         return cannot(err, "make the progress FIFO");
     dir->progress_fd = openat(dir->fd, "progress", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -163,24 +173,9 @@ enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct orde
 
 // --- the record
 
-static int64_t my_start_ticks(void)
-{
-    char text[1024];
-    FD_CLEANUP int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (length <= 0)
-        return 0;
-    text[length] = '\0';
-    // The name, field 2, may hold spaces and parentheses: count from the last parenthesis.
-    char *at = strrchr(text, ')');
-    for (int field = 2; at && field < START_TICKS_FIELD; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoll(at, NULL, 10) : 0;
-}
-
 static int write_record(struct attempt_dir *dir, const struct fields_writer *record)
 {
-    if (ftruncate(dir->lock_fd, 0) || lseek(dir->lock_fd, 0, SEEK_SET) < 0)
+    if (!dir->is_new && ftruncate(dir->lock_fd, 0))
         return errno;
     int errnum = fd_write_all(dir->lock_fd, record->bytes, record->length);
     // Half a record would count as one, of a runner that vanished.
@@ -192,14 +187,10 @@ static int write_record(struct attempt_dir *dir, const struct fields_writer *rec
 enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started_unix_ms,
                                         struct soma_error *err)
 {
-    char boot_id[BOOT_ID_SIZE];
     struct fields_writer record;
     fields_writer_init(&record, RECORD_BYTES_MAX);
     fields_put_int(&record, "version", 1);
-    if (boot_id_read(boot_id))
-        fields_put_text(&record, "boot_id", boot_id);
     fields_put_int(&record, "pid", getpid());
-    fields_put_int(&record, "start_ticks", my_start_ticks());
     fields_put_int(&record, "started_unix_ms", started_unix_ms);
     enum soma_code code = fields_finish(&record, err);
     int errnum = code ? 0 : write_record(dir, &record);

@@ -17,6 +17,7 @@ struct attempt_dir {
     int work_fd;     // the job's working directory
     int progress_fd; // FIFO, both ends, non-blocking: it never ends
     int status_fd;   // room for the status (file_reserve); -1: none
+    bool is_new;     // no runner was here before
     int control_fd;  // listening SOCK_SEQPACKET socket, non-blocking; -1: not there (yet)
 };
 
@@ -27,9 +28,10 @@ enum attempt_claim {
     ATTEMPT_BROKEN // the directory cannot be used
 };
 
-// Takes the lock. err says why not. On anything but ATTEMPT_CLAIMED there is nothing to close.
-enum attempt_claim attempt_dir_claim(const char *path, struct attempt_dir *ret_dir,
-                                     struct soma_error *err);
+// Takes the lock. is_resolved: the path is absolute and holds no link. err says why not. On
+// anything but ATTEMPT_CLAIMED there is nothing to close.
+enum attempt_claim attempt_dir_claim(const char *path, bool is_resolved,
+                                     struct attempt_dir *ret_dir, struct soma_error *err);
 
 // Makes the room for the status, the FIFO, and the work directory with the order's files in it, the
 // job's own for the user that the order names. Output files and `control` are made when there is
@@ -41,7 +43,7 @@ enum soma_code attempt_dir_make_files(struct attempt_dir *dir, const struct orde
 // be made, for now.
 bool attempt_dir_open_control(struct attempt_dir *dir);
 
-// Writes the record (boot_id, pid, start_ticks, started_unix_ms) into the lock. Afterwards this
+// Writes the record (pid, started_unix_ms) into the lock. Afterwards this
 // attempt counts as run. Not synced: once the machine went down, the claim alone counts
 // (docs/adr/0007).
 enum soma_code attempt_dir_write_record(struct attempt_dir *dir, int64_t started_unix_ms,

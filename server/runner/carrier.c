@@ -85,7 +85,8 @@ static _Noreturn void become_bubblewrap(const struct carrier *carrier)
 _Noreturn void carrier_run(const struct carrier *carrier)
 {
     signals_restore();
-    if (setsid() < 0)
+    // Of a process group of its own, the program of a session of its own.
+    if (setpgid(0, 0))
         report_failure(carrier->report_fd, STEP_SESSION, errno);
     int errnum = cgroups_enter(carrier->cgroups);
     if (errnum)

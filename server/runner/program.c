@@ -35,7 +35,7 @@ enum soma_code program_settle_user(struct order *order, struct soma_error *err)
 static int open_stdin(const struct order *order)
 {
     if (order->stdin_length == 0)
-        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+        return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); // /dev/null
     int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;

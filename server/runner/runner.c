@@ -28,14 +28,15 @@ static void silence(int fd)
 }
 
 // Standard error stays open until it is certain that `status` will say what happens: nobody who
-// waits for the end of the server's log shall wait for a runner.
+// waits for the end of the server's log shall wait for a runner. Of the spawner's the other two are
+// silent already.
 static int detach_descriptors(int link_fd)
 {
-    if (fcntl(STDERR_FILENO, F_GETFD) < 0)
-        silence(STDERR_FILENO);
-    silence(STDIN_FILENO);
-    silence(STDOUT_FILENO);
     if (link_fd < 0) {
+        if (fcntl(STDERR_FILENO, F_GETFD) < 0)
+            silence(STDERR_FILENO);
+        silence(STDIN_FILENO);
+        silence(STDOUT_FILENO);
         closefrom(LINK_FD);
         return -1;
     }
@@ -190,8 +191,8 @@ enum runner_exit runner_run(const char *attempt_dir, int link_fd)
     self->links.feed = &self->feed;
     self->links.isolation = self->isolation;
     self->links.use = &self->meter.use;
-    self->meter.next = MONO_NEVER;
-    enum attempt_claim claim = attempt_dir_claim(attempt_dir, &self->dir, &error);
+    self->meter.next = self->start_news = MONO_NEVER;
+    enum attempt_claim claim = attempt_dir_claim(attempt_dir, link_fd >= 0, &self->dir, &error);
     if (claim != ATTEMPT_CLAIMED) {
         log_line(claim == ATTEMPT_TAKEN ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "RUNNER-CLAIM",
                  "%s: %s", attempt_dir, error.text);
@@ -202,6 +203,6 @@ enum runner_exit runner_run(const char *attempt_dir, int link_fd)
         log_error("RUNNER-START", "%s: cannot make a timer: errno %d", attempt_dir, errno);
         return RUNNER_ERROR;
     }
-    silence(STDERR_FILENO);
+    dup2(STDOUT_FILENO, STDERR_FILENO);
     return run_attempt(self);
 }

@@ -8,6 +8,7 @@
 #include "runner/signals.h"
 
 enum {
+    START_NEWS_MS = 3, // a program that ends sooner has nothing to tell but its end
     OUTPUT_EVERY_MS = 20,
     PROGRESS_EVERY_MS = 250,
     PROGRESS_READ_BYTES = 4096
@@ -54,14 +55,21 @@ static struct mono_time sooner(struct mono_time a, struct mono_time b)
     return a.ms < b.ms ? a : b;
 }
 
+// Whether servers have heard of the start.
+static bool has_started_news(const struct supervision *self)
+{
+    return self->program.runs && self->start_news.ms == MONO_NEVER.ms;
+}
+
 // One timer for all deadlines, on the clock that counts while the machine sleeps.
 static void arm_timer(struct supervision *self)
 {
     struct mono_time next = sooner(self->ending.deadline, self->meter.next);
+    next = sooner(next, self->start_news);
     // Servers hear of a start first, and then of what came of it.
-    if ((self->output_changed || self->feed_changed) && self->program.runs)
+    if ((self->output_changed || self->feed_changed) && has_started_news(self))
         next = sooner(next, after(self->output_since, OUTPUT_EVERY_MS));
-    if (self->progress_changed && self->program.runs)
+    if (self->progress_changed && has_started_news(self))
         next = sooner(next, after(self->reported_last, PROGRESS_EVERY_MS));
     if (next.ms == self->timer_armed.ms)
         return;
@@ -125,8 +133,7 @@ static void on_report(struct supervision *self)
             return;
         case PROGRAM_RUNS:
             isolation_describe(&self->order, &event.layers, &self->cgroups, self->isolation);
-            links_announce(&self->links, NEWS_STARTED);
-            links_announce(&self->links, NEWS_ISOLATION);
+            self->start_news = clock_deadline_after(START_NEWS_MS);
             break;
         case PROGRAM_ENDED:
             self->tree.main_ended = true;
@@ -229,7 +236,12 @@ static void check_limits(struct supervision *self)
 static void announce(struct supervision *self)
 {
     struct mono_time now = clock_mono_now();
-    if (!self->program.runs)
+    if (self->start_news.ms <= now.ms) {
+        self->start_news = MONO_NEVER;
+        links_announce(&self->links, NEWS_STARTED);
+        links_announce(&self->links, NEWS_ISOLATION);
+    }
+    if (!has_started_news(self))
         return;
     if ((self->output_changed || self->feed_changed) &&
         now.ms - self->output_since.ms >= OUTPUT_EVERY_MS) {
@@ -255,6 +267,9 @@ static void finish(struct supervision *self)
     capture_finish(&self->out);
     capture_finish(&self->err);
     log_index_end(&self->log);
+    // A program that was over before anybody heard of it: the status says all.
+    if (!has_started_news(self))
+        return;
     links_announce(&self->links, NEWS_OUTPUT);
     if (self->progress.is_known)
         links_announce(&self->links, NEWS_PROGRESS);

@@ -38,7 +38,8 @@ struct supervision {
     struct mono_time timer_armed;   // what timer_fd is set to
     struct mono_time output_since;  // the last time that sizes were announced
     struct mono_time reported_last; // and progress
-    bool output_changed;            // since then
+    struct mono_time start_news; // when the start is announced; MONO_NEVER: it was, or is not yet
+    bool output_changed;         // since then
     bool progress_changed;
     bool feed_changed;
     int shutdown_signal; // that the runner got; 0: none
