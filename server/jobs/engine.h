@@ -44,8 +44,12 @@ void engine_free(struct engine *engine);
 // Something may be ready to start. Any thread, cheap.
 void engine_wake(struct engine *engine);
 
-// The same, and besides: a job that others may wait for has ended without the engine, or there is a
-// new time to look at. Any thread, cheap.
+// From within an apply on the writer thread that made a job ready: if a place is free it is claimed
+// in the same transaction. False: engine_wake is still to be called, after the commit.
+bool engine_follow(struct engine *engine);
+
+// The same as engine_wake, and besides: a job that others may wait for has ended without the
+// engine, or there is a new time to look at. Any thread, cheap.
 void engine_settle(struct engine *engine);
 
 // The wish to end a job is committed: told to its runner. Any thread.

@@ -65,6 +65,8 @@ struct engine_mail {
     void *owner;
 };
 
+struct claim_op;
+
 struct engine {
     struct engine_config config;
     pthread_t thread;
@@ -79,8 +81,12 @@ struct engine {
     struct engine_mail *mail_last;  // lock
     struct running *running;        // lock for writing
     unsigned running_count;
-    bool may_claim;               // engine_begin_claims was called
-    bool claim_is_written;        // one is with the writer
+    bool may_claim;    // engine_begin_claims was called
+    bool claim_is_out; // one stands ready, or is with the writer
+    // The claim that stands ready, to follow what makes a job ready or a place free. Who takes it
+    // out owns it: the writer thread, or the engine's.
+    _Atomic(struct claim_op *) standing;
+    struct claim_op *following;   // the writer thread's: taken, and not yet applied
     struct mono_time claim_after; // not before, after a failure
     struct wall_time next_due;    // a job becomes ready, or overdue; 0: none
     struct mono_time spawner_after;
@@ -89,18 +95,24 @@ struct engine {
                               // boot is noted
 };
 
-// engine.c
+// engine_calls.c
+void engine_ring(struct engine *engine);
 void engine_post(struct engine *engine, struct engine_mail *mail);
+void engine_changed(struct engine *engine, int64_t num);
+void engine_take_cancel(struct engine *engine, int64_t num, const char *note, bool force);
+
+// engine.c
 struct running *engine_add(struct engine *engine, const struct job *job);
 void engine_drop(struct engine *engine, struct running *running);
 struct running *engine_find(struct engine *engine, int64_t num);
-void engine_take_cancel(struct engine *engine, int64_t num, const char *note, bool force);
-void engine_changed(struct engine *engine, int64_t num);
 void running_due_after(struct running *running, enum attempt_phase phase, int64_t ms);
 void running_back_off(struct running *running);
 
 // engine_writes.c
 void engine_claim(struct engine *engine, unsigned count);
+void engine_stand_by(struct engine *engine, unsigned count);
+// Takes back the claim that stands ready. False: it is with the writer.
+bool engine_withdraw(struct engine *engine);
 void engine_write_end(struct engine *engine, struct running *running);
 // Back to the queue, the attempt uncounted: its program never ran.
 void engine_give_back(struct engine *engine, struct running *running);

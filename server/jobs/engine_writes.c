@@ -23,7 +23,8 @@ struct claim_op {
     struct engine_mail mail;
     struct engine *engine;
     struct arena arena;
-    unsigned wanted;
+    unsigned wanted; // places
+    bool follows;    // another operation, in its transaction
     struct job_row rows[CLAIM_BATCH];
     unsigned count;
     int64_t changed[SETTLE_MAX + CLAIM_BATCH]; // jobs that changed without being started
@@ -88,6 +89,7 @@ static enum soma_code apply_claim(struct write_op *op, struct store_txn *txn,
                                   struct soma_error *err)
 {
     struct claim_op *claim = (struct claim_op *)op;
+    claim->engine->following = NULL;
     enum soma_code code = settle(claim, txn, err);
     bool found = !atomic_load(&claim->engine->stopping);
     for (unsigned i = 0; code == SOMA_OK && found && i < claim->wanted; i++) {
@@ -109,6 +111,9 @@ static void finish_claim(struct write_op *op, const struct soma_error *err)
     struct claim_op *claim = (struct claim_op *)op;
     if (err)
         claim->error = *err;
+    // The group may have ended before its turn.
+    if (claim->follows)
+        claim->engine->following = NULL;
     for (unsigned i = 0; i < claim->count && !err; i++)
         engine_changed(claim->engine, claim->rows[i].job.num);
     for (size_t i = 0; i < claim->changed_count && !err; i++)
@@ -127,9 +132,11 @@ static void claim_later(struct engine *engine)
 static void deliver_claim(struct engine *engine, void *owner)
 {
     struct claim_op *claim = owner;
-    engine->claim_is_written = false;
+    engine->claim_is_out = false;
     if (claim->error.code != SOMA_OK) {
-        log_warning("JOB-CLAIM-FAILED", "cannot claim jobs: %s", claim->error.text);
+        // Who was followed says it itself.
+        if (!claim->follows)
+            log_warning("JOB-CLAIM-FAILED", "cannot claim jobs: %s", claim->error.text);
         claim_later(engine);
         free_claim(claim);
         return;
@@ -146,21 +153,75 @@ static void deliver_claim(struct engine *engine, void *owner)
     free_claim(claim);
 }
 
-void engine_claim(struct engine *engine, unsigned count)
+static struct claim_op *claim_new(struct engine *engine, unsigned count)
 {
     struct claim_op *claim = calloc(1, sizeof *claim);
-    if (!claim) {
-        claim_later(engine);
-        return;
-    }
+    if (!claim)
+        return NULL;
     claim->op = (struct write_op){.apply = apply_claim, .finish = finish_claim};
     claim->mail =
         (struct engine_mail){.deliver = deliver_claim, .drop = free_claim, .owner = claim};
     claim->engine = engine;
     claim->wanted = count;
     arena_init(&claim->arena, CLAIM_BYTES);
-    engine->claim_is_written = true;
-    writer_submit(engine->config.writer, &claim->op);
+    engine->claim_is_out = true;
+    return claim;
+}
+
+void engine_claim(struct engine *engine, unsigned count)
+{
+    struct claim_op *claim = claim_new(engine, count);
+    if (claim)
+        writer_submit(engine->config.writer, &claim->op);
+    else
+        claim_later(engine);
+}
+
+void engine_stand_by(struct engine *engine, unsigned count)
+{
+    struct claim_op *claim = claim_new(engine, count);
+    if (claim)
+        atomic_store(&engine->standing, claim);
+}
+
+bool engine_withdraw(struct engine *engine)
+{
+    struct claim_op *claim = atomic_exchange(&engine->standing, NULL);
+    if (!claim)
+        return false;
+    free_claim(claim);
+    engine->claim_is_out = false;
+    return true;
+}
+
+// The claim that goes with the group which is being written, to be filled in; NULL: none is at
+// hand.
+static struct claim_op *follow(struct engine *engine)
+{
+    struct claim_op *claim = engine->following;
+    if (claim || !(claim = atomic_exchange(&engine->standing, NULL)))
+        return claim;
+    if (!writer_follow(engine->config.writer, &claim->op)) {
+        writer_submit(engine->config.writer, &claim->op);
+        return NULL;
+    }
+    claim->follows = true;
+    engine->following = claim;
+    return claim;
+}
+
+bool engine_follow(struct engine *engine)
+{
+    return follow(engine) != NULL;
+}
+
+// The same for an end: its place is free with the commit.
+static bool follow_end(struct engine *engine)
+{
+    struct claim_op *claim = follow(engine);
+    if (claim && claim->wanted < CLAIM_BATCH)
+        claim->wanted++;
+    return claim != NULL;
 }
 
 // --- ends and reports
@@ -173,6 +234,7 @@ struct row_op {
     uint32_t attempt;
     bool gives_back;
     bool was_changed;
+    bool is_followed;                 // a claim for its place goes with it
     struct job_outcome outcome;       // of an end
     double percent;                   // of a report
     char message[JOB_NOTE_BYTES + 1]; //
@@ -185,8 +247,11 @@ struct row_op {
 static enum soma_code change_end(struct row_op *row_op, struct store_txn *txn, struct job_row *row,
                                  struct soma_error *err)
 {
-    return row_op->gives_back ? job_give_back(txn, row, err)
-                              : job_end(txn, row, &row_op->outcome, err);
+    if (row_op->gives_back)
+        return job_give_back(txn, row, err);
+    enum soma_code code = job_end(txn, row, &row_op->outcome, err);
+    row_op->is_followed = code == SOMA_OK && follow_end(row_op->engine);
+    return code;
 }
 
 static enum soma_code change_report(struct row_op *row_op, struct store_txn *txn,
@@ -275,7 +340,8 @@ static void deliver_end(struct engine *engine, void *owner)
         if (running->is_of_last_boot && --engine->last_boot_count == 0)
             last_boot_note(engine->config.root);
         engine_drop(engine, running);
-        atomic_store(&engine->wanted, true);
+        if (!row_op->is_followed)
+            atomic_store(&engine->wanted, true);
     }
     free(row_op);
 }

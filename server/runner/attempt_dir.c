@@ -154,12 +154,13 @@ bool attempt_dir_open_control(struct attempt_dir *dir)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", dir->fd);
     unlinkat(dir->fd, "control", 0);
-    FD_CLEANUP int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) ||
-        listen(fd, CONTROL_BACKLOG))
+        listen(fd, CONTROL_BACKLOG)) {
+        fd_close_at_exit(&fd);
         return false;
+    }
     dir->control_fd = fd;
-    fd = -1;
     return true;
 }
 

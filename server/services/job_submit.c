@@ -12,7 +12,8 @@ struct submit {
     struct spec_bytes bytes;
     int64_t num;
     bool is_new;
-    bool has_times; // the engine's next look may be due earlier
+    bool has_times;   // the engine's next look may be due earlier
+    bool is_followed; // by the engine's claim
 };
 
 _Static_assert((int)DEDUPE_PRINT_BYTES == (int)FINGERPRINT_BYTES, "fingerprints of requests");
@@ -86,6 +87,8 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
     submit->is_new = !result->is_existing;
     submit->has_times =
         result->row.job.status.wait != JOB_WAIT_PLACE || result->row.job.status.start_by.ms > 0;
+    submit->is_followed =
+        submit->is_new && !submit->has_times && engine_follow(service->config.engine);
     pb__submit_job_response__init(response);
     response->job = job_message(&result->row.job, JOB_STATUS_ONLY, NULL, arena);
     response->existing = result->is_existing;
@@ -103,7 +106,7 @@ static void submit_committed(struct mutation *mutation)
     parking_publish(service->config.parking, submit->num);
     if (submit->has_times)
         engine_settle(service->config.engine);
-    else
+    else if (!submit->is_followed)
         engine_wake(service->config.engine);
 }
 

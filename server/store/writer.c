@@ -12,20 +12,22 @@
 
 enum {
     BUSY_RETRY_MS = 50, // what a refused writer is told to wait
-    GROUP_MAX = 256
+    GROUP_MAX = 256,
+    FOLLOWERS_MAX = 4
 };
 
 // What was taken to be applied together.
 struct group {
-    struct write_op *ops[GROUP_MAX];
-    struct soma_error errors[GROUP_MAX]; // code SOMA_OK: applied
-    size_t count;
+    struct write_op *ops[GROUP_MAX + FOLLOWERS_MAX];
+    struct soma_error errors[GROUP_MAX + FOLLOWERS_MAX]; // code SOMA_OK: applied
+    size_t count;                                        // grows while followers come
 };
 
 struct writer {
     struct store_txn *txn; // the writer thread's
     struct group *group;   // the writer thread's; owned
     struct group *one;     // for a single operation; the writer thread's; owned
+    bool is_second_try;    // of one; the writer thread's
     struct store *store;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -165,7 +167,9 @@ static void write_again(struct writer *writer, struct group *group)
         struct group *one = writer->one;
         one->count = 1;
         one->ops[0] = group->ops[i];
+        writer->is_second_try = true;
         write_all(writer, one);
+        writer->is_second_try = false;
         group->errors[i] = one->errors[0];
     }
 }
@@ -289,6 +293,16 @@ void writer_submit(struct writer *writer, struct write_op *op)
         error_set(&err, REASON_SERVER_BUSY, NULL, "%zu writes are waiting", writer->queue_max);
     err.retry_after_ms = stopping ? 0 : BUSY_RETRY_MS;
     op->finish(op, &err);
+}
+
+bool writer_follow(struct writer *writer, struct write_op *op)
+{
+    struct group *group = writer->group;
+    if (writer->is_second_try || group->count == sizeof group->ops / sizeof group->ops[0])
+        return false;
+    group->errors[group->count].code = SOMA_OK;
+    group->ops[group->count++] = op;
+    return true;
 }
 
 void writer_count(const struct writer *writer, struct writer_counts *ret_counts)

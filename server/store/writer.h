@@ -45,6 +45,11 @@ void writer_stop(struct writer *writer);
 // once, on this thread, with SERVER_BUSY or SERVER_STOPPING.
 void writer_submit(struct writer *writer, struct write_op *op);
 
+// From within an apply: op is applied behind all operations of the group, in the same transaction,
+// and finished behind them. What follows from a change need not wait for a commit of its own.
+// False, and nothing is taken: the group is full, or what is applied is a second try.
+bool writer_follow(struct writer *writer, struct write_op *op);
+
 // Submits and waits for the end; for start-up and tests, never from an nng callback or the writer
 // itself. The operation's finish may be NULL.
 enum soma_code writer_run(struct writer *writer, struct write_op *op, struct soma_error *err);

@@ -41,10 +41,11 @@ struct row_op {
     int64_t number;
     size_t bytes;
     bool fails;
-    bool refuses;      // before it writes
-    sem_t *entered;    // posted by apply
-    sem_t *let_go;     // waited for by apply
-    sem_t *finished;   // posted by finish
+    bool refuses;    // before it writes
+    sem_t *entered;  // posted by apply
+    sem_t *let_go;   // waited for by apply
+    sem_t *finished; // posted by finish
+    struct row_op *follower;
     int *finish_order; // counted by finish
     int finished_as;
     enum soma_code code;
@@ -69,6 +70,8 @@ static enum soma_code row_apply(struct write_op *op, struct store_txn *txn, stru
         sem_post(row->entered);
     if (row->let_go)
         await(row->let_go);
+    if (row->follower)
+        assert_true(writer_follow(scratch.writer, &row->follower->op));
     if (row->refuses)
         return error_set(err, REASON_FIELD_INVALID, "row", "refused on purpose");
     QUERY_CLEANUP struct query query;
@@ -359,6 +362,28 @@ static void one_that_refuses_after_all_takes_its_group_along_and_nothing_is_chan
     assert_int_equal(count_rows(), 1);
 }
 
+static void what_follows_shares_the_commit_behind_all_others(void **state)
+{
+    (void)state;
+    struct row_op ops[3] = {row_op(2), row_op(3), row_op(4)}, follower = row_op(5);
+    int order = 0;
+    struct writer_counts before, after;
+    sem_t finished;
+    sem_init(&finished, 0, 0);
+    follower.finished = &finished;
+    ops[0].follower = &follower;
+    ops[1].refuses = true;
+    follower.finish_order = ops[2].finish_order = &order;
+    writer_count(scratch.writer, &before);
+    write_three(ops);
+    await(&finished);
+    writer_count(scratch.writer, &after);
+    assert_int_equal(follower.code, SOMA_OK);
+    assert_true(ops[2].finished_as < follower.finished_as);
+    assert_int_equal(after.groups - before.groups, 2); // write_three holds them up with one
+    assert_int_equal(count_rows(), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             one_that_refuses_after_all_takes_its_group_along_and_nothing_is_changed, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(what_follows_shares_the_commit_behind_all_others, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(operations_that_wait_share_one_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failing_operation_is_undone_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_group_changes_nothing_and_heals,
