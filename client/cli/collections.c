@@ -24,6 +24,7 @@ static void index_to_json(struct json_out *out, const struct soma_collection *co
     out_int_at(out, "m", index->m);
     out_int_at(out, "ef_construction", index->ef_construction);
     out_int_at(out, "ef_search", index->ef_search);
+    out_text_at(out, "rerank", soma_rerank_name(index->rerank));
     out_int_at(out, "rows_indexed", collection->rows_indexed);
     out_int_at(out, "rows_waiting", collection->rows_waiting);
     out_int_at(out, "rows_per_second", (int64_t)collection->rows_per_second);
@@ -70,10 +71,11 @@ static void print_index(const struct soma_collection *collection)
 {
     char text[UNITS_TEXT_SIZE];
     const struct soma_index_settings *index = &collection->index;
-    print_fact("index", "%s, %s, m %" PRIu32 ", ef %" PRIu32 " building and %" PRIu32 " searching",
+    print_fact("index",
+               "%s, %s, m %" PRIu32 ", ef %" PRIu32 " building and %" PRIu32 " searching%s",
                collection->index_kind ? collection->index_kind : "",
                soma_quantization_name(index->quantization), index->m, index->ef_construction,
-               index->ef_search);
+               index->ef_search, index->rerank == SOMA_RERANK_DISK ? ", embeddings on disk" : "");
     if (!collection->index_bytes)
         return;
     print_fact("indexed", "%" PRId64 " rows, %s", collection->rows_indexed,
@@ -120,10 +122,13 @@ static int read_index(struct cli *cli, const struct options *options,
                       struct soma_index_settings *index)
 {
     const char *name = options_value(options, "quantization");
+    const char *rerank = options_value(options, "rerank");
     int64_t m = 0, ef_construction = 0, ef_search = 0;
     if (name && !soma_quantization_from_name(name, &index->quantization))
         return report_usage(cli, NULL,
                             "option --quantization: '%s' is none of none, bf16, int8, int4", name);
+    if (rerank && !soma_rerank_from_name(rerank, &index->rerank))
+        return report_usage(cli, NULL, "option --rerank: '%s' is none of memory, disk", rerank);
     int status = value_integer(cli, options, "m", 1, UINT32_MAX, &m);
     if (status == STATUS_OK)
         status = value_integer(cli, options, "ef-construction", 1, UINT32_MAX, &ef_construction);
@@ -351,6 +356,7 @@ static const struct option create_options[] = {
     {"metric", 0, "NAME", "cosine (default), l2 or dot", false},
     {"metadata", 0, "JSON", "metadata of the collection, an object", false},
     {"quantization", 0, "NAME", "codes of the index: int8 (default), none, bf16 or int4", false},
+    {"rerank", 0, "WHERE", "keep embeddings in memory (default), or on disk", false},
     {"m", 0, "N", "links of a row in the index (16)", false},
     {"ef-construction", 0, "N", "candidates that are looked at for them (200)", false},
     {"ef-search", 0, "N", "candidates of a query that does not say (64)", false},

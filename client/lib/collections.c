@@ -13,6 +13,7 @@ static Pb__IndexSettings *pack_index(struct packing *packing,
     message->m = index->m;
     message->ef_construction = index->ef_construction;
     message->ef_search = index->ef_search;
+    message->rerank = (Pb__Rerank)index->rerank;
     return message;
 }
 
@@ -106,7 +107,8 @@ static void read_index(const Pb__Collection *message, struct soma_collection *co
             .quantization = (enum soma_quantization)settings->quantization,
             .m = settings->m,
             .ef_construction = settings->ef_construction,
-            .ef_search = settings->ef_search};
+            .ef_search = settings->ef_search,
+            .rerank = (enum soma_rerank)settings->rerank};
     if (!state)
         return;
     collection->rows_indexed = state->rows_indexed;

@@ -56,6 +56,11 @@ static const char *const quantization_names[] = {
     [SOMA_QUANTIZATION_INT4] = "int4",
 };
 
+static const char *const rerank_names[] = {
+    [SOMA_RERANK_MEMORY] = "memory",
+    [SOMA_RERANK_DISK] = "disk",
+};
+
 static const char *const metric_names[] = {
     [SOMA_METRIC_COSINE] = "cosine",
     [SOMA_METRIC_L2] = "l2",
@@ -138,6 +143,19 @@ bool soma_quantization_from_name(const char *name, enum soma_quantization *ret_q
     unsigned number = number_of(quantization_names, COUNT(quantization_names), name);
     if (number)
         *ret_quantization = (enum soma_quantization)number;
+    return number != 0;
+}
+
+const char *soma_rerank_name(enum soma_rerank rerank)
+{
+    return name_of(rerank_names, COUNT(rerank_names), (unsigned)rerank);
+}
+
+bool soma_rerank_from_name(const char *name, enum soma_rerank *ret_rerank)
+{
+    unsigned number = number_of(rerank_names, COUNT(rerank_names), name);
+    if (number)
+        *ret_rerank = (enum soma_rerank)number;
     return number != 0;
 }
 

@@ -16,6 +16,9 @@ _Static_assert((int)QUANTIZATION_NONE == (int)PB__QUANTIZATION__QUANTIZATION_NON
                    (int)QUANTIZATION_INT8 == (int)PB__QUANTIZATION__QUANTIZATION_INT8 &&
                    (int)QUANTIZATION_INT4 == (int)PB__QUANTIZATION__QUANTIZATION_INT4,
                "quantizations have the numbers of vectors.proto");
+_Static_assert((int)RERANK_MEMORY == (int)PB__RERANK__RERANK_MEMORY &&
+                   (int)RERANK_DISK == (int)PB__RERANK__RERANK_DISK,
+               "places to rerank have the numbers of vectors.proto");
 // Fields and types are in one order, which field_from_message and put_field rely on.
 _Static_assert((int)PB__METADATA_FIELD__VALUE_STRING_VALUE == METADATA_STRING + 1 &&
                    (int)PB__METADATA_FIELD__VALUE_BOOL_LIST == METADATA_BOOL_LIST + 1,
@@ -295,6 +298,7 @@ static bool put_index(Pb__Collection *message, const struct collection_row *row,
     settings->m = row->index.m;
     settings->ef_construction = row->index.ef_construction;
     settings->ef_search = row->index.ef_search;
+    settings->rerank = (Pb__Rerank)row->index.rerank;
     pb__index_state__init(shown);
     shown->rows_indexed = state.rows_indexed;
     shown->rows_waiting = state.rows_waiting;
@@ -314,7 +318,8 @@ enum soma_code index_from_message(const Pb__IndexSettings *message,
         .quantization = message ? (enum quantization)message->quantization : 0,
         .m = message ? message->m : 0,
         .ef_construction = message ? message->ef_construction : 0,
-        .ef_search = message ? message->ef_search : 0};
+        .ef_search = message ? message->ef_search : 0,
+        .rerank = message ? (enum rerank)message->rerank : 0};
     if (wanted.m && (wanted.m < INDEX_M_MIN || wanted.m > INDEX_M_MAX))
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "index_settings.m",
                          "m is %d to %d, not %u", INDEX_M_MIN, INDEX_M_MAX, wanted.m);

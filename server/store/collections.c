@@ -10,7 +10,7 @@
 
 #define COLUMNS                                                                                   \
     "uid, name, partition, dimension, metric, metadata, created_unix_ms, sequence, record_count," \
-    " last_record, quantization, index_m, ef_construction, ef_search"
+    " last_record, quantization, index_m, ef_construction, ef_search, rerank"
 
 static const char SQL_BY_NAME[] = "SELECT " COLUMNS " FROM collection WHERE name = ?1";
 static const char SQL_BY_UID[] = "SELECT " COLUMNS " FROM collection WHERE uid = ?1";
@@ -23,8 +23,9 @@ static const char SQL_COUNT[] =
     "SELECT count(*), total(record_count) FROM collection WHERE name > '/'";
 static const char SQL_NAME_TAKEN[] =
     "SELECT 1 FROM collection WHERE (name = ?1 OR uid = ?1) AND uid <> ?2";
-static const char SQL_INSERT[] = "INSERT INTO collection (" COLUMNS ")"
-                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10, ?11)";
+static const char SQL_INSERT[] =
+    "INSERT INTO collection (" COLUMNS ")"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10, ?11, ?12)";
 static const char SQL_SAVE[] = "UPDATE collection SET name = ?2, metadata = ?3 WHERE uid = ?1";
 static const char SQL_SAVE_COUNTERS[] = "UPDATE collection SET partition = ?2, sequence = ?3,"
                                         " record_count = ?4, last_record = ?5 WHERE uid = ?1";
@@ -49,7 +50,8 @@ static enum soma_code read_row(const struct query *query, struct arena *arena,
                                            .m = (uint32_t)query_int(query, 11),
                                            .ef_construction = (uint32_t)query_int(query, 12),
                                            .ef_search = (uint32_t)query_int(query, 13),
-                                           .flat_rows = INDEX_FLAT_ROWS_DEFAULT}};
+                                           .flat_rows = INDEX_FLAT_ROWS_DEFAULT,
+                                           .rerank = (enum rerank)query_int(query, 14)}};
     snprintf(row.uid, sizeof row.uid, "%s", query_peek_text(query, 0));
     snprintf(row.name, sizeof row.name, "%s", query_peek_text(query, 1));
     row.metadata.bytes = query_copy_blob(query, 5, arena, &row.metadata.length);
@@ -199,6 +201,7 @@ static enum soma_code insert_row(struct store_txn *txn, const struct collection_
     query_bind_int(&query, 9, row->index.m);
     query_bind_int(&query, 10, row->index.ef_construction);
     query_bind_int(&query, 11, row->index.ef_search);
+    query_bind_int(&query, 12, row->index.rerank);
     return query_run(&query, err);
 }
 

@@ -21,22 +21,25 @@ static void *alloc_aligned(size_t bytes)
                          (bytes + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT);
 }
 
-struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim)
+struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim, const char *directory)
 {
+    size_t vector_bytes = (size_t)capacity * dim * sizeof(float);
     struct row_chunk *chunk = calloc(1, sizeof *chunk);
     if (!chunk)
         return NULL;
     atomic_init(&chunk->refs, 1);
     atomic_init(&chunk->count, 0);
     chunk->capacity = capacity;
-    chunk->vectors = alloc_aligned((size_t)capacity * dim * sizeof *chunk->vectors);
+    chunk->vectors =
+        directory ? file_bytes_new(directory, vector_bytes) : alloc_aligned(vector_bytes);
+    chunk->file_bytes = directory ? vector_bytes : 0;
     chunk->rows = malloc(capacity * sizeof *chunk->rows);
     if (!chunk->vectors || !chunk->rows) {
         chunk_release(chunk);
         return NULL;
     }
     chunk->bytes =
-        sizeof *chunk + capacity * ((size_t)dim * sizeof *chunk->vectors + sizeof *chunk->rows);
+        sizeof *chunk + capacity * sizeof *chunk->rows + vector_bytes - chunk->file_bytes;
     return chunk;
 }
 
@@ -55,7 +58,7 @@ static bool map_row(const struct mapped_rows *mapped, size_t at, uint32_t dim, s
 }
 
 struct row_chunk *chunk_map(const struct mapped_rows *mapped, size_t first, uint32_t count,
-                            uint32_t dim)
+                            uint32_t dim, bool is_on_disk)
 {
     struct row_chunk *chunk = calloc(1, sizeof *chunk);
     if (!chunk)
@@ -75,8 +78,11 @@ struct row_chunk *chunk_map(const struct mapped_rows *mapped, size_t first, uint
     }
     atomic_init(&chunk->count, count);
     uint64_t ids_begin = first ? mapped->id_ends[first - 1] : 0;
+    size_t vector_bytes = (size_t)count * dim * sizeof *chunk->vectors;
     chunk->bytes = sizeof *chunk + mapped->id_ends[first + count - 1] - ids_begin +
-                   count * (dim * sizeof *chunk->vectors + sizeof *chunk->rows);
+                   count * sizeof *chunk->rows + (is_on_disk ? 0 : vector_bytes);
+    if (is_on_disk)
+        file_bytes_are_scattered(chunk->vectors, vector_bytes);
     return chunk;
 }
 
@@ -96,6 +102,8 @@ void chunk_release(struct row_chunk *chunk)
     }
     if (chunk->map)
         file_map_release(chunk->map);
+    else if (chunk->file_bytes)
+        file_bytes_free(chunk->vectors, chunk->file_bytes);
     else
         free(chunk->vectors);
     free(chunk->rows);

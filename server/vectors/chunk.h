@@ -4,12 +4,13 @@
 
 #include "vectors/rows.h"
 
-// With one reference. NULL: out of memory.
-struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim);
+// With one reference. directory: where a file for the vectors is made; NULL: they are in memory.
+// NULL: out of memory, or of disk.
+struct row_chunk *chunk_new(uint32_t capacity, uint32_t dim, const char *directory);
 // Of count rows of mapped ones, from the first on. NULL: out of memory, or ids do not end where
 // they should.
 struct row_chunk *chunk_map(const struct mapped_rows *mapped, size_t first, uint32_t count,
-                            uint32_t dim);
+                            uint32_t dim, bool is_on_disk);
 void chunk_hold(struct row_chunk *chunk);
 void chunk_release(struct row_chunk *chunk);
 

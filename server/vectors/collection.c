@@ -146,9 +146,15 @@ bool vectors_wait(struct vectors *vectors, struct mono_time deadline)
 
 // --- the budget
 
-size_t rows_estimate(const struct collection_row *row)
+const char *vectors_directory(const struct vectors *vectors, const struct index_settings *settings)
 {
-    size_t each = row->dimension * sizeof(float) + ROW_OVERHEAD_BYTES;
+    return settings->rerank == RERANK_DISK && vectors->directory[0] ? vectors->directory : NULL;
+}
+
+size_t rows_estimate(const struct vectors *vectors, const struct collection_row *row)
+{
+    bool is_on_disk = vectors_directory(vectors, &row->index) != NULL;
+    size_t each = ROW_OVERHEAD_BYTES + (is_on_disk ? 0 : row->dimension * sizeof(float));
     if (row->record_count >= (int64_t)row->index.flat_rows)
         each += graph_node_bytes(&row->index, row->dimension);
     size_t bytes;
@@ -210,7 +216,7 @@ bool vectors_make_room(struct vectors *vectors, size_t more_bytes)
 enum soma_code vectors_admit(struct vectors *vectors, const struct collection_row *row,
                              struct soma_error *err)
 {
-    size_t bytes = rows_estimate(row);
+    size_t bytes = rows_estimate(vectors, row);
     pthread_mutex_lock(&vectors->lock);
     const struct collection *collection = collection_find(vectors, row->uid);
     size_t ids = collection && collection->state == COLLECTION_LOADED

@@ -88,7 +88,7 @@ struct load {
 static enum soma_code reserve(struct load *load, struct soma_error *err)
 {
     struct vectors *vectors = load->vectors;
-    size_t bytes = rows_estimate(&load->row);
+    size_t bytes = rows_estimate(vectors, &load->row);
     pthread_mutex_lock(&vectors->lock);
     bool fits = vectors_make_room(vectors, bytes);
     if (fits) {
@@ -132,6 +132,7 @@ static enum soma_code read_from_store(struct load *load, struct store_txn *txn,
                           (size_t)load->row.record_count);
     if (!load->rows)
         return error_set_no_memory(err);
+    load->rows->directory = vectors_directory(load->vectors, &load->row.index);
     enum soma_code code =
         records_scan_embeddings(txn, load->row.partition, load->row.dimension, add_row, load, err);
     if (!code && load->is_over)

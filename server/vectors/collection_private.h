@@ -104,8 +104,10 @@ void vectors_wait_on(struct vectors *vectors, pthread_cond_t *condition, int64_t
 
 // Without the lock.
 void row_changes_apply(struct rows *rows, const struct row_changes *changes, bool *ret_no_memory);
+// Where the rows' vectors are to be, by the collection's settings; NULL: in memory.
+const char *vectors_directory(const struct vectors *vectors, const struct index_settings *settings);
 // What the collection will take, graph included.
-size_t rows_estimate(const struct collection_row *row);
+size_t rows_estimate(const struct vectors *vectors, const struct collection_row *row);
 enum soma_code vectors_over_budget(const struct vectors *vectors, size_t bytes,
                                    struct soma_error *err);
 

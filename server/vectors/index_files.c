@@ -72,12 +72,14 @@ enum soma_code index_files_tidy(struct vectors *vectors, struct soma_error *err)
 
 // --- one collection's
 
-static struct file_subject subject_of(const struct collection *collection, uint32_t dim)
+static struct file_subject subject_of(const struct vectors *vectors,
+                                      const struct collection *collection, uint32_t dim)
 {
     struct file_subject subject = {.partition = collection->partition,
                                    .metric = collection->metric,
                                    .dim = dim,
-                                   .settings = collection->settings};
+                                   .settings = collection->settings,
+                                   .directory = vectors_directory(vectors, &collection->settings)};
     memcpy(subject.uid, collection->uid, sizeof subject.uid);
     return subject;
 }
@@ -87,7 +89,7 @@ struct rows *index_file_load(struct vectors *vectors, const struct collection *c
 {
     char path[PATH_MAX];
     const char *why;
-    struct file_subject subject = subject_of(collection, row->dimension);
+    struct file_subject subject = subject_of(vectors, collection, row->dimension);
     if (!path_of(vectors, collection->uid, path))
         return NULL;
     struct rows *rows = index_file_open(path, &subject, ret_sequence, &why);
@@ -112,7 +114,7 @@ bool index_file_save(struct vectors *vectors, const struct collection *collectio
 {
     char path[PATH_MAX];
     struct soma_error err;
-    struct file_subject subject = subject_of(collection, dim);
+    struct file_subject subject = subject_of(vectors, collection, dim);
     if (!path_of(vectors, collection->uid, path))
         return false;
     if (index_file_write(path, &subject, sequence, set, graph, &err) == SOMA_OK)

@@ -189,7 +189,7 @@ static bool tail_reserve(struct rows *rows)
 {
     if (tail_has_room(rows))
         return true;
-    struct row_chunk *chunk = chunk_new(next_capacity(rows), rows->dim);
+    struct row_chunk *chunk = chunk_new(next_capacity(rows), rows->dim, rows->directory);
     uint32_t place;
     struct row_set *set = chunk ? set_copy(rows->set, &place) : NULL;
     if (!set) {
@@ -237,7 +237,8 @@ bool rows_adopt(struct rows *rows, const struct mapped_rows *mapped)
     bool is_there = set && row_map_reserve(&rows->map, mapped->count);
     for (uint32_t i = 0; is_there && i < chunks; i++) {
         size_t first = (size_t)i * full, left = mapped->count - first;
-        set->chunks[i] = chunk_map(mapped, first, left < full ? (uint32_t)left : full, rows->dim);
+        set->chunks[i] = chunk_map(mapped, first, left < full ? (uint32_t)left : full, rows->dim,
+                                   rows->directory);
         is_there = set->chunks[i] != NULL;
     }
     if (!is_there) {
@@ -358,7 +359,7 @@ static bool copy_needed(struct row_chunk *to, const struct row_chunk *from, uint
 static struct row_chunk *merged_new(const struct rows *rows, const uint32_t *places,
                                     size_t place_count, uint32_t needed, int64_t floor)
 {
-    struct row_chunk *merged = chunk_new(needed, rows->dim);
+    struct row_chunk *merged = chunk_new(needed, rows->dim, rows->directory);
     for (size_t i = 0; i < place_count && merged; i++) {
         if (!copy_needed(merged, rows->set->chunks[places[i]], rows->dim, floor)) {
             chunk_release(merged);

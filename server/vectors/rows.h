@@ -66,9 +66,10 @@ struct row_chunk {
     int64_t last_dead;        // the changer's: the latest `dead`
     struct file_map *map;     // owned reference; NULL: vectors and texts are the chunk's own
     float *vectors;           // float[capacity][dim]
+    size_t file_bytes;        // of vectors, where they are an unnamed file's; else 0
     struct row *rows;         // [capacity]
     struct text_block *texts; // newest first
-    size_t bytes;             // of all of this
+    size_t bytes;             // of all of this that is memory's
 };
 
 // A set holds the one that came after it, so that a row which the graph points to, and which may
@@ -83,6 +84,7 @@ struct row_set {
 struct rows {
     uint32_t dim;
     bool is_normalised;    // rows are kept with length 1
+    const char *directory; // borrowed: vectors are in files there; NULL: in memory
     size_t expected_count; // when it was made
     pthread_mutex_t lock;  // guards `set` and `graph` for who takes them; the changer reads freely
     struct row_set *set;

@@ -15,10 +15,10 @@ for i in range(first, last):
                       "metadata": {"n": i, "generation": generation, "group": i % 100}}))' "$@"
 }
 
-settings_of() { soma -o json collection show "$1" | jq -cS '[.dimension, .metric, .metadata, .record_count, .index | (.quantization?, .m?, .ef_construction?, .ef_search?)]'; }
+settings_of() { soma -o json collection show "$1" | jq -cS '[.dimension, .metric, .metadata, .record_count, .index | (.quantization?, .m?, .ef_construction?, .ef_search?, .rerank?)]'; }
 
 test_a_snapshot_brings_everything_back() {
-    soma collection create -q whole --dim 3 --metric dot --quantization bf16 --m 8 --ef-construction 77 --ef-search 99 \
+    soma collection create -q whole --dim 3 --metric dot --quantization bf16 --m 8 --ef-construction 77 --ef-search 99 --rerank disk \
         --metadata '{"model": "e5", "n": 3, "x": 2.0, "list": ["a", "b"], "on": true}'
     cat >"$scratch/whole.jsonl" <<'LINES'
 {"id": "a", "embedding": [1, 2, 3], "document": "first words", "metadata": {"n": 1, "x": 1.0, "t": "1", "b": true}}
@@ -33,6 +33,7 @@ LINES
     expect 0 soma -o json collection restore back "$scratch/whole.snapshot"
     is "$(jq -c '[.collection, .record_count]' "$scratch/out")" '["back",3]'
     is "$(settings_of back)" "$(settings_of whole)"
+    is "$(soma -o json collection show back | jq -c '.index | [.quantization, .m, .ef_construction, .ef_search, .rerank]')" '["bf16",8,77,99,"disk"]'
     cmp <(soma export whole) <(soma export back) || fail "other records came back"
     is "$(grep -v gone "$scratch/whole.jsonl" | soma -o json upsert back - | jq .unchanged)" 3
     is "$(soma -q query back --text words)" a

@@ -63,6 +63,17 @@ SOMA_API const char *soma_quantization_name(enum soma_quantization quantization)
 SOMA_API bool soma_quantization_from_name(const char *name,
                                           enum soma_quantization *ret_quantization);
 
+// Where the embeddings are that the nearest are compared by.
+enum soma_rerank {
+    SOMA_RERANK_MEMORY = 1,
+    // In mapped files: only codes and links are held in memory.
+    SOMA_RERANK_DISK = 2,
+};
+
+// "memory", "disk"; "unknown" for another number.
+SOMA_API const char *soma_rerank_name(enum soma_rerank rerank);
+SOMA_API bool soma_rerank_from_name(const char *name, enum soma_rerank *ret_rerank);
+
 // How a collection is indexed. In a request 0 is the default.
 struct soma_index_settings {
     // int8.
@@ -73,6 +84,8 @@ struct soma_index_settings {
     uint32_t ef_construction;
     // Candidates of a query that does not say: 1 to 10 000; 64.
     uint32_t ef_search;
+    // memory.
+    enum soma_rerank rerank;
 };
 
 struct soma_collection {

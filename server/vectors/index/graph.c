@@ -16,6 +16,8 @@ void index_settings_complete(struct index_settings *settings)
         settings->ef_construction = INDEX_EF_CONSTRUCTION_DEFAULT;
     if (!settings->ef_search)
         settings->ef_search = INDEX_EF_SEARCH_DEFAULT;
+    if (!settings->rerank)
+        settings->rerank = RERANK_MEMORY;
     if (!settings->flat_rows)
         settings->flat_rows = INDEX_FLAT_ROWS_DEFAULT;
 }

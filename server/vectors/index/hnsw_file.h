@@ -41,6 +41,7 @@ struct file_subject {
     enum metric metric;
     uint32_t dim;
     struct index_settings settings;
+    const char *directory; // of rows (rows.h), borrowed
 };
 
 struct file_place {

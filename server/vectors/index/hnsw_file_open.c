@@ -161,6 +161,8 @@ static struct rows *rows_of(struct file_map *map, const struct file_subject *sub
     struct rows *rows = rows_new(subject->dim, subject->metric == METRIC_COSINE, 0);
     struct graph *graph =
         graph_new(&subject->settings, subject->metric == METRIC_DOT, subject->dim);
+    if (rows)
+        rows->directory = subject->directory;
     if (rows && graph && sizes_fit(head_of(map), graph) && map_graph(graph, map) &&
         upper_links_are_inside(graph) && map_rows(rows, graph, map)) {
         rows_set_graph(rows, graph);

@@ -1,6 +1,8 @@
 #include "vectors/index/region.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -67,6 +69,37 @@ void region_release(struct region *region)
     if (region->base)
         munmap(region->base, region->reserved);
     *region = (struct region){0};
+}
+
+void *file_bytes_new(const char *directory, size_t bytes)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/vectors-XXXXXX", directory);
+    int fd = length < (int)sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
+    if (fd < 0)
+        return NULL;
+    unlink(path);
+    void *mapped = MAP_FAILED;
+    // A write into a mapped hole of a full disk would end the server.
+    if (posix_fallocate(fd, 0, (off_t)bytes) == 0)
+        mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (mapped == MAP_FAILED)
+        return NULL;
+    madvise(mapped, bytes, MADV_RANDOM);
+    return mapped;
+}
+
+void file_bytes_free(void *mapped, size_t bytes)
+{
+    if (mapped)
+        munmap(mapped, bytes);
+}
+
+void file_bytes_are_scattered(const void *mapped, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)mapped / page * page;
+    madvise((void *)first, (uintptr_t)mapped + bytes - first, MADV_RANDOM);
 }
 
 struct file_map *file_map_open(const char *path)

@@ -23,6 +23,13 @@ bool region_grow(struct region *region, size_t count);
 bool region_map(struct region *region, int fd, size_t offset, size_t bytes);
 void region_release(struct region *region);
 
+// Bytes in an unnamed file of the directory, whose blocks are taken at once, mapped and zero: they
+// count as a file's, so that the kernel can take them out of memory. NULL: there is no room.
+void *file_bytes_new(const char *directory, size_t bytes);
+void file_bytes_free(void *mapped, size_t bytes);
+// Bytes of a mapping are read here and there: nothing around them is worth reading too.
+void file_bytes_are_scattered(const void *mapped, size_t bytes);
+
 // A file that is mapped, readable, as long as somebody holds it.
 struct file_map {
     atomic_uint refs;

@@ -12,6 +12,12 @@ enum quantization {
     QUANTIZATION_INT4 = 4
 };
 
+// Where the embeddings are that the nearest are compared by; the numbers of vectors.proto.
+enum rerank {
+    RERANK_MEMORY = 1,
+    RERANK_DISK = 2 // in mapped files, which the kernel may take out of memory
+};
+
 enum {
     INDEX_M_MIN = 4,
     INDEX_M_MAX = 64,
@@ -29,6 +35,7 @@ struct index_settings {
     uint32_t ef_construction; // candidates that are looked at for them
     uint32_t ef_search;       // candidates of a search that does not say
     uint32_t flat_rows;       // below so many rows there is no graph
+    enum rerank rerank;
 };
 
 // Puts the defaults in place of zeros.
