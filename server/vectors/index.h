@@ -1,5 +1,5 @@
 // What answers "the k nearest": exact search, or the graph and exact search of what it does not
-// hold.
+// hold; where a filter leaves few records, a look at the codes of these.
 //
 // A search sees the rows that are alive at one sequence, and of those only the ones it is allowed
 // to: a row set, as a bit for each record number with their count. It takes no lock and allocates
@@ -55,7 +55,7 @@ struct index_view {
 
 // How a search was answered.
 struct index_report {
-    const char *kind; // "exact" or "hnsw"
+    const char *kind; // "exact", "codes" (of all that match) or "hnsw"
     uint32_t ef;      // of hnsw
 };
 
@@ -67,9 +67,11 @@ enum soma_code index_search(const struct index_view *view, const struct index_se
                             struct topk *topks, struct index_report *ret_report,
                             struct soma_error *err);
 
-// Exact search (exact.c). only_waiting: of the rows that are not in the graph.
+// Exact search (exact.c). only_waiting: of the rows that are not in the graph. ret_compared may be
+// NULL: how many rows were found that may be.
 enum soma_code exact_search(const struct row_set *rows, const struct index_search *search,
-                            bool only_waiting, struct topk *topks, struct soma_error *err);
+                            bool only_waiting, struct topk *topks, size_t *ret_compared,
+                            struct soma_error *err);
 
 // The metric's distance from what a kernel gave: Σ (q - x)² for METRIC_L2, else q·x; exact where
 // that was too large for float32.

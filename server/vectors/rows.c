@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "vectors/chunk.h"
-#include "vectors/index/graph.h"
+#include "vectors/index/numbers.h"
 #include "vectors/kernels/kernels.h"
 
 enum {
@@ -217,6 +217,8 @@ static void kill_row(struct rows *rows, struct row_chunk *chunk, uint32_t row, i
     chunk_kill(chunk, row, sequence);
     if (chunk->dead_count > before) {
         rows->killed_count++;
+        if (rows->graph)
+            numbers_forget(rows->graph, &chunk->rows[row]);
         atomic_fetch_sub(&rows->id_bytes, strlen(chunk->rows[row].id) + 1);
     }
 }

@@ -350,7 +350,8 @@ static void a_reader_keeps_seeing_its_sequence(void **state)
                                       .query_count = 1,
                                       .sequence = then.sequence,
                                       .deadline = MONO_NEVER};
-        assert_int_equal(exact_search(reader.view.rows, &search, false, &topk, NULL), SOMA_OK);
+        assert_int_equal(exact_search(reader.view.rows, &search, false, &topk, NULL, NULL),
+                         SOMA_OK);
         topk_sort(&topk);
         struct model_hit wanted[IDS];
         struct query_hit found[IDS];

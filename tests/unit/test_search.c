@@ -60,7 +60,7 @@ static void search(struct rows *rows, enum metric metric, const float *queries, 
                                   .only = only,
                                   .deadline = MONO_NEVER};
     struct row_set *set = rows_take_set(rows);
-    assert_int_equal(exact_search(set, &wanted, false, topks, NULL), SOMA_OK);
+    assert_int_equal(exact_search(set, &wanted, false, topks, NULL, NULL), SOMA_OK);
     row_set_release(set);
     for (size_t i = 0; i < query_count; i++)
         topk_sort(&topks[i]);
@@ -232,7 +232,7 @@ static void a_search_past_its_deadline_ends(void **state)
                                   .sequence = 1,
                                   .deadline = {0}};
     struct soma_error err;
-    assert_int_equal(exact_search(set, &wanted, false, &topk, &err), SOMA_DEADLINE_EXCEEDED);
+    assert_int_equal(exact_search(set, &wanted, false, &topk, NULL, &err), SOMA_DEADLINE_EXCEEDED);
     row_set_release(set);
     rows_free(rows);
 }

@@ -21,6 +21,7 @@ struct scan {
     uint32_t *picked; // rows of the chunk that may be found, of the block in hand
     float *gathered;  // their vectors, where they lie apart
     float *results;   // float[QUERIES_AT_ONCE][block_rows]
+    size_t compared;  // rows
 };
 
 // What a sum in float32 could not hold.
@@ -89,13 +90,13 @@ static const float *gather(const struct scan *scan, const struct row_chunk *chun
     return scan->gathered;
 }
 
-static void scan_block(const struct scan *scan, const struct row_chunk *chunk, uint32_t from,
-                       uint32_t to)
+static void scan_block(struct scan *scan, const struct row_chunk *chunk, uint32_t from, uint32_t to)
 {
     const struct index_search *search = scan->search;
     uint32_t picked = pick(scan, chunk, from, to);
     if (!picked)
         return;
+    scan->compared += picked;
     bool is_gathered = picked * 2 < to - from;
     const float *rows =
         is_gathered ? gather(scan, chunk, picked) : chunk->vectors + (size_t)from * search->dim;
@@ -119,7 +120,7 @@ static bool chunk_is_in_the_graph(const struct row_chunk *chunk)
            !atomic_load_explicit(&chunk->alone, memory_order_relaxed);
 }
 
-static enum soma_code scan_chunks(const struct scan *scan, const struct row_set *rows,
+static enum soma_code scan_chunks(struct scan *scan, const struct row_set *rows,
                                   struct soma_error *err)
 {
     for (uint32_t i = 0; i < rows->count; i++) {
@@ -140,7 +141,8 @@ static enum soma_code scan_chunks(const struct scan *scan, const struct row_set 
 }
 
 enum soma_code exact_search(const struct row_set *rows, const struct index_search *search,
-                            bool only_waiting, struct topk *topks, struct soma_error *err)
+                            bool only_waiting, struct topk *topks, size_t *ret_compared,
+                            struct soma_error *err)
 {
     struct scan scan = {
         .search = search, .only_waiting = only_waiting, .kernels = kernels_best(), .topks = topks};
@@ -156,6 +158,8 @@ enum soma_code exact_search(const struct row_set *rows, const struct index_searc
         code = error_set_no_memory(err);
     else
         code = scan_chunks(&scan, rows, err);
+    if (ret_compared)
+        *ret_compared = scan.compared;
     free(scan.picked);
     free(scan.gathered);
     free(scan.results);

@@ -33,15 +33,17 @@ static bool reserve(struct graph *graph)
            region_reserve(&graph->uppers, link_bytes, max) &&
            region_reserve(&graph->upper_at, sizeof(uint32_t), max) &&
            region_reserve(&graph->levels, 1, max) && region_reserve(&graph->states, 1, max) &&
-           region_reserve(&graph->rows, sizeof(struct row *), max);
+           region_reserve(&graph->rows, sizeof(struct row *), max) &&
+           region_reserve(&graph->places, sizeof(uint32_t), max) &&
+           region_reserve(&graph->nodes_of, sizeof(uint32_t), UINT32_MAX);
 }
 
 size_t graph_node_bytes(const struct index_settings *settings, uint32_t dim)
 {
     size_t upper_links = settings->m + settings->m / (settings->m - 1);
     return code_bytes(settings->quantization, dim) +
-           (settings->m * LINKS_PER_M + upper_links / 8) * sizeof(uint32_t) + sizeof(uint32_t) + 2 +
-           sizeof(struct row *);
+           (settings->m * LINKS_PER_M + upper_links / 8) * sizeof(uint32_t) + 3 * sizeof(uint32_t) +
+           2 + sizeof(struct row *);
 }
 
 struct graph *graph_new(const struct index_settings *settings, bool is_dot, uint32_t dim)
@@ -75,8 +77,9 @@ void graph_release(struct graph *graph)
 {
     if (!graph || atomic_fetch_sub_explicit(&graph->refs, 1, memory_order_acq_rel) > 1)
         return;
-    struct region *regions[] = {&graph->codes,  &graph->links,  &graph->uppers, &graph->upper_at,
-                                &graph->levels, &graph->states, &graph->rows};
+    struct region *regions[] = {&graph->codes,    &graph->links,  &graph->uppers,
+                                &graph->upper_at, &graph->levels, &graph->states,
+                                &graph->rows,     &graph->places, &graph->nodes_of};
     for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
         region_release(regions[i]);
     for (int i = 0; i < GRAPH_STRIPES; i++)
@@ -129,7 +132,7 @@ static int level_of_new(const struct graph *graph, uint32_t node)
     return level;
 }
 
-static bool grow(struct graph *graph, struct region *region, size_t count)
+bool graph_region_grow(struct graph *graph, struct region *region, size_t count)
 {
     size_t before = region->committed;
     bool has_grown = region_grow(region, count);
@@ -141,11 +144,14 @@ static bool grow(struct graph *graph, struct region *region, size_t count)
 static bool add_node(struct graph *graph, uint32_t node, int level)
 {
     size_t count = (size_t)node + 1;
-    if (node >= graph->max_nodes || !grow(graph, &graph->codes, count) ||
-        !grow(graph, &graph->links, count) || !grow(graph, &graph->upper_at, count) ||
-        !grow(graph, &graph->levels, count) || !grow(graph, &graph->states, count) ||
-        !grow(graph, &graph->rows, count) ||
-        !grow(graph, &graph->uppers, (size_t)graph->upper_count + (size_t)level))
+    if (node >= graph->max_nodes || !graph_region_grow(graph, &graph->codes, count) ||
+        !graph_region_grow(graph, &graph->links, count) ||
+        !graph_region_grow(graph, &graph->upper_at, count) ||
+        !graph_region_grow(graph, &graph->levels, count) ||
+        !graph_region_grow(graph, &graph->states, count) ||
+        !graph_region_grow(graph, &graph->rows, count) ||
+        !graph_region_grow(graph, &graph->places, count) ||
+        !graph_region_grow(graph, &graph->uppers, (size_t)graph->upper_count + (size_t)level))
         return false;
     graph->levels.base[node] = (uint8_t)level;
     ((uint32_t *)(void *)graph->upper_at.base)[node] = graph->upper_count;

@@ -50,10 +50,15 @@ struct graph {
     struct region levels;   // uint8_t[]
     struct region states;   // _Atomic uint8_t[], of enum node_state
     struct region rows;     // struct row *_Atomic[]; NULL: the row is gone
+    struct region places;   // _Atomic uint32_t[]: the record's place in nodes_of, and 1; 0: none
+    struct region nodes_of; // _Atomic uint32_t[number_count] (numbers.h): the node, and 1; 0: none
     atomic_uint count;      // nodes ever handed out; those from it on are not there
     atomic_uint live_count; // NODE_LIVE
     atomic_uint entry;      // node where searches begin; NO_NODE: there is none
-    atomic_size_t bytes;    // of memory
+    int64_t first_num;      // of nodes_of; stands since number_count is not 0
+    atomic_uint number_count;
+    _Atomic int64_t newest_born; // of the rows with entries there
+    atomic_size_t bytes;         // of memory
 
     pthread_mutex_t alloc_lock; // guards what follows, and growing
     uint32_t upper_count;
@@ -93,6 +98,8 @@ bool graph_insert(struct graph *graph, struct row *row, uint32_t *ret_node);
 // Inserts up to max waiting rows of a set, which the caller holds; those that died at or before
 // floor are passed over. Returns how many rows it took.
 uint32_t graph_catch_up(struct graph *graph, struct row_set *set, int64_t floor, uint32_t max);
+// Room for so many items of one of the graph's regions; alloc_lock held. False: out of memory.
+bool graph_region_grow(struct graph *graph, struct region *region, size_t count);
 // The changer of rows: the row of a node has moved, or is gone (NULL).
 void graph_move(struct graph *graph, struct row *old, struct row *new);
 
@@ -113,6 +120,12 @@ struct index_search;
 // False: out of memory. *ret_is_fit false: codes say nothing about this query.
 bool graph_search(struct graph *graph, const struct index_search *search, size_t query,
                   struct topk *topk, bool *ret_is_fit);
+// Offers the nearest of each query among the records of search->only, by looking at all their
+// codes; topks are empty. *ret_count: of how many records this is true, the others have to be
+// looked for among the rows; 0 where codes say nothing about a query, or the deadline has passed.
+// False: out of memory.
+bool graph_scan(struct graph *graph, const struct index_search *search, struct topk *topks,
+                uint32_t *ret_count);
 
 // --- what nodes have
 

@@ -4,6 +4,7 @@
 
 #include "vectors/chunk.h"
 #include "vectors/index/links.h"
+#include "vectors/index/numbers.h"
 #include "vectors/index/walk.h"
 
 enum {
@@ -283,6 +284,8 @@ static void settle(struct graph *graph, struct row_chunk *chunk, uint32_t at, in
         !graph_insert(graph, row, &node))
         node = ROW_UNFIT;
     chunk_settle(chunk, at, node);
+    if (node < ROW_PASSED)
+        numbers_note(graph, row, node);
 }
 
 uint32_t graph_catch_up(struct graph *graph, struct row_set *set, int64_t floor, uint32_t max)

@@ -4,6 +4,7 @@
 
 #include "vectors/chunk.h"
 #include "vectors/index/hnsw_file.h"
+#include "vectors/index/numbers.h"
 
 // --- checking
 
@@ -104,10 +105,10 @@ static bool map_graph(struct graph *graph, const struct file_map *map)
             return false;
         atomic_fetch_add(&graph->bytes, regions[i]->committed);
     }
-    if (!region_grow(&graph->states, head->node_count) ||
-        !region_grow(&graph->rows, head->node_count))
+    if (!graph_region_grow(graph, &graph->states, head->node_count) ||
+        !graph_region_grow(graph, &graph->rows, head->node_count) ||
+        !graph_region_grow(graph, &graph->places, head->node_count))
         return false;
-    atomic_fetch_add(&graph->bytes, graph->states.committed + graph->rows.committed);
     memset(graph->states.base, NODE_LIVE, head->node_count);
     graph->upper_count = head->upper_count;
     atomic_store(&graph->count, head->node_count);
@@ -126,6 +127,17 @@ static bool upper_links_are_inside(const struct graph *graph)
     return true;
 }
 
+static void expect_numbers(struct graph *graph, const int64_t *nums, size_t count)
+{
+    int64_t first = INT64_MAX, last = 0;
+    for (size_t i = 0; i < count; i++) {
+        first = nums[i] < first ? nums[i] : first;
+        last = nums[i] > last ? nums[i] : last;
+    }
+    if (count)
+        numbers_expect(graph, first, last);
+}
+
 static bool map_rows(struct rows *rows, struct graph *graph, struct file_map *map)
 {
     const struct file_head *head = head_of(map);
@@ -140,6 +152,7 @@ static bool map_rows(struct rows *rows, struct graph *graph, struct file_map *ma
                                        .vectors = section_of(map, SECTION_VECTORS)};
     if (!rows_adopt(rows, &mapped))
         return false;
+    expect_numbers(graph, mapped.nums, mapped.count);
     struct row *_Atomic *graph_rows = (struct row * _Atomic *)(void *)graph->rows.base;
     uint32_t at = 0;
     for (uint32_t i = 0; i < rows->set->count; i++) {
@@ -151,6 +164,8 @@ static bool map_rows(struct rows *rows, struct graph *graph, struct file_map *ma
             else if (nodes[at] != ROW_UNFIT)
                 continue; // waits
             chunk_settle(chunk, row, nodes[at]);
+            if (nodes[at] != ROW_UNFIT)
+                numbers_note(graph, &chunk->rows[row], nodes[at]);
         }
     }
     return true;

@@ -1,9 +1,10 @@
-// Searching a graph: the walk on codes, then float32 for the best of them, deeper the coarser the
-// codes turn out to be.
+// Searching a graph: a walk on codes, or a look at all codes that a filter leaves, then float32 for
+// the best of them, deeper the coarser the codes turn out to be.
 #include <math.h>
+#include <stdlib.h>
 
 #include "vectors/index.h"
-#include "vectors/index/links.h"
+#include "vectors/index/numbers.h"
 #include "vectors/index/walk.h"
 
 enum {
@@ -83,12 +84,14 @@ static bool may_be_near(const struct ranking *ranking, float coded)
                topk->hits[0].distance;
 }
 
-static void rank_pool(struct ranking *ranking, const struct scratch *scratch)
+// Of the pool, nearest first; false: the pool ended before it was clear that nothing behind it may
+// be near.
+static bool rank_pool(struct ranking *ranking, const struct scratch *scratch)
 {
     for (uint32_t i = 0; i < scratch->pool_count; i++) {
         const struct candidate *candidate = &scratch->pool[i];
         if (!ranking->count && !may_be_near(ranking, candidate->distance))
-            break;
+            return true;
         struct row *row = graph_row(ranking->graph, candidate->node);
         if (!row || !row_is_alive(row, ranking->search->sequence))
             continue;
@@ -99,22 +102,11 @@ static void rank_pool(struct ranking *ranking, const struct scratch *scratch)
             rank(ranking);
     }
     rank(ranking);
+    return scratch->pool_count &&
+           !may_be_near(ranking, scratch->pool[scratch->pool_count - 1].distance);
 }
 
 // --- the walk
-
-struct allowed {
-    const struct graph *graph;
-    const struct index_search *search;
-};
-
-static bool is_allowed(void *context, uint32_t node)
-{
-    const struct allowed *allowed = context;
-    const struct row *row = graph_row(allowed->graph, node);
-    return row && row_is_alive(row, allowed->search->sequence) &&
-           num_set_has(allowed->search->only, row->num);
-}
 
 static void walk(struct graph *graph, struct scratch *scratch, const struct index_search *search,
                  uint32_t ef)
@@ -123,9 +115,8 @@ static void walk(struct graph *graph, struct scratch *scratch, const struct inde
     if (entry == NO_NODE || entry >= scratch->node_limit)
         return;
     struct candidate start = walk_down(graph, scratch, entry, 0);
-    struct allowed allowed = {graph, search};
     if (search->only)
-        walk_accepted(graph, scratch, start, ef, is_allowed, &allowed, search->deadline);
+        walk_matching(graph, scratch, start, ef, search->only, search->deadline);
     else
         walk_level(graph, scratch, start, 0, ef);
 }
@@ -153,5 +144,72 @@ bool graph_search(struct graph *graph, const struct index_search *search, size_t
         scratch_give_back(graph, scratch);
     }
     search_end(graph, parity);
+    return is_ok;
+}
+
+// --- all that match, by their codes
+
+enum {
+    SCORED_AT_ONCE = 16, // while the codes of the next so many are on their way
+    DEEPER = 4           // times, where codes are too coarse
+};
+
+// Leaves the nearest `room` by their codes in the pool.
+static void scan_codes(const struct graph *graph, struct scratch *scratch, const uint32_t *nodes,
+                       uint32_t count, uint32_t room)
+{
+    float distances[SCORED_AT_ONCE];
+    scratch->pool_count = 0;
+    for (uint32_t from = 0; from < count; from += SCORED_AT_ONCE) {
+        uint32_t left = count - from, some = left < SCORED_AT_ONCE ? left : SCORED_AT_ONCE;
+        for (uint32_t i = from + some; i < from + 2 * some && i < count; i++)
+            walk_prefetch(graph, nodes[i]);
+        code_score(&graph->format, &scratch->query, graph->codes.base, nodes + from, some,
+                   distances);
+        for (uint32_t i = 0; i < some; i++) {
+            if (scratch->pool_count < room || distances[i] < scratch->pool[room - 1].distance)
+                pool_put(scratch, room, (struct candidate){distances[i], nodes[from + i]});
+        }
+    }
+}
+
+static bool scan_one(struct graph *graph, const struct index_search *search, size_t query,
+                     const uint32_t *nodes, uint32_t count, struct topk *topk, bool *ret_is_fit)
+{
+    const float *vector = search->queries + query * search->dim;
+    struct ranking ranking = {.graph = graph, .search = search, .query = vector, .topk = topk};
+    bool is_done = false;
+    for (uint64_t room = (uint64_t)topk->k * 2 + SCORED_AT_ONCE; !is_done; room *= DEEPER) {
+        struct scratch *scratch;
+        uint32_t fitting = room < count ? (uint32_t)room : count;
+        if (!scratch_take(graph, vector, fitting, &scratch))
+            return false;
+        *ret_is_fit = scratch != NULL;
+        if (!scratch)
+            return true;
+        scan_codes(graph, scratch, nodes, count, fitting);
+        topk->count = 0;
+        is_done = rank_pool(&ranking, scratch) || fitting == count;
+        scratch_give_back(graph, scratch);
+    }
+    return true;
+}
+
+bool graph_scan(struct graph *graph, const struct index_search *search, struct topk *topks,
+                uint32_t *ret_count)
+{
+    uint32_t *nodes = malloc(search->only->count * sizeof *nodes);
+    if (!nodes)
+        return false;
+    unsigned parity = search_begin(graph);
+    uint32_t count = numbers_resolve(graph, search->only, search->sequence, nodes);
+    bool is_ok = true, goes_on = count > 0;
+    for (size_t i = 0; i < search->query_count && is_ok && goes_on; i++) {
+        is_ok = scan_one(graph, search, i, nodes, count, &topks[i], &goes_on);
+        goes_on = goes_on && clock_left_ms(search->deadline) > 0;
+    }
+    search_end(graph, parity);
+    free(nodes);
+    *ret_count = goes_on ? count : 0;
     return is_ok;
 }

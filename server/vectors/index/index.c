@@ -3,19 +3,38 @@
 #include "vectors/index/graph.h"
 
 enum {
-    // Of so many rows one may be found: fewer, and comparing with each of them is cheaper than a
-    // walk that passes through the others.
-    MATCHES_ONE_IN = 8
+    // A walk that only counts matches looks at about ten nodes for each that it passes, passes ef ×
+    // rows / matches of them, and takes five times as long for a code as a look at one after the
+    // other does. So it pays where matches² > 50 × ef × rows.
+    WALK_COST = 50,
+    // A look at fewer codes takes longer than the same rows in float32.
+    CODES_MIN = 32
 };
 
-// A walk through most of the graph would only be a slow way to look at everything.
-static bool is_worth_a_walk(const struct index_view *view, const struct index_search *search)
+enum plan {
+    PLAN_EXACT,
+    PLAN_CODES,
+    PLAN_WALK
+};
+
+static uint32_t ef_of(const struct index_view *view, const struct index_search *search)
+{
+    return search->ef ? search->ef : view->graph->settings.ef_search;
+}
+
+// A walk through most of the graph would only be a slow way to look at everything; so would one
+// that takes longer than looking at all that match.
+static enum plan plan_of(const struct index_view *view, const struct index_search *search)
 {
     if (search->is_exact || !view->graph)
-        return false;
-    size_t nodes = atomic_load(&view->graph->live_count);
-    size_t ef = search->ef ? search->ef : view->graph->settings.ef_search;
-    return ef < nodes / 2 && (!search->only || search->only->count >= nodes / MATCHES_ONE_IN);
+        return PLAN_EXACT;
+    size_t nodes = atomic_load(&view->graph->live_count), ef = ef_of(view, search);
+    if (!search->only)
+        return ef < nodes / 2 ? PLAN_WALK : PLAN_EXACT;
+    double count = (double)search->only->count;
+    if (ef < nodes / 2 && count * count > (double)WALK_COST * (double)ef * (double)nodes)
+        return PLAN_WALK;
+    return search->only->count >= CODES_MIN ? PLAN_CODES : PLAN_EXACT;
 }
 
 static bool has_waiting(const struct row_set *rows)
@@ -38,15 +57,46 @@ static bool is_short(const struct index_search *search, const struct topk *topk)
     return topk->count < due && !topk->was_cut;
 }
 
-static enum soma_code search_one_exactly(const struct index_view *view,
-                                         const struct index_search *search, size_t query,
-                                         struct topk *topk, struct soma_error *err)
+static enum soma_code search_exactly(const struct index_view *view,
+                                     const struct index_search *search, struct topk *topks,
+                                     struct soma_error *err)
+{
+    for (size_t i = 0; i < search->query_count; i++)
+        topks[i].count = 0;
+    return exact_search(view->rows, search, false, topks, NULL, err);
+}
+
+// Records are looked for in the graph first: one that gets into it meanwhile is missed by both, and
+// then all rows are looked at, as for a reader of a state that the graph no longer shows.
+static enum soma_code search_codes(const struct index_view *view, const struct index_search *search,
+                                   struct topk *topks, enum plan *ret_plan, struct soma_error *err)
+{
+    uint32_t seen;
+    size_t waiting = 0;
+    enum soma_code code = SOMA_OK;
+    for (size_t i = 0; i < search->query_count; i++)
+        topks[i].count = 0;
+    if (!graph_scan(view->graph, search, topks, &seen))
+        return error_set_no_memory(err);
+    if (search->has_waiting)
+        code = exact_search(view->rows, search, true, topks, &waiting, err);
+    *ret_plan = PLAN_CODES;
+    if (code || seen + waiting == search->only->count)
+        return code;
+    *ret_plan = PLAN_EXACT;
+    return search_exactly(view, search, topks, err);
+}
+
+// What the walk could not find.
+static enum soma_code search_one(const struct index_view *view, const struct index_search *search,
+                                 size_t query, struct topk *topk, struct soma_error *err)
 {
     struct index_search one = *search;
+    enum plan plan;
     one.queries += query * search->dim;
     one.query_count = 1;
-    topk->count = 0;
-    return exact_search(view->rows, &one, false, topk, err);
+    return search->only ? search_codes(view, &one, topk, &plan, err)
+                        : search_exactly(view, &one, topk, err);
 }
 
 static enum soma_code search_graph(const struct index_view *view, const struct index_search *search,
@@ -54,7 +104,7 @@ static enum soma_code search_graph(const struct index_view *view, const struct i
 {
     enum soma_code code = SOMA_OK;
     if (search->has_waiting)
-        code = exact_search(view->rows, search, true, topks, err);
+        code = exact_search(view->rows, search, true, topks, NULL, err);
     for (size_t i = 0; i < search->query_count && !code; i++) {
         bool is_fit;
         if (!graph_search(view->graph, search, i, &topks[i], &is_fit))
@@ -63,7 +113,7 @@ static enum soma_code search_graph(const struct index_view *view, const struct i
             return error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
                              "the deadline passed during the search");
         if (!is_fit || is_short(search, &topks[i]))
-            code = search_one_exactly(view, search, i, &topks[i], err);
+            code = search_one(view, search, i, &topks[i], err);
     }
     return code;
 }
@@ -72,14 +122,19 @@ enum soma_code index_search(const struct index_view *view, const struct index_se
                             struct topk *topks, struct index_report *ret_report,
                             struct soma_error *err)
 {
-    bool is_walk = is_worth_a_walk(view, search);
-    struct index_search walk = *search;
-    walk.has_waiting = has_waiting(view->rows);
-    enum soma_code code = is_walk ? search_graph(view, &walk, topks, err)
-                                  : exact_search(view->rows, search, false, topks, err);
-    *ret_report = (struct index_report){.kind = "exact"};
-    if (is_walk)
-        *ret_report = (struct index_report){
-            .kind = "hnsw", .ef = search->ef ? search->ef : view->graph->settings.ef_search};
+    static const char *const names[] = {
+        [PLAN_EXACT] = "exact", [PLAN_CODES] = "codes", [PLAN_WALK] = "hnsw"};
+    enum plan plan = plan_of(view, search);
+    enum soma_code code = SOMA_OK;
+    struct index_search wanted = *search;
+    wanted.has_waiting = has_waiting(view->rows);
+    if (plan == PLAN_WALK)
+        code = search_graph(view, &wanted, topks, err);
+    else if (plan == PLAN_CODES)
+        code = search_codes(view, &wanted, topks, &plan, err);
+    else
+        code = exact_search(view->rows, search, false, topks, NULL, err);
+    *ret_report = (struct index_report){.kind = names[plan],
+                                        .ef = plan == PLAN_WALK ? ef_of(view, search) : 0};
     return code;
 }

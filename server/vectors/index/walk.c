@@ -3,16 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 enum {
     LINE_BYTES = 64,
-    PREFETCH_MAX = 1024, // bytes of a code; the rest follows by itself
-    ROOM_SLACK = 1024,
-    STEPS_BETWEEN_CLOCKS = 1024
+    ROOM_SLACK = 1024
 };
-
-#define EXPANDED ((uint32_t)1 << 31)
 
 // --- scratches
 
@@ -96,7 +90,7 @@ bool scratch_take(struct graph *graph, const float *vector, uint32_t pool_room,
     return true;
 }
 
-static void forget_visits(struct scratch *scratch)
+void walk_forget(struct scratch *scratch)
 {
     for (uint32_t i = 0; i < scratch->touched_count; i++)
         scratch->visited[scratch->touched[i]] = 0;
@@ -105,7 +99,7 @@ static void forget_visits(struct scratch *scratch)
 
 void scratch_give_back(struct graph *graph, struct scratch *scratch)
 {
-    forget_visits(scratch);
+    walk_forget(scratch);
     pthread_mutex_lock(&graph->scratch_lock);
     scratch->next = graph->scratches;
     graph->scratches = scratch;
@@ -114,37 +108,10 @@ void scratch_give_back(struct graph *graph, struct scratch *scratch)
 
 // --- walking
 
-// True the first time.
-static inline bool visit(struct scratch *scratch, uint32_t node)
-{
-    uint64_t *word = &scratch->visited[node / 64];
-    uint64_t bit = (uint64_t)1 << node % 64;
-    if (*word & bit)
-        return false;
-    if (!*word)
-        scratch->touched[scratch->touched_count++] = node / 64;
-    *word |= bit;
-    return true;
-}
-
-static inline void prefetch_code(const struct graph *graph, uint32_t node)
-{
-    const uint8_t *code = graph_code(graph, node);
-    size_t bytes = graph->format.stride < PREFETCH_MAX ? graph->format.stride : PREFETCH_MAX;
-    for (size_t at = 0; at < bytes; at += LINE_BYTES)
-        __builtin_prefetch(code + at);
-}
-
-struct neighbours {
-    uint32_t nodes[LINKS_PER_M * INDEX_M_MAX];
-    float distances[LINKS_PER_M * INDEX_M_MAX];
-    uint32_t count;
-};
-
 // Those that were not visited. Their codes are all asked for before the first is looked at, so that
 // their ways from memory overlap.
-static inline void score_neighbours(const struct graph *graph, struct scratch *scratch,
-                                    uint32_t node, int level, struct neighbours *ret)
+void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
+                struct walk_near *ret)
 {
     const _Atomic uint32_t *links = graph_links(graph, node, level);
     uint32_t room = graph_link_room(graph, level);
@@ -153,9 +120,9 @@ static inline void score_neighbours(const struct graph *graph, struct scratch *s
         uint32_t link = atomic_load_explicit(&links[i], memory_order_acquire);
         if (link == NO_NODE)
             break;
-        if (link >= scratch->node_limit || !visit(scratch, link))
+        if (link >= scratch->node_limit || !walk_visit(scratch, link))
             continue;
-        prefetch_code(graph, link);
+        walk_prefetch(graph, link);
         ret->nodes[ret->count++] = link;
     }
     code_score(&graph->format, &scratch->query, graph->codes.base, ret->nodes, ret->count,
@@ -193,9 +160,9 @@ struct candidate walk_down(const struct graph *graph, struct scratch *scratch, u
     for (int at = graph_level(graph, entry); at > level; at--) {
         bool has_moved = true;
         while (has_moved) {
-            struct neighbours near;
+            struct walk_near near;
             has_moved = false;
-            score_neighbours(graph, scratch, nearest.node, at, &near);
+            walk_score(graph, scratch, nearest.node, at, &near);
             for (uint32_t i = 0; i < near.count; i++) {
                 if (near.distances[i] < nearest.distance) {
                     nearest = (struct candidate){near.distances[i], near.nodes[i]};
@@ -203,7 +170,7 @@ struct candidate walk_down(const struct graph *graph, struct scratch *scratch, u
                 }
             }
         }
-        forget_visits(scratch);
+        walk_forget(scratch);
     }
     return nearest;
 }
@@ -211,21 +178,21 @@ struct candidate walk_down(const struct graph *graph, struct scratch *scratch, u
 void walk_level(const struct graph *graph, struct scratch *scratch, struct candidate start,
                 int level, uint32_t ef)
 {
-    struct neighbours near = {.count = 0};
+    struct walk_near near = {.count = 0};
     uint32_t next = 0;
-    forget_visits(scratch);
-    visit(scratch, start.node);
+    walk_forget(scratch);
+    walk_visit(scratch, start.node);
     scratch->pool[0] = start;
     scratch->pool_count = 1;
     while (next < scratch->pool_count) {
         struct candidate *at = &scratch->pool[next];
-        if (at->node & EXPANDED) {
+        if (at->node & WALK_EXPANDED) {
             next++;
             continue;
         }
         uint32_t node = at->node;
-        at->node |= EXPANDED;
-        score_neighbours(graph, scratch, node, level, &near);
+        at->node |= WALK_EXPANDED;
+        walk_score(graph, scratch, node, level, &near);
         next++;
         for (uint32_t i = 0; i < near.count; i++) {
             uint32_t place =
@@ -234,74 +201,5 @@ void walk_level(const struct graph *graph, struct scratch *scratch, struct candi
         }
     }
     for (uint32_t i = 0; i < scratch->pool_count; i++)
-        scratch->pool[i].node &= ~EXPANDED;
-}
-
-// --- walking where only some count
-
-static bool heap_push(struct scratch *scratch, struct candidate candidate)
-{
-    if (scratch->heap_count == scratch->heap_room) {
-        uint32_t room = scratch->heap_room ? scratch->heap_room * 2 : ROOM_SLACK;
-        struct candidate *grown = realloc(scratch->heap, room * sizeof *grown);
-        if (!grown)
-            return false;
-        scratch->heap = grown;
-        scratch->heap_room = room;
-    }
-    struct candidate *heap = scratch->heap;
-    uint32_t at = scratch->heap_count++;
-    while (at && candidate.distance < heap[(at - 1) / 2].distance) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = candidate;
-    return true;
-}
-
-static struct candidate heap_pop(struct scratch *scratch)
-{
-    struct candidate *heap = scratch->heap, top = heap[0];
-    struct candidate last = heap[--scratch->heap_count];
-    uint32_t at = 0, count = scratch->heap_count;
-    for (uint32_t child = 1; child < count; child = 2 * at + 1) {
-        if (child + 1 < count && heap[child + 1].distance < heap[child].distance)
-            child++;
-        if (last.distance <= heap[child].distance)
-            break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = last;
-    return top;
-}
-
-bool walk_accepted(const struct graph *graph, struct scratch *scratch, struct candidate start,
-                   uint32_t ef, walk_accept *accept, void *context, struct mono_time deadline)
-{
-    struct neighbours near;
-    forget_visits(scratch);
-    visit(scratch, start.node);
-    scratch->pool_count = 0;
-    scratch->heap_count = 0;
-    if (accept(context, start.node))
-        pool_put(scratch, ef, start);
-    bool is_ok = heap_push(scratch, start);
-    for (size_t step = 1; is_ok && scratch->heap_count; step++) {
-        struct candidate at = heap_pop(scratch);
-        if (scratch->pool_count == ef && at.distance > scratch->pool[ef - 1].distance)
-            break;
-        if (step % STEPS_BETWEEN_CLOCKS == 0 && clock_left_ms(deadline) == 0)
-            return false;
-        score_neighbours(graph, scratch, at.node, 0, &near);
-        for (uint32_t i = 0; is_ok && i < near.count; i++) {
-            struct candidate found = {near.distances[i], near.nodes[i]};
-            if (scratch->pool_count == ef && found.distance >= scratch->pool[ef - 1].distance)
-                continue;
-            is_ok = heap_push(scratch, found);
-            if (accept(context, found.node))
-                pool_put(scratch, ef, found);
-        }
-    }
-    return is_ok;
+        scratch->pool[i].node &= ~WALK_EXPANDED;
 }

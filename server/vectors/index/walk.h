@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "vectors/index/graph.h"
 
+struct num_set;
+
 struct candidate {
     float distance;
     uint32_t node;
@@ -42,12 +44,10 @@ struct candidate walk_down(const struct graph *graph, struct scratch *scratch, u
 void walk_level(const struct graph *graph, struct scratch *scratch, struct candidate start,
                 int level, uint32_t ef);
 
-// May this node be in the pool?
-typedef bool walk_accept(void *context, uint32_t node);
-// The same where only accepted nodes count; the others are passed through. False: out of memory, or
-// over the deadline; what was found is in the pool.
-bool walk_accepted(const struct graph *graph, struct scratch *scratch, struct candidate start,
-                   uint32_t ef, walk_accept *accept, void *context, struct mono_time deadline);
+// The same on level 0 where only nodes of records in the set count (walk_matching.c). False: over
+// the deadline; what was found is in the pool.
+bool walk_matching(const struct graph *graph, struct scratch *scratch, struct candidate start,
+                   uint32_t ef, const struct num_set *only, struct mono_time deadline);
 
 // Puts a candidate into the pool of at most room; returns its place, or room where it is too far.
 uint32_t pool_put(struct scratch *scratch, uint32_t room, struct candidate candidate);
@@ -70,5 +70,47 @@ static inline uint32_t links_read(const struct graph *graph, uint32_t node, int 
     }
     return count;
 }
+
+// --- for the walks themselves
+
+#define WALK_EXPANDED ((uint32_t)1 << 31) // a candidate of the pool whose links were looked at
+
+enum {
+    WALK_PREFETCH_MAX = 1024 // bytes of a code; the rest follows by itself
+};
+
+void walk_forget(struct scratch *scratch); // all visits
+
+// True the first time.
+static inline bool walk_visit(struct scratch *scratch, uint32_t node)
+{
+    uint64_t *word = &scratch->visited[node / 64];
+    uint64_t bit = (uint64_t)1 << node % 64;
+    if (*word & bit)
+        return false;
+    if (!*word)
+        scratch->touched[scratch->touched_count++] = node / 64;
+    *word |= bit;
+    return true;
+}
+
+static inline void walk_prefetch(const struct graph *graph, uint32_t node)
+{
+    const uint8_t *code = graph_code(graph, node);
+    size_t bytes =
+        graph->format.stride < WALK_PREFETCH_MAX ? graph->format.stride : WALK_PREFETCH_MAX;
+    for (size_t at = 0; at < bytes; at += 64)
+        __builtin_prefetch(code + at);
+}
+
+struct walk_near {
+    uint32_t nodes[LINKS_PER_M * INDEX_M_MAX];
+    float distances[LINKS_PER_M * INDEX_M_MAX];
+    uint32_t count;
+};
+
+// The node's links on the level that were not visited before, with their distances.
+void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
+                struct walk_near *ret_near);
 
 #endif

@@ -196,7 +196,8 @@ static void update(struct bench *bench, size_t count)
 static void load(struct bench *bench, const char *path)
 {
     int32_t labels[K];
-    peer_free(bench->peer);
+    if (bench->peer)
+        peer_free(bench->peer);
     double began = seconds_of(CLOCK_MONOTONIC);
     bench->peer = peer_new(&bench->settings);
     bool is_loaded = peer_load(bench->peer, path);
@@ -239,7 +240,8 @@ int main(int argc, char **argv)
     if (argc != 2)
         fail(argv[0], "DIRECTORY");
     bench.directory = argv[1];
-    bench.settings = (struct peer_settings){.queries_a_call = 1, .calls_in_flight = 1};
+    bench.settings = (struct peer_settings){
+        .m = 16, .ef_construction = 200, .queries_a_call = 1, .calls_in_flight = 1};
     const char *shape = map_file(&bench, "shape", &bytes);
     if (sscanf(shape, "%zu %zu %zu %15s", &bench.base_count, &bench.query_count,
                &bench.settings.dim, metric) != 4)
