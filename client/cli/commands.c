@@ -9,6 +9,7 @@ const struct command_group command_groups[] = {
     {"Files of jobs", job_artifact_commands},
     {"Direct jobs", job_control_commands},
     {"Queues", queue_commands},
+    {"Tokens", token_commands},
     {"Collections", collection_commands},
     {"Names and copies of collections", collection_name_commands},
     {"Check collections", collection_check_commands},

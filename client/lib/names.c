@@ -67,6 +67,13 @@ static const char *const metric_names[] = {
     [SOMA_METRIC_DOT] = "dot",
 };
 
+static const char *const scope_names[] = {
+    [SOMA_SCOPE_READ] = "read",
+    [SOMA_SCOPE_SUBMIT] = "submit",
+    [SOMA_SCOPE_WRITE_VECTORS] = "write-vectors",
+    [SOMA_SCOPE_ADMIN] = "admin",
+};
+
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static const char *name_of(const char *const *names, size_t count, unsigned number)
@@ -100,6 +107,11 @@ bool soma_job_state_from_name(const char *name, enum soma_job_state *ret_state)
 bool soma_job_state_is_final(enum soma_job_state state)
 {
     return state >= SOMA_JOB_SUCCEEDED && state <= SOMA_JOB_LOST;
+}
+
+const char *soma_scope_name(enum soma_scope scope)
+{
+    return name_of(scope_names, COUNT(scope_names), (unsigned)scope);
 }
 
 const char *soma_job_reason_name(enum soma_job_reason reason)

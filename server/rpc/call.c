@@ -40,9 +40,9 @@ const char *rpc_call_method(const struct rpc_call *call)
     return call->method;
 }
 
-const struct rpc_caller *rpc_call_caller(const struct rpc_call *call)
+const struct rpc_caller *rpc_call_job(const struct rpc_call *call)
 {
-    return call->must_be_admitted ? &call->caller : NULL;
+    return call->caller.job_id[0] ? &call->caller : NULL;
 }
 
 struct mono_time rpc_call_deadline(const struct rpc_call *call)

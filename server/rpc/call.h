@@ -45,8 +45,8 @@ void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[F
 // still a duty, and cheap.
 bool rpc_call_is_expired(const struct rpc_call *call);
 
-// The job that calls; NULL: the owner of the socket does.
-const struct rpc_caller *rpc_call_caller(const struct rpc_call *call);
+// The job that calls, by its own token; NULL: somebody else does.
+const struct rpc_caller *rpc_call_job(const struct rpc_call *call);
 
 // The nng pipe that it came through; parked calls are counted and dropped by it.
 uint32_t rpc_call_peer(const struct rpc_call *call);

@@ -96,18 +96,20 @@ static bool has_port(const char *host)
     return port <= 65535 && (*end == '\0' || *end == '/');
 }
 
-static enum soma_code check_network(const char *url, struct soma_error *err)
+static enum soma_code check_network(const char *url, bool leaves_host, struct soma_error *err)
 {
     const char *host = strstr(url, "://") + 3;
     if (!has_port(host))
         return invalid(err, url, "a port is needed, 0 (any) to 65535");
-    if (!is_loopback(host))
-        return invalid(err, url, "only loopback addresses, as nothing asks peers who they are");
+    if (!leaves_host && !is_loopback(host))
+        return invalid(err, url,
+                       "only loopback addresses, as what goes further can be read on the way; "
+                       "'insecure = on' allows it");
     return SOMA_OK;
 }
 
-enum soma_code endpoint_open(const char *url, bool is_locked_already, struct endpoint *ret_endpoint,
-                             struct soma_error *err)
+enum soma_code endpoint_open(const char *url, bool is_locked_already, bool leaves_host,
+                             struct endpoint *ret_endpoint, struct soma_error *err)
 {
     struct endpoint endpoint = {.lock_fd = -1, .is_ws = starts_with(url, "ws://")};
     if (strlen(url) >= sizeof endpoint.url)
@@ -117,7 +119,7 @@ enum soma_code endpoint_open(const char *url, bool is_locked_already, struct end
     if (starts_with(url, "ipc:///"))
         code = prepare_ipc(&endpoint, is_locked_already, err);
     else if (starts_with(url, "tcp://") || starts_with(url, "ws://"))
-        code = check_network(url, err);
+        code = check_network(url, leaves_host, err);
     else if (!starts_with(url, "inproc://"))
         code = invalid(
             err, url,

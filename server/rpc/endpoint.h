@@ -21,11 +21,11 @@ struct endpoint {
     int lock_fd;                 // of "PATH.lock"; -1 where there is none
 };
 
-// Schemes ipc, tcp, ws and inproc; tcp and ws only on a loopback address, since nothing asks a peer
-// who it is. Makes the folder of an ipc path (mode 0700) where it is missing, and locks it, unless
-// the folder is the server's own and locked with its data.
-enum soma_code endpoint_open(const char *url, bool is_locked_already, struct endpoint *ret_endpoint,
-                             struct soma_error *err);
+// Schemes ipc, tcp, ws and inproc; tcp and ws only on a loopback address, unless leaves_host: what
+// they carry can be read on the way. Makes the folder of an ipc path (mode 0700) where it is
+// missing, and locks it, unless the folder is the server's own and locked with its data.
+enum soma_code endpoint_open(const char *url, bool is_locked_already, bool leaves_host,
+                             struct endpoint *ret_endpoint, struct soma_error *err);
 // Lets the lock go. Harmless on a closed one.
 void endpoint_close(struct endpoint *endpoint);
 

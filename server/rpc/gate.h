@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/id.h"
 
-// A running attempt of a job.
+// The running attempt of a job that calls; job_id "": no job does, but the holder of a token.
 struct rpc_caller {
     char job_id[ID_SIZE];
     uint32_t attempt;

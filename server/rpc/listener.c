@@ -276,7 +276,8 @@ static enum soma_code listen_on(struct listener *listener, const char *url,
 {
     struct endpoint *endpoint = &listener->endpoints[listener->endpoint_count];
     nng_listener *at = &listener->listeners[listener->endpoint_count];
-    enum soma_code code = endpoint_open(url, options->is_locked_already, endpoint, err);
+    enum soma_code code =
+        endpoint_open(url, options->is_locked_already, options->leaves_host, endpoint, err);
     if (code != SOMA_OK)
         return code;
     listener->endpoint_count++;

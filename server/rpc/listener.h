@@ -20,6 +20,7 @@ struct listener_options {
     size_t url_count;
     mode_t ipc_mode;        // of socket files
     bool asks_who;          // the dispatcher's gate admits the calls, one by one
+    bool leaves_host;       // tcp and ws on any address, not on loopback alone
     bool is_locked_already; // nobody else can listen there: the folder is locked with the data
 };
 

@@ -56,7 +56,7 @@ enum soma_code job_filter_for(const struct rpc_call *call, const Pb__JobFilter *
                               struct arena *arena, struct job_filter *ret_filter,
                               struct soma_error *err)
 {
-    const struct rpc_caller *caller = rpc_call_caller(call);
+    const struct rpc_caller *caller = rpc_call_job(call);
     enum soma_code code = job_filter_from(message, arena, ret_filter, err);
     if (code != SOMA_OK || !caller)
         return code;

@@ -46,7 +46,7 @@ void job_call_no_memory(struct rpc_call *call)
 enum soma_code job_check_reach(const struct rpc_call *call, const struct job *job,
                                struct soma_error *err)
 {
-    const struct rpc_caller *caller = rpc_call_caller(call);
+    const struct rpc_caller *caller = rpc_call_job(call);
     if (!caller || strcmp(caller->job_id, job->id) == 0 || strcmp(caller->job_id, job->parent) == 0)
         return SOMA_OK;
     return error_set(err, REASON_JOB_NOT_OWN, "job_id",

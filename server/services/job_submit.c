@@ -71,7 +71,7 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
         .unfinished_max = service->config.unfinished_max,
         .dedupe_print = mutation->fingerprint,
     };
-    const struct rpc_caller *caller = rpc_call_caller(mutation->call);
+    const struct rpc_caller *caller = rpc_call_job(mutation->call);
     if (caller) {
         new.parent = caller->job_id;
         new.parent_attempt = caller->attempt;

@@ -8,23 +8,11 @@
 #include "base/text.h"
 #include "rpc/call.h"
 #include "rpc/counters.h"
-#include "soma/v1/server.pb-c.h"
+#include "services/server_service_private.h"
 #include "wire/frame.h"
 #include "wire/limits.h"
 
-enum {
-    BOOT_ID_BYTES = 16
-};
-
-struct server_service {
-    Pb__ServerService_Service base; // first: the dispatcher's pointer leads back here
-    const struct server_facts *facts;
-    char boot_id[2 * BOOT_ID_BYTES + 1];
-};
-
-// An array of count pointers to count zeroed messages of size bytes, in the call's arena; NULL: no
-// memory.
-static void *new_messages(struct arena *arena, size_t count, size_t size)
+void *server_new_messages(struct arena *arena, size_t count, size_t size)
 {
     void **pointers = arena_calloc(arena, count + 1, sizeof *pointers);
     char *messages = arena_calloc(arena, count + 1, size);
@@ -35,17 +23,16 @@ static void *new_messages(struct arena *arena, size_t count, size_t size)
     return pointers;
 }
 
-static void fail_no_memory(struct rpc_call *call)
+void server_no_memory(struct rpc_call *call)
 {
     struct soma_error err = {0};
     error_set_no_memory(&err);
     rpc_call_fail(call, &err);
 }
 
-static void server_ping(Pb__ServerService_Service *service, const Pb__PingRequest *request,
-                        Pb__PingResponse_Closure closure, void *call)
+SERVER_HANDLER(ping, Ping)
 {
-    (void)service;
+    (void)base;
     if (request->payload.len > (size_t)LIMIT_PING_BYTES) {
         struct soma_error err = {0};
         error_set(&err, REASON_FIELD_TOO_LONG, "payload", "a payload of %zu bytes, at most %lld",
@@ -64,7 +51,7 @@ static bool put_limits(struct arena *arena, Pb__GetServerInfoResponse *response)
     size_t count = 0;
     while (limit_table[count].name)
         count++;
-    response->limits = new_messages(arena, count, sizeof(Pb__Limit));
+    response->limits = server_new_messages(arena, count, sizeof(Pb__Limit));
     for (size_t i = 0; response->limits && i < count; i++) {
         pb__limit__init(response->limits[i]);
         response->limits[i]->name = limit_table[i].name;
@@ -78,7 +65,7 @@ static bool put_enforcement(struct arena *arena, const struct server_facts *fact
                             Pb__GetServerInfoResponse *response)
 {
     size_t count = facts->enforcement_count;
-    response->enforcement = new_messages(arena, count, sizeof(Pb__Enforcement));
+    response->enforcement = server_new_messages(arena, count, sizeof(Pb__Enforcement));
     for (size_t i = 0; response->enforcement && i < count; i++) {
         pb__enforcement__init(response->enforcement[i]);
         response->enforcement[i]->name = facts->enforcement[i].name;
@@ -93,7 +80,7 @@ static bool put_languages(struct arena *arena, const struct server_facts *facts,
                           Pb__GetServerInfoResponse *response)
 {
     size_t count = facts->language_count;
-    response->languages = new_messages(arena, count, sizeof(Pb__Language));
+    response->languages = server_new_messages(arena, count, sizeof(Pb__Language));
     for (size_t i = 0; response->languages && i < count; i++) {
         pb__language__init(response->languages[i]);
         response->languages[i]->name = facts->languages[i].name;
@@ -103,9 +90,7 @@ static bool put_languages(struct arena *arena, const struct server_facts *facts,
     return response->languages != NULL;
 }
 
-static void server_get_server_info(Pb__ServerService_Service *base,
-                                   const Pb__GetServerInfoRequest *request,
-                                   Pb__GetServerInfoResponse_Closure closure, void *call)
+SERVER_HANDLER(get_server_info, GetServerInfo)
 {
     (void)request;
     const struct server_service *service = (const struct server_service *)base;
@@ -128,7 +113,7 @@ static void server_get_server_info(Pb__ServerService_Service *base,
         put_languages(arena, facts, &response))
         closure(&response, call);
     else
-        fail_no_memory(call);
+        server_no_memory(call);
 }
 
 static void put_stat(Pb__Stat *stat, const char *name, int64_t value)
@@ -146,9 +131,9 @@ static void answer_stats(struct rpc_call *call, const ProtobufCMessage *request,
     size_t count = facts->stats ? facts->stats(facts->stats_source, stats) : 0;
     Pb__GetStatsResponse response = PB__GET_STATS_RESPONSE__INIT;
     response.n_stats = COUNTER_COUNT + count;
-    response.stats = new_messages(rpc_call_arena(call), response.n_stats, sizeof(Pb__Stat));
+    response.stats = server_new_messages(rpc_call_arena(call), response.n_stats, sizeof(Pb__Stat));
     if (!response.stats) {
-        fail_no_memory(call);
+        server_no_memory(call);
         return;
     }
     for (size_t i = 0; i < COUNTER_COUNT; i++)
@@ -158,8 +143,7 @@ static void answer_stats(struct rpc_call *call, const ProtobufCMessage *request,
     rpc_call_reply(call, &response.base);
 }
 
-static void server_get_stats(Pb__ServerService_Service *base, const Pb__GetStatsRequest *request,
-                             Pb__GetStatsResponse_Closure closure, void *call)
+SERVER_HANDLER(get_stats, GetStats)
 {
     (void)closure;
     struct server_service *service = (struct server_service *)base;

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/tokens.h"
 #include "base/error.h"
 #include "rpc/workers.h"
+#include "store/writer.h"
 
 struct server_language {
     const char *name;
@@ -50,6 +52,8 @@ struct server_facts {
     size_t (*stats)(void *source, struct server_stat *ret_stats);
     void *stats_source;
     struct workers *workers;
+    struct writer *writer;
+    struct tokens *tokens;
 };
 
 struct server_service;

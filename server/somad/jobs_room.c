@@ -175,12 +175,11 @@ static enum soma_code start_janitor(struct jobs_room *room, struct store *store,
 static enum soma_code open_door(struct jobs_room *room, const char *data_directory,
                                 struct soma_error *err)
 {
-    enum soma_code code = job_access_from(room->config->job_access, &room->gate.access, err);
-    if (code == SOMA_OK && room->gate.access > JOB_ACCESS_OFF)
+    enum soma_code code = job_access_from(room->config->job_access, &room->access, err);
+    if (code == SOMA_OK && room->access > JOB_ACCESS_OFF)
         code = token_key_open(data_directory, &room->token_key, err);
-    if (code == SOMA_OK && room->gate.access > JOB_ACCESS_OFF)
+    if (code == SOMA_OK && room->access > JOB_ACCESS_OFF)
         code = door_open(&room->door, data_directory, err);
-    room->gate.key = &room->token_key;
     room->order.token_key = &room->token_key;
     room->order.door = room->door.path[0] ? room->door.path : NULL;
     return code;
@@ -232,7 +231,6 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
         code = open_door(room, data_directory, err);
     if (code == SOMA_OK)
         code = start_engine(room, store, writer, err);
-    room->gate.engine = room->engine;
     if (code == SOMA_OK)
         code = start_janitor(room, store, writer, err);
     if (code != SOMA_OK)

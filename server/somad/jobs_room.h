@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "jobs/engine.h"
-#include "services/job_gate.h"
+#include "services/gate.h"
 #include "services/job_service.h"
 #include "services/server_service.h"
 #include "somad/door.h"
@@ -26,7 +26,7 @@ struct jobs_room {
     struct job_service *service;
     struct door door;
     struct token_key token_key;
-    struct job_gate gate;
+    enum job_access access;
     struct server_language facts[LANGUAGES_MAX];
     char interpreters[LANGUAGES_MAX][128];
 };

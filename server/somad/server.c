@@ -6,21 +6,22 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "rpc/listener.h"
 #include "rpc/workers.h"
+#include "services/gate.h"
 #include "services/server_service.h"
 #include "services/vector_service.h"
 #include "somad/data_directory.h"
 #include "somad/jobs_room.h"
+#include "somad/listeners.h"
 #include "somad/stats.h"
 #include "somad/watchdog.h"
 #include "store/store.h"
+#include "store/tokens.h"
 #include "store/writer.h"
 #include "vectors/kernels/kernels.h"
 #include "wire/limits.h"
 
 enum {
-    ADDRESSES_SIZE = LISTENER_URLS_MAX * 260,
     LIBRARIES_MAX = 4,
     CLOSE_WAIT_MS = 1000, // for the last replies on their way
 };
@@ -38,15 +39,14 @@ struct server {
     struct vectors *vectors;
     struct vector_service *vector_service;
     struct server_service *server_service;
+    struct tokens *tokens;
     struct dispatcher *dispatcher;
-    struct listener *listener;
-    struct listener *door; // that jobs call at; NULL: they get no address
+    struct listeners listeners;
+    struct gate gate;
     struct server_facts facts;
     struct stats_sources stats;
     struct watchdog watchdog;
-    const char *urls[LISTENER_URLS_MAX];
     const char *libraries[LIBRARIES_MAX];
-    char addresses[ADDRESSES_SIZE];
 };
 
 static unsigned worker_count(const struct config *config)
@@ -82,6 +82,23 @@ static void warn_of_closed_path(const struct server *server)
                     server->config->job_user, closed);
 }
 
+static enum soma_code load_tokens(struct server *server, struct soma_error *err)
+{
+    struct access_token *list = calloc(LIMIT_TOKENS, sizeof *list);
+    size_t count = 0;
+    struct store_txn *txn;
+    enum soma_code code =
+        list ? store_read_begin(server->store, &txn, err) : error_set_no_memory(err);
+    if (code == SOMA_OK) {
+        code = token_store_list(txn, list, &count, err);
+        store_read_end(txn);
+    }
+    if (code == SOMA_OK)
+        code = tokens_new(list, count, &server->tokens, err);
+    free(list);
+    return code;
+}
+
 static enum soma_code open_store(struct server *server, struct soma_error *err)
 {
     unsigned readers = worker_count(server->config);
@@ -92,7 +109,7 @@ static enum soma_code open_store(struct server *server, struct soma_error *err)
         code = store_open(server->data.path, readers, &server->store, err);
     if (code == SOMA_OK)
         code = writer_start(server->store, LIMIT_WAITING_REQUESTS, &server->writer, err);
-    return code;
+    return code == SOMA_OK ? load_tokens(server, err) : code;
 }
 
 static enum soma_code start_threads(struct server *server, struct soma_error *err)
@@ -134,13 +151,20 @@ static enum soma_code make_services(struct server *server, struct soma_error *er
     server->facts.stats = stats_gather;
     server->facts.stats_source = &server->stats;
     server->facts.workers = server->workers;
+    server->facts.writer = server->writer;
+    server->facts.tokens = server->tokens;
     enum soma_code code = server_service_new(&server->facts, &server->server_service, err);
     if (code != SOMA_OK)
         return code;
     ProtobufCService *const services[] = {server_service_base(server->server_service),
                                           job_service_base(server->jobs.service),
                                           vector_service_base(server->vector_service)};
-    const struct rpc_gate gate = {.admit = job_gate_admit, .user = &server->jobs.gate};
+    server->gate = (struct gate){.key = &server->jobs.token_key,
+                                 .engine = server->jobs.engine,
+                                 .access = server->jobs.access,
+                                 .tokens = server->tokens,
+                                 .writer = server->writer};
+    const struct rpc_gate gate = {.admit = gate_admit, .user = &server->gate};
     return dispatcher_new(services, sizeof services / sizeof services[0], &gate,
                           &server->dispatcher, err);
 }
@@ -153,48 +177,17 @@ static void fill_facts(struct server *server)
     server->facts.kernels = kernels_best()->name;
     server->facts.libraries = server->libraries;
     server->facts.library_count = 2;
-    server->facts.listeners = server->urls;
+    server->facts.listeners = server->listeners.urls;
 }
 
 static enum soma_code listen_everywhere(struct server *server, struct soma_error *err)
 {
-    const struct config *config = server->config;
-    const struct listener_options options = {
-        .urls = (const char *const *)config->listen.items,
-        .url_count = config->listen.count,
-        .ipc_mode = (mode_t)config->socket_mode,
-    };
-    enum soma_code code =
-        listener_open(&options, server->dispatcher, server->parking, &server->listener, err);
-    if (code != SOMA_OK)
-        return code;
-    size_t used = 0;
-    for (size_t i = 0; i < config->listen.count; i++) {
-        server->urls[i] = listener_url(server->listener, i);
-        used += (size_t)snprintf(server->addresses + used, sizeof server->addresses - used, "%s%s",
-                                 i ? " " : "", server->urls[i]);
-    }
-    server->facts.listener_count = config->listen.count;
-    return SOMA_OK;
-}
-
-static enum soma_code listen_to_jobs(struct server *server, struct soma_error *err)
-{
-    const struct order_settings *order = &server->jobs.order;
-    const char *urls[] = {server->jobs.door.url};
-    const struct listener_options options = {
-        .urls = urls,
-        .url_count = 1,
-        .ipc_mode = 0600,
-        .asks_who = true,
-        .is_locked_already = true,
-    };
-    if (!order->door)
-        return SOMA_OK;
-    enum soma_code code =
-        listener_open(&options, server->dispatcher, server->parking, &server->door, err);
-    if (code == SOMA_OK && order->changes_user)
-        code = door_give_to(&server->jobs.door, order->uid, order->gid, err);
+    enum soma_code code = listeners_open(&server->listeners, server->config, server->dispatcher,
+                                         server->parking, err);
+    server->facts.listener_count = server->config->listen.count;
+    if (code == SOMA_OK)
+        code = listeners_open_door(&server->listeners, &server->jobs.door, &server->jobs.order,
+                                   server->dispatcher, server->parking, err);
     return code;
 }
 
@@ -211,8 +204,8 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
                             struct soma_error *err)
 {
     static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
-        prepare_jobs,  open_store,        start_threads,  start_jobs,   start_vectors,
-        make_services, listen_everywhere, listen_to_jobs, open_for_jobs};
+        prepare_jobs,  open_store,    start_threads,     start_jobs,
+        start_vectors, make_services, listen_everywhere, open_for_jobs};
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set_no_memory(err);
@@ -234,7 +227,7 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
 
 const char *server_addresses(const struct server *server)
 {
-    return server->addresses;
+    return server->listeners.addresses;
 }
 
 int64_t server_look(struct server *server)
@@ -256,14 +249,14 @@ void server_stop(struct server *server)
     workers_stop(server->workers);
     jobs_room_stop(&server->jobs);
     writer_stop(server->writer);
-    listener_close(server->door, CLOSE_WAIT_MS);
-    listener_close(server->listener, CLOSE_WAIT_MS);
+    listeners_close(&server->listeners, CLOSE_WAIT_MS);
     dispatcher_free(server->dispatcher);
     server_service_free(server->server_service);
     jobs_room_fini(&server->jobs);
     vector_service_free(server->vector_service);
     vectors_close(server->vectors);
     parking_free(server->parking);
+    tokens_free(server->tokens);
     store_close(server->store);
     data_directory_close(&server->data);
     free(server);

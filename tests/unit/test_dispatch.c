@@ -315,13 +315,13 @@ static void where_the_listener_asks_only_who_is_admitted_comes_to_a_handler(void
     header.token = "open";
     assert_string_equal(ask(fixture, &header, "", 0)->reason, "");
     assert_string_equal(handled, "ListJobs");
-    assert_string_equal(rpc_call_caller(handled_call)->job_id, "caller");
-    assert_int_equal(rpc_call_caller(handled_call)->attempt, 3);
+    assert_string_equal(rpc_call_job(handled_call)->job_id, "caller");
+    assert_int_equal(rpc_call_job(handled_call)->attempt, 3);
     // Elsewhere nobody is asked.
     fixture->call.must_be_admitted = false;
     header.token = "another";
     assert_string_equal(ask(fixture, &header, "", 0)->reason, "");
-    assert_null(rpc_call_caller(handled_call));
+    assert_null(rpc_call_job(handled_call));
 }
 
 static void without_memory_for_a_reply_the_call_still_ends(void **state)

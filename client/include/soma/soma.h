@@ -45,5 +45,6 @@
 #include <soma/queues.h>
 #include <soma/records.h>
 #include <soma/server.h>
+#include <soma/tokens.h>
 
 #endif

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Tokens from the command line: who may call what over TCP, and what is kept of a secret.
+# harness.sh assigns.
+# shellcheck disable=SC1091,SC2154
+cd "$(dirname "$0")" || exit 1
+. ./harness.sh
+
+# The server listens on TCP too, where callers are asked.
+owner=$SOMA_SERVER
+start_asking_server() {
+    "$somad_program" --data "$scratch/data" --listen "$owner" --listen tcp://127.0.0.1:0 --sandbox best_effort "$@" >>"$scratch/somad.log" 2>&1 &
+    somad_pid=$!
+    until_true "$soma_program" --timeout 1s ping
+    tcp=$(soma -o json info | jq -r '.listeners[1]')
+}
+start_asking_server || exit 1
+
+# over_tcp TOKEN ARGS…: the command line over TCP.
+over_tcp() { SOMA_TOKEN=$1 "$soma_program" --server "$tcp" "${@:2}"; }
+
+test_without_a_token_nothing_is_to_be_had_over_tcp() {
+    local before
+    before=$(soma ps -q --all | wc -l)
+    expect 4 over_tcp "" ping
+    err_has "asks for a token"
+    expect 4 over_tcp wrong submit -- true
+    err_has "knows no such token"
+    is "$(soma ps -q --all | wc -l)" "$before"
+    expect 0 grep -q 'CALL-REFUSED soma.v1.JobService/SubmitJob' "$scratch/somad.log"
+}
+
+test_each_scope_opens_its_methods_and_no_others() {
+    local read submit vectors admin id
+    read=$(soma token create -q --scope read reader)
+    submit=$(soma token create -q --scope submit submitter)
+    vectors=$(soma token create -q --scope write-vectors writer)
+    admin=$(soma token create -q --scope admin boss)
+    for token in "$read" "$submit" "$vectors" "$admin"; do
+        expect 0 over_tcp "$token" ping
+    done
+    id=$(over_tcp "$submit" submit -q -- true)
+    expect 0 over_tcp "$read" show "$id"
+    expect 4 over_tcp "$submit" show "$id"
+    err_has "the scopes of token 'submitter' do not hold soma.v1.JobService/GetJob"
+    expect 4 over_tcp "$read" cancel "$id"
+    expect 4 over_tcp "$read" collection create c --dim 2 --metric l2
+    expect 0 over_tcp "$vectors" collection create c --dim 2 --metric l2
+    expect 4 over_tcp "$vectors" count c
+    expect 0 over_tcp "$read" count c
+    for token in "$read" "$submit" "$vectors"; do
+        expect 4 over_tcp "$token" token ls
+        expect 4 over_tcp "$token" queue pause default
+        expect 4 over_tcp "$token" prune
+    done
+    expect 0 over_tcp "$admin" token ls -q
+    out_is "boss
+reader
+submitter
+writer"
+    expect 0 over_tcp "$admin" show "$id"
+}
+
+test_what_is_revoked_or_has_expired_opens_nothing_any_more() {
+    local gone brief
+    gone=$(soma token create -q --scope read gone)
+    brief=$(soma token create -q --scope read --expires 1ms brief)
+    expect 0 over_tcp "$gone" ping
+    expect 0 soma token revoke gone
+    expect 4 over_tcp "$gone" ping
+    err_has "knows no such token"
+    until_true sh -c "! SOMA_TOKEN=$brief '$soma_program' --server $tcp ping"
+    expect 4 over_tcp "$brief" ping
+    err_has "the token 'brief' has expired"
+    expect 3 soma token revoke gone
+    err_has "there is no token 'gone'"
+}
+
+test_tokens_outlive_the_server_which_keeps_no_secret() {
+    local kept
+    kept=$(soma token create -q --scope read,submit kept)
+    expect 0 over_tcp "$kept" ping
+    stop_server KILL
+    start_asking_server
+    expect 0 over_tcp "$kept" ping
+    expect 1 grep -rqF -- "$kept" "$scratch/data"
+    is "$(soma -o json token ls | jq -c '.[] | select(.name == "kept").scopes')" '["read","submit"]'
+    [ "$(soma -o json token ls | jq '.[] | select(.name == "kept").last_used_unix_ms')" -gt 0 ] || fail "the use was not noted"
+}
+
+test_mistakes_are_told() {
+    expect 2 soma token create nobody
+    err_has "--scope says what the token opens"
+    expect 2 soma token create --scope everything nobody
+    expect 2 soma token create --scope read 'a b'
+    soma token create -q --scope read twice >/dev/null
+    expect 6 soma token create --scope read twice
+    err_has "there is a token 'twice' already"
+}
+
+test_insecure_is_said_in_so_many_words_and_at_each_start() {
+    stop_server TERM
+    start_asking_server --insecure on
+    expect 0 over_tcp "" ping
+    expect 0 grep -q "INSECURE whoever reaches tcp://127.0.0.1:0 may call everything" "$scratch/somad.log"
+    stop_server TERM
+    expect 2 "$somad_program" --data "$scratch/data" --listen "$owner" --insecure yes
+    err_has "neither on nor off"
+    expect 2 "$somad_program" --data "$scratch/data" --listen tcp://0.0.0.0:0
+    err_has "only loopback addresses"
+    start_asking_server
+}
+
+run_tests
