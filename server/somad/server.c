@@ -87,8 +87,9 @@ static enum soma_code load_tokens(struct server *server, struct soma_error *err)
     struct access_token *list = calloc(LIMIT_TOKENS, sizeof *list);
     size_t count = 0;
     struct store_txn *txn;
-    enum soma_code code =
-        list ? store_read_begin(server->store, &txn, err) : error_set_no_memory(err);
+    if (!list)
+        return error_set_no_memory(err);
+    enum soma_code code = store_read_begin(server->store, &txn, err);
     if (code == SOMA_OK) {
         code = token_store_list(txn, list, &count, err);
         store_read_end(txn);

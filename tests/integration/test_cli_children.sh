@@ -57,7 +57,7 @@ test_without_a_token_and_with_a_forged_or_dead_one_the_address_of_jobs_is_closed
     soma wait "$id"
     token=$(soma logs "$id")
     expect 4 soma --server "$door" ping
-    err_has "this address is for jobs"
+    err_has "this address asks for a token"
     SOMA_TOKEN="${token%?}x" expect 4 soma --server "$door" ping
     err_has "not given by this server"
     SOMA_TOKEN=$token expect 4 soma --server "$door" ping

@@ -161,7 +161,7 @@ static void only_so_much_waits_for_the_program(void **state)
     }
     job_wait_final(id);
     char *output = job_output(id, 0, STDOUT, 0);
-    assert_int_equal(atoll(output), wanted);
+    assert_int_equal(strtoll(output, NULL, 10), wanted);
     free(output);
 }
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,8 +103,10 @@ static void addresses_beyond_this_machine_are_refused(void **state)
     (void)state;
     static const char *const urls[] = {"tcp://0.0.0.0:0", "tcp://*:0", "ws://192.0.2.1:0/rpc",
                                        "tcp://127.0.0.1.example.org:0", "udp://127.0.0.1:0"};
+    setenv("SOMA_INSECURE", "off", 1);
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
         expect_refused(in_scratch("", "data2"), urls[i], EXIT_CONFIG, "cannot listen");
+    setenv("SOMA_INSECURE", "on", 1);
 }
 
 static void only_the_owner_may_connect_and_look(void **state)

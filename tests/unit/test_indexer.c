@@ -290,7 +290,7 @@ static void what_was_written_since_is_replayed(void **unused)
 
 static char *read_file(const char *path, size_t *ret_length)
 {
-    struct stat stat;
+    struct stat stat = {0};
     int fd = open(path, O_RDONLY);
     assert_true(fd >= 0 && fstat(fd, &stat) == 0);
     char *bytes = malloc((size_t)stat.st_size);

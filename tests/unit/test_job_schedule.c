@@ -185,7 +185,7 @@ static void jobs_to_wait_for_are_unique_and_few(void **state)
 static void a_dedupe_key_is_bounded(void **state)
 {
     (void)state;
-    char key[257];
+    static char key[257];
     memset(key, 'k', 256);
     key[256] = '\0';
     message.dedupe_key = key;

@@ -161,12 +161,18 @@ static struct job_spec full_spec(void)
     };
 }
 
+static void assert_texts_equal(const char *const *a, size_t a_count, const char *const *b,
+                               size_t b_count)
+{
+    assert_int_equal(a_count, b_count);
+    for (size_t i = 0; i < a_count && i < b_count; i++)
+        assert_string_equal(a[i], b[i]);
+}
+
 static void assert_head_equal(const struct job_spec *a, const struct job_spec *b)
 {
     assert_string_equal(a->language, b->language);
-    assert_int_equal(a->argc, b->argc);
-    for (size_t i = 0; i < a->argc; i++)
-        assert_string_equal(a->argv[i], b->argv[i]);
+    assert_texts_equal(a->argv, a->argc, b->argv, b->argc);
     assert_string_equal(a->name, b->name);
     assert_string_equal(a->queue, b->queue);
     assert_int_equal(a->priority, b->priority);
@@ -180,14 +186,10 @@ static void assert_head_equal(const struct job_spec *a, const struct job_spec *b
     assert_int_equal(a->idempotent, b->idempotent);
     assert_int_equal(a->detached, b->detached);
     assert_int_equal(a->keep_ms, b->keep_ms);
-    assert_int_equal(a->artifact_count, b->artifact_count);
-    for (size_t i = 0; i < a->artifact_count; i++)
-        assert_string_equal(a->artifacts[i], b->artifacts[i]);
+    assert_texts_equal(a->artifacts, a->artifact_count, b->artifacts, b->artifact_count);
     assert_int_equal(a->start_by.ms, b->start_by.ms);
     assert_memory_equal(&a->retry, &b->retry, sizeof a->retry);
-    assert_int_equal(a->after_count, b->after_count);
-    for (size_t i = 0; i < a->after_count; i++)
-        assert_string_equal(a->after[i], b->after[i]);
+    assert_texts_equal(a->after, a->after_count, b->after, b->after_count);
     assert_int_equal(a->after_policy, b->after_policy);
     assert_string_equal(a->dedupe_key, b->dedupe_key);
 }
@@ -243,7 +245,7 @@ static void a_command_without_extras_has_no_body(void **state)
     (void)state;
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    struct job_spec spec = {.argv = words, .argc = 1, .name = "", .queue = "default"}, back;
+    struct job_spec spec = {.argv = words, .argc = 1, .name = "", .queue = "default"}, back = {0};
     struct spec_bytes bytes;
     assert_int_equal(spec_encode(&spec, &arena, &bytes, NULL), SOMA_OK);
     assert_null(bytes.body);

@@ -119,15 +119,17 @@ static void a_malicious_pattern_takes_no_time(void **state)
 {
     (void)state;
     char pattern[256], path[1024];
-    for (size_t i = 0; i < 254; i += 2)
-        memcpy(pattern + i, "*a", 2);
-    memcpy(pattern + 252, "*b", 3);
+    for (size_t i = 0; i < 252; i += 2) {
+        pattern[i] = '*';
+        pattern[i + 1] = 'a';
+    }
+    strcpy(pattern + 252, "*b");
     memset(path, 'a', 200);
     path[200] = '\0';
     assert_false(path_matches(pattern, path));
     for (size_t i = 0; i < 240; i += 6)
-        memcpy(pattern + i, "**/a*/", 6);
-    memcpy(pattern + 240, "b", 2);
+        strcpy(pattern + i, "**/a*/");
+    strcpy(pattern + 240, "b");
     for (size_t i = 0; i < 1020; i += 2)
         memcpy(path + i, "a/", 2);
     memcpy(path + 1020, "c", 2);
