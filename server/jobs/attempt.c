@@ -39,9 +39,6 @@ enum soma_code attempt_root_open(struct attempt_root *root, const char *data_dir
         return error_set_errno(err, errno, "cannot make %s", opened.path);
     if (chmod(opened.path, PASS_THROUGH_MODE))
         return error_set_errno(err, errno, "cannot set the mode of %s", opened.path);
-    mode_t mask = umask(0);
-    umask(mask);
-    opened.umask_is_fine = (mask & PASS_THROUGH_MODE) == 0;
     opened.fd = open(opened.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opened.fd < 0)
         return error_set_errno(err, errno, "cannot open %s", opened.path);
@@ -78,13 +75,10 @@ int attempt_open(const struct attempt_root *root, const char *id, uint32_t attem
 static enum soma_code make_directory(const struct attempt_root *root, const char *path,
                                      struct soma_error *err)
 {
-    bool is_made = mkdirat(root->fd, path, PASS_THROUGH_MODE) == 0;
-    if (!is_made && errno != EEXIST)
+    if (mkdirat(root->fd, path, PASS_THROUGH_MODE) && errno != EEXIST)
         return error_set_errno(err, errno, "cannot make the directory jobs/%s", path);
     // The umask takes nothing from it: a job of another user must pass. One that is there may be of
     // a server that was killed before it came to this.
-    if (is_made && root->umask_is_fine)
-        return SOMA_OK;
     if (fchmodat(root->fd, path, PASS_THROUGH_MODE, 0))
         return error_set_errno(err, errno, "cannot set the mode of jobs/%s", path);
     return SOMA_OK;

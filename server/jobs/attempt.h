@@ -17,11 +17,9 @@
 struct attempt_root {
     char path[PATH_MAX]; // absolute, "…/jobs"
     int fd;              // of that directory; owned
-    bool umask_is_fine;  // it takes nothing from the modes of directories
 };
 
 // Makes the directory where it is missing, 0711: jobs of another user pass through it to their own.
-// Before the first thread, for it looks at the umask.
 enum soma_code attempt_root_open(struct attempt_root *root, const char *data_directory,
                                  struct soma_error *err);
 void attempt_root_close(struct attempt_root *root);

@@ -13,15 +13,15 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-REPORT = SOURCE / "docs" / "BENCHMARKS.md"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from report import machine, median, ratios, write_section  # noqa: E402
+
 IN_FLIGHT = (1, 16, 64)
 TRANSPORTS = ("unix socket", "tcp")
 
@@ -159,17 +159,6 @@ def submit_rounds(bench, addresses, scratch, rounds, seconds):
     return results
 
 
-def median(results, key, figure):
-    return statistics.median(round_[figure] for round_ in results[key])
-
-
-def ratio(results, transport, count, who, peer):
-    """Median, lowest and highest of the ratios of the rounds."""
-    ratios = [ours["rate"] / theirs["rate"]
-              for ours, theirs in zip(results[(transport, count, who)], results[(transport, count, peer)])]
-    return statistics.median(ratios), min(ratios), max(ratios)
-
-
 def table(title, results):
     processors = all("server_us" in round_ for rounds in results.values() for round_ in rounds)
     more = " server's processor µs | load's |" if processors else ""
@@ -177,10 +166,10 @@ def table(title, results):
              "| --- | ---: | --- | ---: | ---: | ---: |" + more.count("|") * " ---: |"]
     for transport, count, who in results:
         key = (transport, count, who)
-        line = (f"| {transport} | {count} | {who} | {median(results, key, 'rate'):,.0f} "
-                f"| {median(results, key, 'p50_us'):,.0f} | {median(results, key, 'p99_us'):,.0f} |")
+        line = (f"| {transport} | {count} | {who} | {median(results[key], 'rate'):,.0f} "
+                f"| {median(results[key], 'p50_us'):,.0f} | {median(results[key], 'p99_us'):,.0f} |")
         if processors:
-            line += f" {median(results, key, 'server_us'):.1f} | {median(results, key, 'load_us'):.1f} |"
+            line += f" {median(results[key], 'server_us'):.1f} | {median(results[key], 'load_us'):.1f} |"
         lines.append(line)
     return lines + [""]
 
@@ -194,24 +183,11 @@ def goal_table(figures):
             for count in counts:
                 if (transport, count, who) not in results:
                     continue
-                middle, low, high = ratio(results, transport, count, who, peer)
+                middle, low, high = ratios(results[(transport, count, who)], results[(transport, count, peer)], "rate")
                 reached = "" if goal is None else "yes" if middle >= goal else "**no**"
                 lines.append(f"| {figure} | {transport} | {count} | {peer} | {goal or ''} "
                              f"| {middle:.2f} ({low:.2f}–{high:.2f}) | {reached} |")
     return lines + [""]
-
-
-def machine():
-    names = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{os.cpu_count()} × {names[0] if names else platform.machine()}, Linux {platform.release()}"
-
-
-def write_report(text):
-    begin, end = "<!-- rpc: begin -->", "<!-- rpc: end -->"
-    old = REPORT.read_text() if REPORT.exists() else f"# Benchmarks\n\n{begin}\n{end}\n"
-    head, rest = old.split(begin, 1)
-    tail = rest.split(end, 1)[1]
-    REPORT.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
 
 
 def main():
@@ -236,7 +212,7 @@ def main():
     text = "\n".join(["## RPC: `./dev bench rpc`", "", note, "", *goal_table(figures), *table("Ping", figures["Ping"]),
                       *table("SubmitJob, durable", figures["SubmitJob"])])
     print(text)
-    write_report(text)
+    write_section("rpc", text)
 
 
 if __name__ == "__main__":
