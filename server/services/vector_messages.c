@@ -339,7 +339,7 @@ enum soma_code index_from_message(const Pb__IndexSettings *message,
 enum soma_code collection_from_values(const struct collection_values *values, struct arena *arena,
                                       struct collection_row *ret_row, struct soma_error *err)
 {
-    const struct metadata_field *fields;
+    const struct metadata_field *fields = NULL;
     struct collection_row row = {.dimension = values->dimension,
                                  .metric = values->metric ? (int)values->metric : METRIC_COSINE,
                                  .created_unix_ms = clock_wall_now().ms};

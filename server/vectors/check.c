@@ -171,23 +171,28 @@ static enum soma_code compare_window(struct window *window, struct soma_error *e
     return code;
 }
 
+static enum soma_code compare_windows(struct window *window, struct soma_error *err)
+{
+    const struct collection_row *row = &window->check->row;
+    enum soma_code code = SOMA_OK;
+    for_each_row(window, count_row);
+    for (int64_t done = 0; done < row->last_record && !code; done += WINDOW) {
+        window->after = (row->partition << PARTITION_SHIFT) + done;
+        code = compare_window(window, err);
+    }
+    window->check->report.records = window->records;
+    return code;
+}
+
 static enum soma_code compare_all(struct check *check, struct soma_error *err)
 {
     const struct graph *graph = check->reader.view.graph;
-    int64_t first = check->row.partition << PARTITION_SHIFT;
     struct window window = {.check = check,
                             .rows = malloc(WINDOW * sizeof *window.rows),
                             .vector = malloc(check->row.dimension * sizeof(float)),
                             .code = graph ? calloc(1, graph->format.stride) : NULL};
     bool has_memory = window.rows && window.vector && (!graph || window.code);
-    enum soma_code code = has_memory ? SOMA_OK : error_set_no_memory(err);
-    if (!code)
-        for_each_row(&window, count_row);
-    for (int64_t done = 0; done < check->row.last_record && !code; done += WINDOW) {
-        window.after = first + done;
-        code = compare_window(&window, err);
-    }
-    check->report.records = window.records;
+    enum soma_code code = has_memory ? compare_windows(&window, err) : error_set_no_memory(err);
     free(window.rows);
     free(window.vector);
     free(window.code);

@@ -127,7 +127,7 @@ static enum soma_code look_up(struct check *check, const struct topk *found, siz
 enum soma_code check_recall(struct check *check, struct soma_error *err)
 {
     struct sample sample = {0};
-    struct topk *found, *exact;
+    struct topk *found = NULL, *exact = NULL;
     check->report.index_kind = check->reader.view.graph ? "hnsw" : "exact";
     check->report.recall = check->report.recall_min = 1;
     if (!sample_take(check, &sample))
