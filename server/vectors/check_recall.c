@@ -39,10 +39,23 @@ static bool sample_take(struct check *check, struct sample *sample)
     return true;
 }
 
-static enum soma_code search(struct check *check, const struct sample *sample, bool is_exact,
-                             struct topk **ret_topks, struct soma_error *err)
+static struct topk *topks_new(struct check *check, size_t count)
 {
-    struct index_report report;
+    uint32_t depth = check->report.rows < DEPTH ? (uint32_t)check->report.rows : DEPTH;
+    struct topk *topks = arena_calloc(check->arena, count, sizeof *topks);
+    struct hit *hits = arena_alloc(check->arena, count * DEPTH * sizeof *hits);
+    if (!topks || !hits)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        topks[i] = (struct topk){
+            .hits = hits + i * DEPTH, .k = depth, .wanted = depth, .max_distance = INFINITY};
+    return topks;
+}
+
+static enum soma_code search(struct check *check, const struct sample *sample, bool is_exact,
+                             struct topk *topks, struct soma_error *err)
+{
+    struct index_report report = {.kind = "exact"};
     const struct index_search wanted = {.metric = (enum metric)check->row.metric,
                                         .dim = check->row.dimension,
                                         .queries = sample->vectors,
@@ -50,20 +63,11 @@ static enum soma_code search(struct check *check, const struct sample *sample, b
                                         .sequence = check->row.sequence,
                                         .is_exact = is_exact,
                                         .deadline = check->request->deadline};
-    uint32_t depth = check->report.rows < DEPTH ? (uint32_t)check->report.rows : DEPTH;
-    struct topk *topks = arena_calloc(check->arena, sample->count, sizeof *topks);
-    struct hit *hits = arena_alloc(check->arena, sample->count * DEPTH * sizeof *hits);
-    if (!topks || !hits)
-        return error_set_no_memory(err);
-    for (size_t i = 0; i < sample->count; i++)
-        topks[i] = (struct topk){
-            .hits = hits + i * DEPTH, .k = depth, .wanted = depth, .max_distance = INFINITY};
     enum soma_code code = index_search(&check->reader.view, &wanted, topks, &report, err);
     for (size_t i = 0; i < sample->count && !code; i++)
         topk_sort(&topks[i]);
     if (!is_exact)
         check->report.index_kind = report.kind;
-    *ret_topks = topks;
     return code;
 }
 
@@ -127,7 +131,6 @@ static enum soma_code look_up(struct check *check, const struct topk *found, siz
 enum soma_code check_recall(struct check *check, struct soma_error *err)
 {
     struct sample sample = {0};
-    struct topk *found = NULL, *exact = NULL;
     check->report.index_kind = check->reader.view.graph ? "hnsw" : "exact";
     check->report.recall = check->report.recall_min = 1;
     if (!sample_take(check, &sample))
@@ -135,9 +138,13 @@ enum soma_code check_recall(struct check *check, struct soma_error *err)
     check->report.sampled = (uint32_t)sample.count;
     if (!sample.count)
         return SOMA_OK;
-    enum soma_code code = search(check, &sample, false, &found, err);
+    struct topk *found = topks_new(check, sample.count);
+    struct topk *exact = topks_new(check, sample.count);
+    if (!found || !exact)
+        return error_set_no_memory(err);
+    enum soma_code code = search(check, &sample, false, found, err);
     if (!code)
-        code = search(check, &sample, true, &exact, err);
+        code = search(check, &sample, true, exact, err);
     if (code)
         return code;
     measure(check, &sample, found, exact);

@@ -39,7 +39,7 @@ static enum soma_code put_rows(struct filling *filling, struct store_txn *txn, c
 {
     struct record_input inputs[ROWS] = {0};
     static float vectors[ROWS * DIM];
-    static char ids[ROWS][16];
+    static char ids[ROWS][32];
     struct write_batch batch = {
         .mode = WRITE_UPSERT, .collection = name, .dim = DIM, .metric = METRIC_L2};
     struct write_result result;

@@ -24,6 +24,14 @@ enum {
     SKIPPED = 77
 };
 
+// sqlite-vec 0.1.9 leaves a name behind for each table; a leak sanitizer asks this what to pass
+// over.
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libsqlite3";
+}
+
 struct oracle {
     sqlite3 *db;
     sqlite3_stmt *all, *labelled;
@@ -135,7 +143,7 @@ static void put_all(struct vectors_scene *scene, const struct set *set)
     static struct record_input inputs[ROWS];
     static struct metadata_field fields[ROWS];
     static int64_t labels[ROWS];
-    static char ids[ROWS][16];
+    static char ids[ROWS][24];
     for (size_t i = 0; i < ROWS; i++) {
         snprintf(ids[i], sizeof ids[i], "%zu", i);
         labels[i] = (int64_t)i % LABELS;

@@ -64,7 +64,7 @@ static void put(struct scene *scene, const char *name, size_t first, size_t coun
 {
     static struct record_input inputs[ROWS];
     static float vectors[ROWS * DIM];
-    static char ids[ROWS][16];
+    static char ids[ROWS][24];
     for (size_t i = 0; i < count; i++) {
         snprintf(ids[i], sizeof ids[i], "r%zu", first + i);
         inputs[i].id = ids[i];

@@ -103,7 +103,7 @@ static enum soma_code apply(void *context, struct store_txn *txn, struct soma_er
 static enum soma_code put(struct step *step, size_t count, int64_t from, struct soma_error *err)
 {
     static struct record_input inputs[RECORDS];
-    static char ids[RECORDS][16];
+    static char ids[RECORDS][24];
     static float vectors[RECORDS * DIM];
     static int64_t places[RECORDS];
     for (size_t i = 0; i < count; i++) {
