@@ -73,6 +73,15 @@ static enum soma_code apply_page(struct mutation *mutation, struct store_txn *tx
     return reply->uid ? SOMA_OK : error_set_no_memory(err);
 }
 
+// A new restore may have swept old ones away.
+static void purge_swept(struct mutation *mutation)
+{
+    struct vector_service *service = mutation->service;
+    const struct restoring *restoring = mutation->value;
+    if (!*restoring->uid)
+        purge_start(&service->purge);
+}
+
 // --- on a worker
 
 static enum soma_code check_page(const Pb__SnapshotPage *page, struct arena *arena,
@@ -139,6 +148,6 @@ enum soma_code vector_restore_snapshot(struct vector_service *service, struct rp
     enum soma_code code =
         check_request((const Pb__RestoreSnapshotRequest *)message, arena, restoring, err);
     if (!code)
-        mutation_submit(service->rooms.writer, call, apply_page, NULL, service, restoring);
+        mutation_submit(service->rooms.writer, call, apply_page, purge_swept, service, restoring);
     return code;
 }

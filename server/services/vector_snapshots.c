@@ -14,7 +14,7 @@ enum {
 // The numbers of a page; the records are read afterwards.
 struct numbers {
     int64_t nums[LIMIT_BATCH_RECORDS];
-    size_t count;
+    size_t count, wanted; // more would not fit into a page
     bool has_more;
 };
 
@@ -22,7 +22,7 @@ static bool note_number(void *context, int64_t num, int64_t sequence)
 {
     struct numbers *numbers = context;
     (void)sequence;
-    if (numbers->count == LIMIT_BATCH_RECORDS) {
+    if (numbers->count == numbers->wanted) {
         numbers->has_more = true;
         return false;
     }
@@ -87,6 +87,8 @@ static enum soma_code read_records(struct reading *reading, struct soma_error *e
     int64_t first = reading->row.partition << PARTITION_SHIFT;
     if (!numbers)
         return error_set_no_memory(err);
+    size_t fitting = PAGE_BYTES / (reading->row.dimension * sizeof(float)) + 1;
+    numbers->wanted = fitting < LIMIT_BATCH_RECORDS ? fitting : LIMIT_BATCH_RECORDS;
     enum soma_code code =
         records_scan_sequences(reading->txn, reading->row.partition, reading->request->after_place,
                                reading->request->since_sequence, note_number, numbers, err);
