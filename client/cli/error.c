@@ -23,6 +23,7 @@ const struct status_row status_table[] = {
     {127, "run, wait: the program was not found"},
     {STATUS_INTERRUPTED, "interrupted (Ctrl-C); run, logs: detached, the job goes on"},
     {STATUS_PIPE, "whoever read the output went away"},
+    {137, "run, wait: the job's memory limit; 152: its CPU time; 153: its output or disk"},
     {143, "run, wait: the job was cancelled; 128 + n: it was ended by signal n"},
     {0, NULL},
 };
@@ -138,8 +139,10 @@ static const char *hint_for(const char *reason)
 static void print_failure(const struct cli *cli, int status, const char *what,
                           const struct soma_error *err, const char *hint)
 {
+    // Most of what the server says about a field begins with its name.
     bool names_field = err && err->field[0] &&
-                       (err->code == SOMA_INVALID_ARGUMENT || err->code == SOMA_OUT_OF_RANGE);
+                       (err->code == SOMA_INVALID_ARGUMENT || err->code == SOMA_OUT_OF_RANGE) &&
+                       strncmp(err->text, err->field, strlen(err->field)) != 0;
     fflush(stdout);
     if (cli->format == FORMAT_TABLE) {
         char line[1024], clean[1536];

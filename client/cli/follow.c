@@ -246,7 +246,9 @@ static void send_requests(struct follow *follow)
     if (is_due(&follow->cancel, now) && follow->cancel_wanted > follow->cancel_sent) {
         struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;
         request.job_id = job_id;
-        request.note = "interrupted in soma run";
+        char asker[ASKER_SIZE], note[ASKER_SIZE + 32];
+        snprintf(note, sizeof note, "interrupted in soma run, %s", asker_name(asker));
+        request.note = note;
         request.force = follow->cancel_wanted > 1;
         if (follow_call_cancel(&follow->cancel, client, &request, &err))
             follow->cancel_sent = follow->cancel_wanted;

@@ -192,17 +192,32 @@ void job_to_json(struct json_out *out, const struct soma_job *job, bool with_spe
     out_end(out, '}');
 }
 
+void job_outcome_add(char *text, size_t size, const char *message)
+{
+    const char *same = "the program ";
+    size_t length = strlen(text);
+    const char *joint = ": ";
+    if (strncmp(message, text, length) == 0) {
+        message += length;
+        joint = "";
+    } else if (strncmp(message, same, strlen(same)) == 0) {
+        message += strcspn(message, ",;");
+        joint = "";
+    }
+    snprintf(text + length, size - length, "%s%s", *message ? joint : "", message);
+}
+
 void job_outcome(const struct soma_job *job, char *ret_text, size_t size)
 {
     const char *state = soma_job_state_name(job->state);
-    const char *message = job->message && *job->message ? job->message : NULL;
     if (job->reason == SOMA_JOB_REASON_EXITED && job->state == SOMA_JOB_FAILED)
         snprintf(ret_text, size, "%s, exit code %d", state, job->exit_code);
     else if (job->reason == SOMA_JOB_REASON_SIGNALED)
         snprintf(ret_text, size, "%s, signal %d (%s)", state, job->signal_number,
                  strsignal(job->signal_number));
     else
-        snprintf(ret_text, size, "%s%s%s", state, message ? ": " : "", message ? message : "");
+        snprintf(ret_text, size, "%s", state);
+    job_outcome_add(ret_text, size, job->message ? job->message : "");
 }
 
 enum paint job_state_paint(enum soma_job_state state)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/error.h"
+#include "cli/job_print.h"
 #include "cli/list_out.h"
 #include "cli/units.h"
 #include "cli/values.h"
@@ -188,7 +189,7 @@ static void print_retry(const struct soma_job_spec *spec)
 
 static void print_attempt(const struct soma_job_attempt *attempt)
 {
-    char time[UNITS_TEXT_SIZE], took[UNITS_TEXT_SIZE], how[80];
+    char time[UNITS_TEXT_SIZE], took[UNITS_TEXT_SIZE], how[600];
     if (attempt->reason == SOMA_JOB_REASON_NONE)
         snprintf(how, sizeof how, "running");
     else if (attempt->reason == SOMA_JOB_REASON_EXITED)
@@ -198,10 +199,9 @@ static void print_attempt(const struct soma_job_attempt *attempt)
     else
         snprintf(how, sizeof how, "%s", soma_job_reason_name(attempt->reason));
     bool has_ended = attempt->finished_ms > 0 && attempt->started_ms > 0;
-    bool is_said = attempt->exit_code >= 0 || attempt->signal_number;
-    const char *message = is_said ? "" : attempt->message;
-    print_fact("attempt", "%u: %s%s%s, started %s%s%s", attempt->attempt, how, *message ? ": " : "",
-               message, format_time(time, attempt->started_ms), has_ended ? ", took " : "",
+    job_outcome_add(how, sizeof how, attempt->message);
+    print_fact("attempt", "%u: %s, started %s%s%s", attempt->attempt, how,
+               format_time(time, attempt->started_ms), has_ended ? ", took " : "",
                has_ended ? format_age(took, attempt->finished_ms - attempt->started_ms) : "");
 }
 

@@ -67,6 +67,8 @@ static int read_program(const struct cli *cli, const struct options *options, st
     spec->arguments = options->operands;
     spec->argument_count = options->operand_count;
     if (code) {
+        if (!*code)
+            return report_usage(cli, NULL, "option --code: it is empty");
         spec->source = code;
         spec->source_length = strlen(code);
         if (!spec->language)
@@ -199,4 +201,43 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
     if (status == STATUS_OK)
         *ret_spec = spec;
     return status;
+}
+
+// Which option a field of the specification comes from; a row is for all that begin so.
+static const struct {
+    const char *field, *option;
+} field_rows[] = {
+    {"spec.limits.wall_time_ms", "time-limit"},
+    {"spec.limits.output_bytes", "output-limit"},
+    {"spec.limits.output_tail_bytes", "output-tail"},
+    {"spec.limits.cpu_time_ms", "cpu-time"},
+    {"spec.limits.memory_bytes", "memory"},
+    {"spec.limits.processes", "processes"},
+    {"spec.limits.disk_bytes", "disk"},
+    {"spec.limits.file_bytes", "file-size"},
+    {"spec.limits.open_files", "open-files"},
+    {"spec.limits.tmp_bytes", "tmp-size"},
+    {"spec.limits.kill_grace_ms", "grace"},
+    {"spec.limits.artifact_bytes", "artifact-limit"},
+    {"spec.keep_ms", "keep"},
+    {"spec.delay_ms", "delay"},
+    {"spec.start_within_ms", "start-within"},
+    {"spec.retry.backoff", "backoff"},
+    {"spec.name", "name"},
+    {"spec.queue", "queue"},
+    {"spec.labels", "label"},
+    {"spec.environment", "env"},
+    {"spec.files", "file"},
+    {"spec.artifacts", "artifact"},
+    {"spec.dedupe_key", "dedupe"},
+    {"spec.stdin", "stdin"},
+};
+
+const char *job_spec_option(const char *field)
+{
+    for (size_t i = 0; i < sizeof field_rows / sizeof field_rows[0]; i++) {
+        if (strncmp(field, field_rows[i].field, strlen(field_rows[i].field)) == 0)
+            return field_rows[i].option;
+    }
+    return NULL;
 }

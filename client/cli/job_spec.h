@@ -11,6 +11,9 @@
 int job_spec_read(const struct cli *cli, const struct options *options, struct pool *pool,
                   struct soma_job_spec *ret_spec);
 
+// The option, without dashes, that the server's name of a field comes from; NULL: none.
+const char *job_spec_option(const char *field);
+
 // The options that job_spec_read knows, as rows of an option table.
 #define JOB_SPEC_OPTIONS                                                                          \
     {"language", 0, "NAME", "interpreter; otherwise by the file's ending; python for -c", false}, \

@@ -182,6 +182,8 @@ static int fetch_all(struct fetching *fetching, const struct options *options,
                      const struct soma_job_artifacts *list)
 {
     const char *directory = options_value(options, "directory");
+    if (directory)
+        mkdir(directory, 0777); // where it is missing; what hinders it, open says
     fetching->directory_fd = open(directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fetching->directory_fd < 0)
         return report_failure(fetching->cli, STATUS_FAILED, NULL, "cannot open %s: %s",
@@ -227,7 +229,8 @@ static int run_artifacts(struct cli *cli, const struct options *options)
 }
 
 static const struct option artifacts_options[] = {
-    {"directory", 'C', "DIR", "write into this directory; otherwise the current one", false},
+    {"directory", 'C', "DIR",
+     "write into this directory, made where it is missing; otherwise the current one", false},
     {"list", 0, NULL, "only list them", false},
     {"attempt", 0, "N", "of this attempt, from 1; otherwise the latest", false},
     {0},

@@ -1,7 +1,6 @@
 // wait, cancel, retry, rm and prune.
 #include <inttypes.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,12 +15,10 @@
 #include "cli/values.h"
 
 enum {
-    ASKER_SIZE = 160
-};
-
-enum {
     POLL_MS = 30 * 1000,
     RETRY_MS = 500,
+    // More than the server takes, so that it is the server who says what its limit is.
+    NOTE_SIZE = 1024,
 };
 
 // One job that is waited for.
@@ -128,6 +125,8 @@ static void print_line(const struct cli *cli, const struct soma_job *job, const 
 {
     if (cli->quiet)
         puts(job_id);
+    else if (job && soma_job_state_is_final(job->state) && !job->cancel_requested_ms)
+        printf("nothing to do for %s, it is over: %s\n", job_id, soma_job_state_name(job->state));
     else if (job)
         printf("%s %s, now %s\n", done, job_id, soma_job_state_name(job->state));
     else
@@ -166,28 +165,16 @@ static int for_each_job(struct cli *cli, const struct options *options, job_acti
     return first_failure;
 }
 
-// Who asks, where they do not say why: "by ada on lovelace".
-static const char *name_asker(char ret_text[ASKER_SIZE])
-{
-    char host[65] = "";
-    const struct passwd *user = getpwuid(geteuid());
-    gethostname(host, sizeof host - 1);
-    if (user)
-        snprintf(ret_text, ASKER_SIZE, "by %.64s on %s", user->pw_name, host);
-    else
-        snprintf(ret_text, ASKER_SIZE, "by user %ld on %s", (long)geteuid(), host);
-    return ret_text;
-}
-
 static int cancel_one(struct cli *cli, const struct options *options, const char *job_id,
                       struct soma_job **ret_job)
 {
     struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;
     struct soma_error err;
     request.job_id = job_id;
-    char asker[ASKER_SIZE];
-    request.note =
-        options_has(options, "note") ? options_value(options, "note") : name_asker(asker);
+    const char *why = options_value(options, "note");
+    char asker[ASKER_SIZE], note[NOTE_SIZE];
+    snprintf(note, sizeof note, "%s%s%s", why ? why : "", why ? ", " : "", asker_name(asker));
+    request.note = note;
     request.force = options_has(options, "force");
     if (soma_job_cancel(cli->client, &request, NULL, ret_job, &err) != SOMA_OK)
         return report_error(cli, &err, "cannot cancel job %s", job_id);
@@ -304,7 +291,7 @@ static int run_prune(struct cli *cli, const struct options *options)
 
 static const struct option cancel_options[] = {
     {"force", 'f', NULL, "KILL at once, without the grace", false},
-    {"note", 0, "TEXT", "why; kept in the job's message (who asks, and where)", false},
+    {"note", 0, "TEXT", "why; kept in the job's message with who asks, and where", false},
     {"wait", 'w', NULL, "until the jobs have ended", false},
     {0},
 };

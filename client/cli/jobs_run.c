@@ -17,19 +17,21 @@
 #include "cli/terminal.h"
 #include "cli/units.h"
 
-static int submit(struct cli *cli, const struct options *options, struct soma_job **ret_job)
+// spec and what pool holds of it are the caller's to use until pool_empty.
+static int submit(struct cli *cli, const struct options *options, struct pool *pool,
+                  struct soma_job_spec *spec, struct soma_job **ret_job)
 {
-    struct soma_job_spec spec;
     struct soma_error err;
-    struct pool pool = {0};
-    int status = job_spec_read(cli, options, &pool, &spec);
+    int status = job_spec_read(cli, options, pool, spec);
     if (status == STATUS_OK)
         status = cli_connect(cli);
     if (status == STATUS_OK)
-        status = job_files_send(cli, options, &pool, &spec);
-    if (status == STATUS_OK && soma_job_submit(cli->client, &spec, NULL, ret_job, &err) != SOMA_OK)
-        status = report_error(cli, &err, "cannot submit the job");
-    pool_empty(&pool);
+        status = job_files_send(cli, options, pool, spec);
+    if (status == STATUS_OK && soma_job_submit(cli->client, spec, NULL, ret_job, &err) != SOMA_OK) {
+        const char *option = job_spec_option(err.field);
+        status = report_error(cli, &err, "cannot submit the job%s%s", option ? ": option --" : "",
+                              option ? option : "");
+    }
     return status;
 }
 
@@ -41,9 +43,14 @@ static void say_existing(const struct cli *cli, const struct soma_job *job)
                job->differs ? ", submitted with other options" : "");
 }
 
-static int print_submitted(const struct cli *cli, const struct soma_job *job)
+static int print_submitted(const struct cli *cli, const struct soma_job *job,
+                           const struct soma_job_spec *spec)
 {
     struct json_out out;
+    // The answer is the state alone.
+    struct soma_job shown = *job;
+    if (!job->is_existing)
+        shown.spec = *spec;
     say_existing(cli, job);
     if (cli->format == FORMAT_TABLE) {
         bool is_bare = cli->quiet || job->is_existing;
@@ -51,7 +58,7 @@ static int print_submitted(const struct cli *cli, const struct soma_job *job)
         return STATUS_OK;
     }
     value_begin(&out, cli);
-    job_to_json(&out, job, false);
+    job_to_json(&out, &shown, false);
     value_end(&out);
     return STATUS_OK;
 }
@@ -61,14 +68,15 @@ static void say_end(const struct cli *cli, const struct soma_job *job)
 {
     char outcome[400], clean[600], age[UNITS_TEXT_SIZE];
     bool color = terminal_has_color(cli, STDERR_FILENO);
-    bool is_plain = job->reason == SOMA_JOB_REASON_EXITED;
     int64_t dropped = job->stdout_size.dropped_bytes + job->stderr_size.dropped_bytes;
+    job_outcome(job, outcome, sizeof outcome);
+    // A second clause: something of it was not kept, or was still running.
+    bool is_plain = job->reason == SOMA_JOB_REASON_EXITED && !strpbrk(outcome, ":;");
     if (dropped)
         notice(cli, "%lld bytes of output were over the limit and dropped (--output-limit)",
                (long long)dropped);
     if (cli->quiet || (is_plain && !terminal_is_smart(STDERR_FILENO)))
         return;
-    job_outcome(job, outcome, sizeof outcome);
     display_clean(outcome, 0, clean, sizeof clean);
     fprintf(stderr, "soma: job %s %s%s%s (%s)\n", job->id,
             color ? paint_begin(job_state_paint(job->state)) : "", clean, color ? paint_end() : "",
@@ -122,6 +130,8 @@ static int run_attached(struct cli *cli, const struct options *options)
 {
     enum on_interrupt on_interrupt;
     struct soma_job *job = NULL;
+    struct soma_job_spec spec;
+    struct pool pool = {0};
     int status = read_on_interrupt(cli, options, &on_interrupt);
     if (status != STATUS_OK)
         return status;
@@ -132,7 +142,8 @@ static int run_attached(struct cli *cli, const struct options *options)
                               strerror(errno));
     // While the job is being submitted one Ctrl-C waits for its id; nobody has to wait for long.
     interrupts_end_at(2);
-    status = submit(cli, options, &job);
+    status = submit(cli, options, &pool, &spec, &job);
+    pool_empty(&pool);
     if (status == STATUS_OK) {
         // The third one leaves in good order, if it still can.
         interrupts_end_at(4);
@@ -148,9 +159,12 @@ static int run_attached(struct cli *cli, const struct options *options)
 static int run_only_submit(struct cli *cli, const struct options *options)
 {
     struct soma_job *job = NULL;
-    int status = submit(cli, options, &job);
+    struct soma_job_spec spec;
+    struct pool pool = {0};
+    int status = submit(cli, options, &pool, &spec, &job);
     if (status == STATUS_OK)
-        status = print_submitted(cli, job);
+        status = print_submitted(cli, job, &spec);
+    pool_empty(&pool);
     soma_free(job);
     return status;
 }

@@ -92,6 +92,8 @@ static int run_ps(struct cli *cli, const struct options *options)
         status = value_integer(cli, options, "limit", 1, INT64_C(1) << 40, &listing.left);
     if (status == STATUS_OK)
         status = job_order_read(cli, options, &listing.order);
+    if (status == STATUS_OK && options_has(options, "all") && options_has(options, "limit"))
+        status = report_usage(cli, NULL, "--all and --limit exclude each other");
     if (options_has(options, "all"))
         listing.left = -1;
     if (status == STATUS_OK)
@@ -194,7 +196,8 @@ static void print_artifacts(const struct soma_job *job)
     char kept[UNITS_TEXT_SIZE], left_out[64] = "";
     if (job->artifacts_left_out)
         snprintf(left_out, sizeof left_out, ", %" PRId64 " left out", job->artifacts_left_out);
-    if (job->artifact_count || job->artifacts_left_out)
+    if (job->artifact_count || job->artifacts_left_out ||
+        (job->spec.artifact_count && soma_job_state_is_final(job->state)))
         print_fact("artifacts", "%u, %s%s", job->artifact_count,
                    format_size(kept, job->artifact_bytes), left_out);
 }
@@ -203,6 +206,7 @@ static void print_job(const struct soma_job *job)
 {
     char outcome[600];
     const struct soma_job_spec *spec = &job->spec;
+    const char *said = job->progress.message;
     job_outcome(job, outcome, sizeof outcome);
     print_fact("id", "%s", job->id);
     if (job->parent_id[0])
@@ -210,8 +214,8 @@ static void print_job(const struct soma_job *job)
     print_fact("name", "%s", spec->name ? spec->name : "");
     print_fact("state", "%s", outcome);
     if (job->progress.percent >= 0)
-        print_fact("progress", "%d%% %s", (int)job->progress.percent,
-                   job->progress.message ? job->progress.message : "");
+        print_fact("progress", "%d%%%s%s", (int)job->progress.percent, said ? " " : "",
+                   said ? said : "");
     print_fact("queue", "%s, priority %d", spec->queue ? spec->queue : "default",
                (int)spec->priority);
     print_time("created", job->created_ms);

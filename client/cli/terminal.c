@@ -2,6 +2,8 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -59,6 +61,18 @@ static int64_t clock_ms(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+const char *asker_name(char ret_text[ASKER_SIZE])
+{
+    char host[65] = "";
+    const struct passwd *user = getpwuid(geteuid());
+    gethostname(host, sizeof host - 1);
+    if (user)
+        snprintf(ret_text, ASKER_SIZE, "by %.64s on %s", user->pw_name, host);
+    else
+        snprintf(ret_text, ASKER_SIZE, "by user %ld on %s", (long)geteuid(), host);
+    return ret_text;
 }
 
 int64_t now_ms(void)

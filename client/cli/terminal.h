@@ -28,6 +28,13 @@ size_t terminal_width(int fd);
 const char *paint_begin(enum paint paint);
 const char *paint_end(void);
 
+enum {
+    ASKER_SIZE = 160
+};
+
+// Who asks for something: "by ada on lovelace".
+const char *asker_name(char ret_text[ASKER_SIZE]);
+
 // Milliseconds of a clock that never goes back.
 int64_t now_ms(void);
 // Milliseconds since 1970-01-01 UTC.

@@ -3,6 +3,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
 #include "wire/decode.h"
@@ -140,6 +141,9 @@ void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t le
 void rpc_call_fail(struct rpc_call *call, const struct soma_error *err)
 {
     Pb__ResponseHeader header;
+    // By the gate or, later, for the job that it asks for.
+    if (err->code == SOMA_PERMISSION_DENIED || err->code == SOMA_UNAUTHENTICATED)
+        log_info("CALL-REFUSED", "%.*s: %s", METHOD_BYTES_MAX, call->method, err->text);
     init_header(&header, call);
     header.code = (Pb__Code)err->code;
     header.reason = err->reason;

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
 #include "wire/decode.h"
@@ -160,10 +159,7 @@ static enum soma_code admit(const struct rpc_gate *gate, struct rpc_call *call, 
 {
     if (!call->must_be_admitted)
         return SOMA_OK;
-    enum soma_code code = gate->admit(gate->user, call->method, token, &call->caller, err);
-    if (code != SOMA_OK)
-        log_info("CALL-REFUSED", "%.*s: %s", METHOD_BYTES_MAX, call->method, err->text);
-    return code;
+    return gate->admit(gate->user, call->method, token, &call->caller, err);
 }
 
 static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *call,

@@ -199,9 +199,11 @@ static void describe(const struct program *program, const struct start_failure *
     }
     bool may_be_hidden =
         program->is_nested && failure->errnum == ENOENT && strchr(program->name, '/');
-    error_set_errno(err, failure->errnum, "cannot execute '%s'%s", program->name,
-                    may_be_hidden ? " in the sandbox, which shows the server's read-path alone"
-                                  : "");
+    error_set_errno(
+        err, failure->errnum, "cannot execute '%s'%s", program->name,
+        may_be_hidden
+            ? " in the sandbox, which shows system folders and the server's read-path alone"
+            : "");
 }
 
 // The init ended without a word: bubblewrap could not make the namespaces, or somebody killed it.

@@ -66,6 +66,9 @@ static enum soma_code say_conflict(const struct job_file *files, const struct jo
 {
     char field[FIELD_SIZE];
     field_of(field, (size_t)(file - files), "path");
+    if (strcmp(file->path, other->path) == 0)
+        return error_set(err, REASON_DUPLICATE_KEY, field, "%s: two files are called '%.80s'",
+                         field, file->path);
     return error_set(err, REASON_DUPLICATE_KEY, field, "%s: '%.80s' stands in the place of '%.80s'",
                      field, file->path, other->path);
 }

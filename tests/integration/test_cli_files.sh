@@ -60,11 +60,13 @@ test_bad_names_are_refused_before_anything_runs() {
     err_has "cannot read"
     expect 2 soma submit -F ":x" -- true
     err_has "PATH[:NAME]"
+    echo twice >"$scratch/twice"
+    expect 2 soma submit -F "$scratch/twice:x/y" -F "$scratch/twice:x/y" -- true
+    err_has "option --file: spec.files[1].path: two files are called 'x/y'"
 }
 
 test_artifacts_are_listed_and_fetched() {
     local id
-    mkdir -p "$scratch/results"
     id=$(soma submit -q -A out -A '*.log' -- sh -c 'mkdir -p out/d; echo one >out/d/one; echo two >out/two; chmod +x out/two; echo log >x.log')
     expect 0 soma wait "$id"
     expect 0 soma artifacts --list -q "$id"
@@ -90,6 +92,16 @@ test_one_artifact_can_be_fetched_alone() {
     is "$(ls "$scratch/alone")" f2
     expect 3 soma artifacts -C "$scratch/alone" "$id" f3
     err_has "kept no artifact f3"
+}
+
+test_artifacts_that_were_not_kept_are_told_where_the_job_ran() {
+    local id
+    expect 0 soma run -A big --artifact-limit 10 -- sh -c 'seq 1000 >big'
+    err_has "1 artifact was left out"
+    id=$(soma submit -q -A missing -- true)
+    expect 0 soma wait "$id"
+    expect 0 soma show "$id"
+    is "$(grep -c '^artifacts  *0, 0 B$' "$scratch/out")" 1
 }
 
 test_fetched_artifacts_follow_no_links() {

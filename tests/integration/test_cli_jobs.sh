@@ -246,6 +246,12 @@ test_cancel_retry_and_rm() {
     err_has "hint: 'soma cancel ID'"
     expect 0 soma cancel --wait --note enough "$id"
     is "$(state_of "$id")" cancelled
+    id=$(soma submit -q -- true)
+    expect 0 soma wait "$id"
+    expect 0 soma cancel "$id"
+    out_is "nothing to do for $id, it is over: succeeded"
+    id=$(soma submit -q -- sleep 100)
+    expect 0 soma cancel --wait "$id"
     expect 0 soma retry -q "$id"
     out_is "$id"
     until_true state_is "$id" running
@@ -279,6 +285,12 @@ test_ps_lists_in_every_form() {
     is "$(soma -o jsonl ps -l form=all | jq -r .id)" "$id"
     is "$(soma -o json ps -l form=none)" "[]"
     is "$(soma ps -q -n 1 | wc -l)" 1
+    expect 2 soma ps --all -n 1
+}
+
+test_submit_tells_what_was_submitted() {
+    expect 0 soma -o json submit --priority 7 --queue told --name me -l a=b -- true
+    is "$(jq -c '[.priority, .queue, .name, .labels]' "$scratch/out")" '[7,"told","me",{"a":"b"}]'
 }
 
 test_names_cannot_paint_the_terminal() {
@@ -310,6 +322,12 @@ test_the_server_refuses_what_it_must_and_names_the_field() {
     err_has "hint: 'soma info'"
     expect 2 soma submit --queue 'no spaces' -- true
     err_has queue
+    expect 2 soma submit --time-limit 8d -- true
+    err_is "soma: cannot submit the job: option --time-limit: spec.limits.wall_time_ms is 691200000 (8d), allowed are 0 to 604800000 (7d)"
+    expect 2 soma submit --output-limit 100G -- true
+    err_has "option --output-limit: spec.limits.output_bytes is 107374182400 (100G), allowed are -1 to 10737418240 (10G)"
+    expect 2 soma submit -c ''
+    err_has "it is empty"
     expect 2 soma submit -e 1X=y -- true
     expect 2 soma submit -e SOMA_X=y -- true
     expect 125 soma run --language cobol -c x

@@ -76,9 +76,9 @@ test_a_running_job_shows_what_it_uses() {
     until_true sh -c "'$soma_program' -o json show $id | jq -e '.resource_use.processes >= 1 and .resource_use.user_time_ms > 0 and .resource_use.memory_bytes > 0'"
     expect 0 soma show "$id"
     out_has "of CPU so far"
-    expect 0 soma cancel --wait --note "by a test" "$id"
+    expect 0 soma cancel --wait --note "a test's end" "$id"
     is "$(soma -o json show "$id" | jq -c '[.asked_count, .killed_count]')" '[1,0]'
-    is "$(soma -o json show "$id" | jq -r .message)" "cancelled: by a test; 1 process was asked to end"
+    is "$(soma -o json show "$id" | jq -r .message)" "cancelled: a test's end, by $(id -un) on $(hostname); 1 process was asked to end"
 }
 
 test_a_cancel_says_who_asked() {
@@ -87,6 +87,29 @@ test_a_cancel_says_who_asked() {
     until_true state_is "$id" running
     expect 0 soma cancel --wait "$id"
     [[ $(soma -o json show "$id" | jq -r .message) == "cancelled: by $(id -un) on $(hostname)"* ]] || fail "nobody is named"
+    expect 0 soma show "$id"
+    is "$(grep -c '^state  *cancelled: by ' "$scratch/out")" 1
+    is "$(grep -c '^attempt  *1: cancelled: by ' "$scratch/out")" 1
+}
+
+test_a_job_that_its_machine_ended_is_not_told_to_have_ended_by_itself() {
+    local id
+    id=$(soma submit -q --grace 0 -- sleep 1000)
+    until_true state_is "$id" running
+    until_true sh -c "kill -TERM \$('$soma_program' -o json show $id | jq -e 'select(.runner_pid > 0).runner_pid')"
+    expect 143 soma wait "$id"
+    expect 0 soma show "$id"
+    out_has "failed, signal 15 (Terminated): ended with the machine or by its operator: the runner got SIGTERM"
+}
+
+test_what_a_program_left_behind_is_told() {
+    local id
+    id=$(soma submit -q --language sh -c 'sleep 1000 >/dev/null 2>&1 & exit 3')
+    expect 3 soma wait "$id"
+    expect 0 soma show "$id"
+    out_has "failed, exit code 3; 1 process that it left behind was killed"
+    expect 3 soma run --language sh -c 'sleep 1000 >/dev/null 2>&1 & exit 3'
+    err_has "1 process that it left behind was killed"
 }
 
 # Nobody's cancel waits for anybody else's.
