@@ -16,7 +16,8 @@
 
 enum {
     PRINTER_FIRST = 1000, // getopt's value of the first printer; keys are counted from 0 on
-    FLAG_CONFIG = 2000,
+    ACTION_FIRST = 2000,
+    FLAG_CONFIG = 3000,
     NAME_SIZE = 64,
 };
 
@@ -47,6 +48,22 @@ static const struct {
 
 enum {
     PRINTER_COUNT = sizeof printers / sizeof printers[0]
+};
+
+// Flags that say what to do in place of running.
+static const struct {
+    const char *name;
+    enum config_action action;
+    bool names_archive;
+} actions[] = {
+    {"check", CONFIG_CHECK, false},
+    {"backup", CONFIG_BACKUP, true},
+    {"restore", CONFIG_RESTORE, true},
+};
+
+enum {
+    ACTION_COUNT = sizeof actions / sizeof actions[0],
+    OPTION_COUNT = KEY_COUNT + PRINTER_COUNT + ACTION_COUNT + 1
 };
 
 // A value and where it was found, for the error text.
@@ -106,16 +123,18 @@ static enum soma_code unknown_key(struct setting *setting, const char *name)
                      near ? "' meant?" : "");
 }
 
-static void fill_options(struct option options[static KEY_COUNT + PRINTER_COUNT + 2])
+static void fill_options(struct option options[static OPTION_COUNT + 1])
 {
     for (int i = 0; i < KEY_COUNT; i++)
         options[i] = (struct option){key_table[i].name, required_argument, NULL, i};
     for (int i = 0; i < PRINTER_COUNT; i++)
         options[KEY_COUNT + i] =
             (struct option){printers[i].name, no_argument, NULL, PRINTER_FIRST + i};
-    options[KEY_COUNT + PRINTER_COUNT] =
-        (struct option){"config", required_argument, NULL, FLAG_CONFIG};
-    options[KEY_COUNT + PRINTER_COUNT + 1] = (struct option){0};
+    for (int i = 0; i < ACTION_COUNT; i++)
+        options[KEY_COUNT + PRINTER_COUNT + i] =
+            (struct option){actions[i].name, actions[i].names_archive, NULL, ACTION_FIRST + i};
+    options[OPTION_COUNT - 1] = (struct option){"config", required_argument, NULL, FLAG_CONFIG};
+    options[OPTION_COUNT] = (struct option){0};
 }
 
 static enum soma_code bad_flag(struct setting *setting, const char *word, int result)
@@ -131,7 +150,7 @@ static enum soma_code bad_flag(struct setting *setting, const char *word, int re
 static enum soma_code read_flags(struct setting *setting, int argc, char **argv,
                                  const char **ret_file, enum config_action *ret_action)
 {
-    struct option options[KEY_COUNT + PRINTER_COUNT + 2];
+    struct option options[OPTION_COUNT + 1];
     fill_options(options);
     setting->place = "command line";
     opterr = 0;
@@ -143,7 +162,10 @@ static enum soma_code read_flags(struct setting *setting, int argc, char **argv,
             code = bad_flag(setting, argv[optind - 1], result);
         else if (result == FLAG_CONFIG)
             *ret_file = optarg;
-        else if (result >= PRINTER_FIRST) {
+        else if (result >= ACTION_FIRST) {
+            *ret_action = actions[result - ACTION_FIRST].action;
+            setting->config->archive = optarg;
+        } else if (result >= PRINTER_FIRST) {
             printers[result - PRINTER_FIRST].print(stdout);
             *ret_action = CONFIG_PRINTED;
             return SOMA_OK;

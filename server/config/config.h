@@ -30,11 +30,16 @@ struct config {
 #define KEY(name, field, kind, type, initial, min, max, argument, meaning) type field;
 #include "config/keys.def"
 #undef KEY
+    const char *archive; // of CONFIG_BACKUP and CONFIG_RESTORE; borrowed from the command line
 };
 
 enum config_action {
     CONFIG_RUN,     // start the server
     CONFIG_PRINTED, // --help and the like: the answer is on stdout, exit 0
+    // On the data directory, without a server: upkeep/upkeep.h.
+    CONFIG_CHECK,
+    CONFIG_BACKUP,  // to config->archive
+    CONFIG_RESTORE, // from it
 };
 
 // Reads flags, environment and file. CONFIG_INVALID with the key in field, and where the value came

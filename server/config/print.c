@@ -47,6 +47,14 @@ void config_print_help(FILE *out)
             fprintf(out, "\n%*s", HELP_COLUMN, "");
         print_meaning(out, row);
     }
+    fputs(
+        "\nInstead of running, on the data directory:\n\n"
+        "  --check                 Say what is wrong in it: database, collections, files of jobs.\n"
+        "                          No server may run on it. Exit status 3: something is.\n"
+        "  --backup FILE           Save it to a tar archive, - is stdout; a server may be "
+        "running.\n"
+        "  --restore FILE          Make it, where there is none yet, from such an archive.\n\n",
+        out);
     fputs("  --config FILE           A file of lines 'key = value'. Default: $SOMA_CONFIG, or\n"
           "                          /etc/soma/somad.conf where there is one.\n"
           "  --print-example         Print an example of that file, with all keys.\n"
@@ -86,10 +94,21 @@ void config_print_man(FILE *out)
         if (row->initial)
             fprintf(out, "Default: %s.\n", row->initial);
     }
+    fputs(
+        ".SH CHECK, BACKUP AND RESTORE\n"
+        ".B somad \\-\\-check\nsays what is wrong in the data directory: in the database, in the "
+        "collections beside it, in the files of jobs. No server may run on it.\n"
+        ".PP\n.B somad \\-\\-backup \\fIFILE\\fR\nsaves it to a tar archive (- is stdout), also "
+        "while a server runs: the database as it is at one moment, then what jobs left and the "
+        "uploads that they wait for. Work directories are left out, and indexes, which are built "
+        "again.\n"
+        ".PP\n.B somad \\-\\-restore \\fIFILE\\fR\nmakes it, where there is none yet, from such an "
+        "archive, whole or not at all. Jobs that ran at the time of the backup are lost.\n",
+        out);
     fputs(".SH SIGNALS\nTERM and INT stop the server within 5 seconds; running jobs go on and are "
           "found again at the next start.\n"
           ".SH EXIT STATUS\n0 after a stop by signal, 1 when it could not start or go on, 2 for a "
-          "wrong configuration.\n"
+          "wrong configuration, 3 when a check found something.\n"
           ".SH FILES\n.I /etc/soma/somad.conf\n.SH SEE ALSO\nsoma(1)\n",
           out);
 }

@@ -12,11 +12,14 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "somad/data_directory.h"
 #include "somad/server.h"
+#include "upkeep/upkeep.h"
 
 enum {
     EXIT_CANNOT = 1, // start, or stop in time
     EXIT_CONFIG = 2,
+    EXIT_FOUND = 3, // a check
     STOP_MAX_S = 5,
 };
 
@@ -102,6 +105,46 @@ static int run(const struct config *config)
     return 0;
 }
 
+// --- what is done in place of running
+
+static int check(const struct config *config, struct soma_error *err)
+{
+    struct data_directory data;
+    int64_t found = 0;
+    if (access(config->data, F_OK)) {
+        error_set_errno(err, errno, "there is no data directory %s", config->data);
+        return EXIT_CANNOT;
+    }
+    if (data_directory_open(config->data, &data, err) != SOMA_OK)
+        return EXIT_CANNOT;
+    enum soma_code code = upkeep_check(data.path, &found, err);
+    data_directory_close(&data);
+    if (code != SOMA_OK)
+        return EXIT_CANNOT;
+    if (found == 0)
+        printf("%s is sound\n", config->data);
+    return found == 0 ? 0 : EXIT_FOUND;
+}
+
+static int act(const struct config *config, enum config_action action)
+{
+    struct soma_error err = {0};
+    int status = 0;
+    log_set_level((enum log_level)config->log_level);
+    umask(0077);
+    if (action == CONFIG_CHECK)
+        status = check(config, &err);
+    else if (action == CONFIG_BACKUP)
+        upkeep_backup(config->data, config->archive, &err);
+    else
+        upkeep_restore(config->data, config->archive, &err);
+    if (err.code != SOMA_OK) {
+        fprintf(stderr, "somad: %s\n", err.text);
+        return EXIT_CANNOT;
+    }
+    return fflush(stdout) ? EXIT_CANNOT : status;
+}
+
 int main(int argc, char **argv)
 {
     struct config config;
@@ -118,6 +161,8 @@ int main(int argc, char **argv)
         set_signals();
         raise_descriptor_limit();
         status = run(&config);
+    } else if (action != CONFIG_PRINTED) {
+        status = act(&config, action);
     }
     config_fini(&config);
     return status;

@@ -68,7 +68,7 @@ static enum soma_code sync_path(const char *path, int flags, struct soma_error *
     return SOMA_OK;
 }
 
-static enum soma_code copy_into(struct store_txn *txn, const char *path, struct soma_error *err)
+enum soma_code migrate_copy(struct store_txn *txn, const char *path, struct soma_error *err)
 {
     // Made first, so that nobody else can read it; VACUUM INTO takes an empty file.
     unlink(path);
@@ -91,7 +91,7 @@ static enum soma_code back_up(struct store_txn *txn, const char *path, int versi
     int beside_length = snprintf(beside, sizeof beside, "%s.v%d.bak.new", path, version);
     if (length >= (int)sizeof copy || beside_length >= (int)sizeof beside)
         return error_set_errno(err, ENAMETOOLONG, "cannot copy %s", path);
-    enum soma_code code = copy_into(txn, beside, err);
+    enum soma_code code = migrate_copy(txn, beside, err);
     if (code != SOMA_OK) {
         unlink(beside);
         return code;
@@ -127,6 +127,15 @@ static enum soma_code migrate_in_txn(struct store_txn *txn, int version,
     if (code == SOMA_OK)
         code = pragma_set(txn, "user_version", newest(table), err);
     return code;
+}
+
+enum soma_code migrate_check(struct store_txn *txn, const struct migration *table, int *ret_version,
+                             struct soma_error *err)
+{
+    enum soma_code code = pragma_get(txn, "PRAGMA user_version", ret_version, err);
+    if (code == SOMA_OK && *ret_version == 0)
+        return error_set(err, REASON_DATA_DAMAGED, NULL, "soma.db is no database of SOMA");
+    return code == SOMA_OK ? check_file(txn, *ret_version, newest(table), err) : code;
 }
 
 enum soma_code migrate(struct store_txn *txn, const char *path, const struct migration *table,

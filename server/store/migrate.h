@@ -21,4 +21,12 @@ extern const struct migration migration_table[];
 enum soma_code migrate(struct store_txn *txn, const char *path, const struct migration *table,
                        struct soma_error *err);
 
+// The file's version, and whether it is one that this program knows: otherwise as migrate.
+enum soma_code migrate_check(struct store_txn *txn, const struct migration *table, int *ret_version,
+                             struct soma_error *err);
+
+// The database as it is now into the new file path, which is there or not: mode 0600, synced. Not
+// in a transaction.
+enum soma_code migrate_copy(struct store_txn *txn, const char *path, struct soma_error *err);
+
 #endif

@@ -1,0 +1,195 @@
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fields.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/offline.h"
+#include "upkeep/manifest.h"
+#include "upkeep/upkeep.h"
+
+enum {
+    LEVEL_OF_WORK = 3 // jobs / ID / ATTEMPT / work
+};
+
+// Nobody needs them after a restore: what a start was ordered, and what is only half there.
+static const char *const left_out[] = {"order", "order.new", "status.new", "lock.new"};
+
+static enum soma_code failed(struct archive *archive, struct soma_error *err)
+{
+    const char *why = archive_error_string(archive);
+    return error_set(err, archive_errno(archive) == ENOSPC ? REASON_DISK_FULL : REASON_IO_ERROR,
+                     NULL, "cannot write the archive: %s", why ? why : "unknown");
+}
+
+static enum soma_code put_header(struct archive *archive, const char *name, int64_t size,
+                                 int64_t time_s, mode_t mode, struct soma_error *err)
+{
+    struct archive_entry *entry = archive_entry_new();
+    if (!entry)
+        return error_set_no_memory(err);
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_size(entry, size);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, mode & 0700);
+    archive_entry_set_mtime(entry, time_s, 0);
+    int result = archive_write_header(archive, entry);
+    archive_entry_free(entry);
+    return result == ARCHIVE_OK ? SOMA_OK : failed(archive, err);
+}
+
+static enum soma_code put_manifest(struct archive *archive, struct soma_error *err)
+{
+    int64_t now_ms = clock_wall_now().ms;
+    struct fields_writer fields;
+    fields_writer_init(&fields, MANIFEST_BYTES_MAX);
+    fields_put_int(&fields, "version", MANIFEST_VERSION);
+    fields_put_int(&fields, "schema", STORE_SCHEMA_VERSION);
+    fields_put_text(&fields, "server", SOMA_VERSION);
+    fields_put_int(&fields, "created_unix_ms", now_ms);
+    enum soma_code code = fields_finish(&fields, err);
+    if (code == SOMA_OK)
+        code = put_header(archive, MANIFEST_NAME, (int64_t)fields.length, now_ms / 1000, 0600, err);
+    if (code == SOMA_OK &&
+        archive_write_data(archive, fields.bytes, fields.length) != (ssize_t)fields.length)
+        code = failed(archive, err);
+    fields_writer_fini(&fields);
+    return code;
+}
+
+// As much as the header said: a file that grows meanwhile is cut, one that shrinks gets zeros.
+static enum soma_code put_bytes(struct archive *archive, int fd, int64_t size,
+                                struct soma_error *err)
+{
+    char block[BLOCK_BYTES];
+    while (size > 0) {
+        size_t wanted = size < BLOCK_BYTES ? (size_t)size : BLOCK_BYTES;
+        ssize_t got = read(fd, block, wanted);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set_errno(err, errno, "cannot read what is to be saved");
+        if (got == 0)
+            return SOMA_OK;
+        if (archive_write_data(archive, block, (size_t)got) != got)
+            return failed(archive, err);
+        size -= got;
+    }
+    return SOMA_OK;
+}
+
+// One that has gone meanwhile was somebody's to remove.
+static enum soma_code put_file(struct archive *archive, const char *path, const char *name,
+                               struct soma_error *err)
+{
+    FD_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat info;
+    if (fd < 0 && errno == ENOENT)
+        return SOMA_OK;
+    if (fd < 0 || fstat(fd, &info))
+        return error_set_errno(err, errno, "cannot read %s", path);
+    if (!S_ISREG(info.st_mode))
+        return SOMA_OK;
+    enum soma_code code = put_header(archive, name, info.st_size, info.st_mtime, info.st_mode, err);
+    return code == SOMA_OK ? put_bytes(archive, fd, info.st_size, err) : code;
+}
+
+static enum soma_code put_database(struct archive *archive, const char *data_directory,
+                                   struct soma_error *err)
+{
+    char copy[PATH_MAX];
+    if (snprintf(copy, sizeof copy, "%s/" DATABASE_NAME ".backup", data_directory) >=
+        (int)sizeof copy)
+        return error_set_errno(err, ENAMETOOLONG, "cannot copy the database");
+    enum soma_code code = store_copy(data_directory, copy, err);
+    if (code == SOMA_OK)
+        code = put_file(archive, copy, DATABASE_NAME, err);
+    unlink(copy);
+    return code;
+}
+
+static bool is_left_out(const FTSENT *entry)
+{
+    const char *dot = strrchr(entry->fts_name, '.');
+    if (entry->fts_level == 2 && dot && strcmp(dot, ".part") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
+        if (entry->fts_level == LEVEL_OF_WORK && strcmp(entry->fts_name, left_out[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum soma_code put_entry(struct archive *archive, FTS *walk, FTSENT *entry,
+                                size_t root_length, struct soma_error *err)
+{
+    if (entry->fts_info == FTS_D && entry->fts_level == LEVEL_OF_WORK &&
+        strcmp(entry->fts_name, "work") == 0)
+        fts_set(walk, entry, FTS_SKIP);
+    if (entry->fts_info != FTS_F || is_left_out(entry))
+        return SOMA_OK;
+    return put_file(archive, entry->fts_path, entry->fts_path + root_length + 1, err);
+}
+
+static enum soma_code put_jobs(struct archive *archive, const char *data_directory,
+                               struct soma_error *err)
+{
+    char root[PATH_MAX];
+    snprintf(root, sizeof root, "%.*s/" JOBS_NAME, PATH_MAX - 16, data_directory);
+    char *const roots[] = {root, NULL};
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    if (!walk)
+        return error_set_errno(err, errno, "cannot read %s", root);
+    enum soma_code code = SOMA_OK;
+    FTSENT *entry;
+    while (code == SOMA_OK && (entry = fts_read(walk)) != NULL)
+        code = put_entry(archive, walk, entry, strlen(data_directory), err);
+    fts_close(walk);
+    return code;
+}
+
+static enum soma_code write_archive(int fd, const char *data_directory, struct soma_error *err)
+{
+    struct archive *archive = archive_write_new();
+    if (!archive)
+        return error_set_no_memory(err);
+    enum soma_code code = SOMA_OK;
+    if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
+        archive_write_open_fd(archive, fd) != ARCHIVE_OK)
+        code = failed(archive, err);
+    if (code == SOMA_OK)
+        code = put_manifest(archive, err);
+    // The database first: the files of jobs that end later do no harm.
+    if (code == SOMA_OK)
+        code = put_database(archive, data_directory, err);
+    if (code == SOMA_OK)
+        code = put_jobs(archive, data_directory, err);
+    if (code == SOMA_OK && archive_write_close(archive) != ARCHIVE_OK)
+        code = failed(archive, err);
+    archive_write_free(archive);
+    return code;
+}
+
+enum soma_code upkeep_backup(const char *data_directory, const char *file, struct soma_error *err)
+{
+    if (strcmp(file, "-") == 0)
+        return write_archive(STDOUT_FILENO, data_directory, err);
+    FD_CLEANUP int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot make %s", file);
+    enum soma_code code = write_archive(fd, data_directory, err);
+    if (code == SOMA_OK && fsync(fd))
+        code = error_set_errno(err, errno, "cannot sync %s", file);
+    if (code != SOMA_OK)
+        unlink(file);
+    return code;
+}

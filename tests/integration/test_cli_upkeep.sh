@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# somad --backup, --restore and --check: what an operator does with a data directory.
+# harness.sh assigns.
+# shellcheck disable=SC1091,SC2154
+cd "$(dirname "$0")" || exit 1
+. ./harness.sh
+start_server || exit 1
+
+home=$scratch/data
+backup=$scratch/backup.tar
+# What the tests ask for again after a restore.
+ended=$(soma submit -q --artifact '*.txt' --language sh -c 'echo kept; echo said >&2; echo made >a.txt')
+soma wait "$ended"
+soma collection create docs --dim 3 --metric cosine >/dev/null
+for i in $(seq 300); do echo "{\"id\": \"r$i\", \"embedding\": [$i, 1, 2], \"document\": \"text $i\", \"metadata\": {\"n\": $i}}"; done |
+    soma upsert docs - >/dev/null
+running=$(soma submit -q -- sleep 1000)
+head -c 2000000 /dev/zero | tr '\0' x >"$scratch/large"
+waiting=$(soma submit -q --delay 1h --file "$scratch/large:large" --language sh -c 'wc -c <large')
+until_true state_is "$running" running
+
+# serve DIRECTORY: the server on another directory.
+serve() {
+    [ -z "$somad_pid" ] || stop_server TERM
+    "$somad_program" --data "$1" --listen "$SOMA_SERVER" >>"$scratch/somad.log" 2>&1 &
+    somad_pid=$!
+    until_true "$soma_program" --timeout 1s ping
+}
+
+test_a_backup_of_a_running_server_brings_everything_back() {
+    expect 0 "$somad_program" --data "$home" --backup "$backup"
+    is "$(stat -c %a "$backup")" 600
+    # Neither what ran nor how it was ordered, and no half database.
+    is "$(tar tf "$backup" | grep -cE '/work/|/order$|\.part$|soma.db-')" 0
+    is "$(find "$home" -name '*.backup')" ""
+    soma submit -q -- true >/dev/null
+    expect 0 "$somad_program" --data "$scratch/again" --restore "$backup"
+    serve "$scratch/again"
+    expect 0 soma logs "$ended"
+    out_is kept
+    err_is said
+    expect 0 soma artifacts -C "$scratch" "$ended"
+    is "$(cat "$scratch/a.txt")" made
+    is "$(soma count docs)" 300
+    is "$(soma query docs -q --vector '[7, 1, 2]' -k 1 --where '{"n": {"$gt": 3}}')" r7
+    is "$(soma query docs -q --text '"text 12"' -k 1)" r12
+    expect 0 soma collection check docs
+    # It may have begun, and what it did is not here: never twice unasked.
+    until_true state_is "$running" lost
+    is "$(state_of "$waiting")" queued
+    is "$(soma ps -q --all | wc -l)" 3
+    soma cancel "$waiting" >/dev/null
+    soma retry "$waiting" >/dev/null
+    expect 0 soma wait "$waiting"
+    is "$(soma logs "$waiting")" 2000000
+    serve "$home"
+}
+
+test_a_backup_through_a_pipe_is_the_same() {
+    "$somad_program" --data "$home" --backup - | gzip >"$scratch/piped.tar.gz"
+    expect 0 sh -c "'$somad_program' --data '$scratch/piped' --restore - <'$scratch/piped.tar.gz'"
+    expect 0 "$somad_program" --data "$scratch/piped" --check
+    out_is "$scratch/piped is sound"
+}
+
+test_nothing_is_written_over() {
+    expect 1 "$somad_program" --data "$home" --backup "$backup"
+    err_has "File exists"
+    expect 1 "$somad_program" --data "$home" --restore "$backup"
+    err_has "is there already"
+    is "$(soma count docs)" 300
+    expect 1 "$somad_program" --data "$scratch/nowhere" --backup "$scratch/other.tar"
+    err_has "there is no database"
+    is "$(ls "$scratch/other.tar" 2>/dev/null)" ""
+}
+
+# refused ARCHIVE TEXT: it is no backup, and leaves nothing.
+refused() {
+    expect 1 "$somad_program" --data "$scratch/refused" --restore "$1"
+    err_has "$2"
+    is "$(find "$scratch" -maxdepth 1 -name 'refused*')" ""
+}
+
+test_what_is_no_whole_backup_is_refused_and_leaves_nothing() {
+    head -c 100000 "$backup" >"$scratch/cut.tar"
+    refused "$scratch/cut.tar" "no whole backup"
+    refused /etc/passwd "no whole backup"
+    mkdir -p "$scratch/made/jobs"
+    tar xf "$backup" -C "$scratch/made" soma-backup soma.db
+    tar cf "$scratch/order.tar" -C "$scratch/made" soma.db soma-backup
+    refused "$scratch/order.tar" "does not begin like one"
+    echo evil >"$scratch/made/evil"
+    ln -sf /etc/passwd "$scratch/made/jobs/link"
+    tar cf "$scratch/link.tar" -C "$scratch/made" soma-backup soma.db jobs/link
+    refused "$scratch/link.tar" "holds what no backup holds"
+    tar cPf "$scratch/up.tar" -C "$scratch/made" --transform 's,^evil,jobs/../../evil,' soma-backup soma.db evil
+    refused "$scratch/up.tar" "holds what no backup holds"
+    tar cf "$scratch/other.tar" -C "$scratch/made" soma-backup soma.db evil
+    refused "$scratch/other.tar" "holds what no backup holds"
+    tar cf "$scratch/nothing.tar" -C "$scratch/made" soma-backup
+    refused "$scratch/nothing.tar" "holds no database"
+    sed 's/\n3\n/\n9\n/; s/^3$/9/' "$scratch/made/soma-backup" >"$scratch/made/newer" && mv "$scratch/made/newer" "$scratch/made/soma-backup"
+    tar cf "$scratch/newer.tar" -C "$scratch/made" soma-backup soma.db
+    refused "$scratch/newer.tar" "schema 9, this program knows"
+    is "$(ls "$scratch/evil" 2>/dev/null)" ""
+}
+
+test_a_check_names_what_is_wrong() {
+    expect 1 "$somad_program" --data "$home" --check
+    err_has "owns the data directory"
+    expect 1 "$somad_program" --data "$scratch/nowhere" --check
+    local copy=$scratch/checked
+    expect 0 "$somad_program" --data "$copy" --restore "$backup"
+    expect 0 "$somad_program" --data "$copy" --check
+    rm -r "${copy:?}/jobs/$ended" && mkdir "$copy/jobs/00000000000000000000"
+    expect 3 "$somad_program" --data "$copy" --check
+    out_has "job $ended: 0 of the 5 bytes of its stdout are there"
+    out_has "jobs/00000000000000000000 is the directory of no job"
+    sqlite3 "$copy/soma.db" "UPDATE job_queue SET succeeded = 7; UPDATE collection SET record_count = 1"
+    expect 3 "$somad_program" --data "$copy" --check
+    out_has "queue default: its counts are not those of its jobs"
+    out_has "collection docs: its records are not as many as it says"
+    dd if=/dev/zero of="$copy/soma.db" bs=4096 seek=5 count=4 conv=notrunc 2>/dev/null
+    expect 3 "$somad_program" --data "$copy" --check
+    out_has "database: "
+}
+
+run_tests
