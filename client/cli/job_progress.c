@@ -37,26 +37,33 @@ static int open_progress(const char *where)
     return open(where, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_APPEND);
 }
 
-static int write_line(const struct cli *cli, double percent, const char *message)
+bool job_progress_write(double percent, const char *message)
 {
     char number[UNITS_TEXT_SIZE], clean[1024], line[1100];
     const char *where = getenv("SOMA_PROGRESS");
-    if (!where || !*where)
-        return report_usage(cli, "name the job with --job ID",
-                            "progress: this is not inside a job ($SOMA_PROGRESS is not set)");
     display_clean(message, 0, clean, sizeof clean);
     int length = snprintf(line, sizeof line, "%s%s%s\n", format_double(number, percent),
                           *clean ? " " : "", clean);
-    int fd = open_progress(where);
+    int fd = where ? open_progress(where) : -1;
     // One write of less than PIPE_BUF bytes stays whole among those of other processes.
     ssize_t written = fd < 0 ? -1 : write(fd, line, (size_t)length);
     int failure = errno;
     if (fd >= 0)
         close(fd);
-    if (written == length)
+    errno = failure;
+    return written == length;
+}
+
+static int write_line(const struct cli *cli, double percent, const char *message)
+{
+    const char *where = getenv("SOMA_PROGRESS");
+    if (!where || !*where)
+        return report_usage(cli, "name the job with --job ID",
+                            "progress: this is not inside a job ($SOMA_PROGRESS is not set)");
+    if (job_progress_write(percent, message))
         return STATUS_OK;
     return report_failure(cli, STATUS_FAILED, NULL, "cannot report progress to %s: %s", where,
-                          strerror(failure));
+                          strerror(errno));
 }
 
 static int report_to_server(struct cli *cli, const char *job_id, double percent,

@@ -6,16 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/bar.h"
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
 #include "cli/record_print.h"
-#include "cli/terminal.h"
 #include "cli/vector_file.h"
+#include "cli/work_bar.h"
 
 enum {
-    BAR_MS = 125,
     EXPORT_PAGE = 1000
 };
 
@@ -31,33 +29,14 @@ struct exporting {
     FILE *file;
     FILE *ids; // NULL: not wanted
     int64_t written, total;
-    struct bar bar;
-    int64_t begun_ms, next_bar_ms;
-    unsigned frame;
+    struct work_bar bar;
 };
 
 static void show_progress(struct exporting *exporting)
 {
-    char message[64];
-    int64_t now = now_ms();
-    if (!exporting->bar.enabled || now < exporting->next_bar_ms)
-        return;
-    snprintf(message, sizeof message, "%" PRId64 " records", exporting->written);
-    struct bar_view view = {
-        .label = "exporting",
-        .percent = -1,
-        .message = message,
-        .elapsed_ms = now - exporting->begun_ms,
-        .left_ms = -1,
-        .frame = exporting->frame++,
-    };
-    if (exporting->total > 0) {
-        double percent = 100.0 * (double)exporting->written / (double)exporting->total;
-        view.percent = percent < 100 ? percent : 100;
-        view.left_ms = bar_left_ms(view.percent, view.elapsed_ms, 0);
-    }
-    bar_draw(&exporting->bar, &view);
-    exporting->next_bar_ms = now + BAR_MS;
+    double percent =
+        exporting->total > 0 ? 100.0 * (double)exporting->written / (double)exporting->total : -1;
+    work_bar_show(&exporting->bar, percent, exporting->written);
 }
 
 static int file_failed(const struct exporting *exporting, const char *path)
@@ -127,7 +106,7 @@ static int write_all(struct exporting *exporting, const struct options *options)
     do {
         request.cursor = page ? page->next_cursor : NULL;
         if (soma_records_scan(exporting->cli->client, &request, NULL, &next, &err) != SOMA_OK) {
-            bar_erase(&exporting->bar);
+            work_bar_erase(&exporting->bar);
             status = report_error(exporting->cli, &err, "cannot export %s", exporting->collection);
             break;
         }
@@ -198,10 +177,8 @@ static int finish_file(struct exporting *exporting)
 
 static int run_export(struct cli *cli, const struct options *options)
 {
-    struct exporting exporting = {.cli = cli,
-                                  .collection = options->operands[0],
-                                  .ids_path = options_value(options, "ids"),
-                                  .begun_ms = now_ms()};
+    struct exporting exporting = {
+        .cli = cli, .collection = options->operands[0], .ids_path = options_value(options, "ids")};
     if (options->operand_count > 1 && strcmp(options->operands[1], "-") != 0)
         exporting.path = options->operands[1];
     exporting.has_vectors = exporting.path && vector_format_of(exporting.path, &exporting.format);
@@ -210,14 +187,16 @@ static int run_export(struct cli *cli, const struct options *options)
     int status = cli_connect(cli);
     if (status == STATUS_OK)
         status = find_collection(&exporting);
-    bar_init(&exporting.bar, cli, STDERR_FILENO);
+    work_bar_init(&exporting.bar, cli, "exporting", "records");
     if (status == STATUS_OK)
         status = open_files(&exporting);
     if (status == STATUS_OK)
         status = write_all(&exporting, options);
-    bar_erase(&exporting.bar);
+    work_bar_erase(&exporting.bar);
     if (status == STATUS_OK)
         status = finish_file(&exporting);
+    if (status == STATUS_OK)
+        work_bar_finish(&exporting.bar, exporting.written);
     if (status == STATUS_OK && exporting.path)
         notice(cli, "exported %" PRId64 " records to %s", exporting.written, exporting.path);
     if (exporting.file && exporting.path) {

@@ -8,17 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/bar.h"
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/import_state.h"
 #include "cli/list_out.h"
 #include "cli/record_print.h"
-#include "cli/terminal.h"
-
-enum {
-    BAR_MS = 125
-};
+#include "cli/work_bar.h"
 
 struct importing {
     struct cli *cli;
@@ -28,11 +23,9 @@ struct importing {
     struct import_state state; // counts so far, of runs before this one too
     FILE *rejects;             // opened by the first bad row
     char *rejects_path;        // on the heap
-    struct bar bar;
-    int64_t begun_ms, next_bar_ms;
+    struct work_bar bar;
     int64_t bytes_total;
     int64_t rows_before; // of runs before this one
-    unsigned frame;
 };
 
 static int64_t rows_done(const struct importing *importing)
@@ -44,26 +37,9 @@ static int64_t rows_done(const struct importing *importing)
 
 static void show_progress(struct importing *importing)
 {
-    char message[96];
-    int64_t now = now_ms();
-    if (!importing->bar.enabled || now < importing->next_bar_ms)
-        return;
-    int64_t elapsed_ms = now - importing->begun_ms;
-    int64_t rows = rows_done(importing) - importing->rows_before;
-    snprintf(message, sizeof message, "%" PRId64 " rows, %" PRId64 " rows/s", rows_done(importing),
-             elapsed_ms > 0 ? rows * 1000 / elapsed_ms : 0);
-    struct bar_view view = {
-        .label = "importing",
-        .percent = import_source_percent(&importing->source, importing->bytes_total),
-        .message = message,
-        .elapsed_ms = elapsed_ms,
-        .left_ms = -1,
-        .frame = importing->frame++,
-    };
-    if (view.percent >= 0)
-        view.left_ms = bar_left_ms(view.percent, elapsed_ms, 0);
-    bar_draw(&importing->bar, &view);
-    importing->next_bar_ms = now + BAR_MS;
+    work_bar_show(&importing->bar,
+                  import_source_percent(&importing->source, importing->bytes_total),
+                  rows_done(importing));
 }
 
 // --- bad rows
@@ -139,7 +115,7 @@ static int refused(struct importing *importing, struct soma_error *err, size_t d
     size_t index;
     if (err->code != SOMA_INVALID_ARGUMENT || !record_piece_find(piece, err, &index) ||
         index < done) {
-        bar_erase(&importing->bar);
+        work_bar_erase(&importing->bar);
         return report_error(importing->cli, err, "cannot import %s into %s", importing->source.name,
                             importing->collection);
     }
@@ -192,7 +168,7 @@ static int send_piece(struct importing *importing)
 static int source_failed(struct importing *importing)
 {
     const struct problem *problem = &importing->source.problem;
-    bar_erase(&importing->bar);
+    work_bar_erase(&importing->bar);
     return report_failure(importing->cli, STATUS_USAGE, "'soma help import' says what can be read",
                           "%s: %s%s%s", importing->source.name, problem->field,
                           problem->field[0] ? ": " : "", problem->text);
@@ -254,6 +230,7 @@ static int go_on(struct importing *importing, bool anew)
     if (anew || !import_state_load(&importing->state))
         return STATUS_OK;
     importing->rows_before = rows_done(importing);
+    work_bar_go_on(&importing->bar, importing->rows_before);
     if (!import_source_seek(&importing->source, importing->state.position))
         return source_failed(importing);
     notice(importing->cli, "going on after row %" PRId64 "; --restart begins anew",
@@ -287,9 +264,11 @@ static void print_counts(const struct importing *importing)
 static int finish(struct importing *importing, int status)
 {
     int64_t rejected = importing->state.counts.rejected;
-    bar_erase(&importing->bar);
-    if (status == STATUS_OK)
+    work_bar_erase(&importing->bar);
+    if (status == STATUS_OK) {
         import_state_remove(&importing->state);
+        work_bar_finish(&importing->bar, rows_done(importing));
+    }
     if (status == STATUS_OK || rows_done(importing))
         print_counts(importing);
     if (rejected)
@@ -305,12 +284,11 @@ static int finish(struct importing *importing, int status)
 
 static int run_import(struct cli *cli, const struct options *options)
 {
-    struct importing importing = {
-        .cli = cli, .collection = options->operands[0], .begun_ms = now_ms()};
+    struct importing importing = {.cli = cli, .collection = options->operands[0]};
     int status = cli_connect(cli);
     if (status != STATUS_OK)
         return status;
-    bar_init(&importing.bar, cli, STDERR_FILENO);
+    work_bar_init(&importing.bar, cli, "importing", "rows");
     status = prepare(&importing, options);
     if (status == STATUS_OK)
         status = go_on(&importing, options_has(options, "restart"));
@@ -337,7 +315,10 @@ const struct command record_import_commands[] = {
             "has its number from\n0 as id, or a line of --ids. Records with the same ids are "
             "replaced. Bad rows are written to another\nfile as JSON lines with their reasons, and "
             "the exit status is 1. An import that was interrupted goes\non where it stopped when "
-            "the same command is given again.\n",
+            "the same command is given again.\n"
+            "As a job of the server, which then shows how far it is and can be cancelled: 'soma "
+            "submit -F FILE -- soma\nimport COLLECTION FILE', where the server has the program "
+            "soma.\n",
         .examples = "soma import docs vectors.npy --ids names.txt\n"
                     "zcat records.jsonl.gz | soma import docs -\n",
         .options = import_options,

@@ -7,19 +7,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/bar.h"
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
 #include "cli/record_source.h"
-#include "cli/terminal.h"
+#include "cli/work_bar.h"
 
 typedef enum soma_code write_call(struct soma_client *, const struct soma_records_write_request *,
                                   const struct soma_call_options *, struct soma_records_written **,
                                   struct soma_error *);
 
 enum {
-    BAR_MS = 125,
     // A broken file shows itself in the first few messages.
     ERRORS_SHOWN_MAX = 100,
 };
@@ -34,13 +32,10 @@ struct writing {
     // Sums over all pieces; only the counts are used.
     struct soma_records_written totals;
     int64_t errors_shown;
-    struct bar bar;
-    int64_t begun_ms;
-    int64_t next_bar_ms;
+    struct work_bar bar;
     // Of all files; 0: unknown.
     int64_t bytes_total;
     int64_t bytes_before;
-    unsigned frame;
 };
 
 static int64_t count_done(const struct writing *writing)
@@ -52,25 +47,11 @@ static int64_t count_done(const struct writing *writing)
 
 static void show_progress(struct writing *writing)
 {
-    char message[64];
-    int64_t now = now_ms(), at = ftello(writing->source.file);
-    if (!writing->bar.enabled || now < writing->next_bar_ms)
-        return;
-    snprintf(message, sizeof message, "%" PRId64 " records", count_done(writing));
-    struct bar_view view = {
-        .label = writing->verb,
-        .percent = -1,
-        .message = message,
-        .elapsed_ms = now - writing->begun_ms,
-        .left_ms = -1,
-        .frame = writing->frame++,
-    };
-    if (writing->bytes_total > 0 && at >= 0) {
-        view.percent = 100.0 * (double)(writing->bytes_before + at) / (double)writing->bytes_total;
-        view.left_ms = bar_left_ms(view.percent, view.elapsed_ms, 0);
-    }
-    bar_draw(&writing->bar, &view);
-    writing->next_bar_ms = now + BAR_MS;
+    int64_t at = ftello(writing->source.file);
+    double percent = -1;
+    if (writing->bytes_total > 0 && at >= 0)
+        percent = 100.0 * (double)(writing->bytes_before + at) / (double)writing->bytes_total;
+    work_bar_show(&writing->bar, percent, count_done(writing));
 }
 
 // --- the server's answers
@@ -90,7 +71,7 @@ static void take_counts(struct writing *writing, const struct soma_records_writt
             continue;
         snprintf(err.reason, sizeof err.reason, "%s", error->reason ? error->reason : "");
         snprintf(err.text, sizeof err.text, "%s", error->message ? error->message : "");
-        bar_erase(&writing->bar);
+        work_bar_erase(&writing->bar);
         report_error(writing->cli, &err, "%s:%zu: cannot %s record %s", writing->source.name,
                      writing->piece.line_numbers[error->index], writing->verb,
                      error->id ? error->id : "");
@@ -102,7 +83,7 @@ static void take_counts(struct writing *writing, const struct soma_records_writt
 static int piece_failed(struct writing *writing, struct soma_error *err)
 {
     size_t index;
-    bar_erase(&writing->bar);
+    work_bar_erase(&writing->bar);
     if (record_piece_find(&writing->piece, err, &index))
         return report_error(writing->cli, err, "%s:%zu: cannot %s", writing->source.name,
                             writing->piece.line_numbers[index], writing->verb);
@@ -139,7 +120,7 @@ static int send_piece(struct writing *writing)
 static int line_failed(struct writing *writing)
 {
     const struct problem *problem = &writing->source.problem;
-    bar_erase(&writing->bar);
+    work_bar_erase(&writing->bar);
     return report_failure(writing->cli, STATUS_USAGE, "'soma help records' shows the form",
                           "%s:%zu: %s%s%s", writing->source.name, writing->source.line_number,
                           problem->field, problem->field[0] ? ": " : "", problem->text);
@@ -246,17 +227,18 @@ static int write_records(struct cli *cli, const struct options *options, write_c
         .call = call,
         .source.is_update = call == soma_records_update,
         .bytes_total = count_bytes(options),
-        .begun_ms = now_ms(),
     };
     int status = cli_connect(cli);
     if (status == STATUS_OK)
         status = find_dimension(&writing);
     if (status != STATUS_OK)
         return status;
-    bar_init(&writing.bar, cli, STDERR_FILENO);
+    work_bar_init(&writing.bar, cli, verb, "records");
     for (size_t i = 1; i < options->operand_count && status == STATUS_OK; i++)
         status = write_file(&writing, options->operands[i]);
-    bar_erase(&writing.bar);
+    if (status == STATUS_OK)
+        work_bar_finish(&writing.bar, count_done(&writing));
+    work_bar_erase(&writing.bar);
     record_piece_empty(&writing.piece);
     record_source_fini(&writing.source);
     // What went before a failure is there; the totals say how much that was.

@@ -6,15 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/bar.h"
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
 #include "cli/snapshot_file.h"
-#include "cli/terminal.h"
+#include "cli/work_bar.h"
 
 enum {
-    BAR_MS = 125,
     ROUNDS_MAX = 100
 };
 
@@ -25,57 +23,37 @@ struct copying {
     struct snapshot_file snapshot;
     FILE *file;
     int64_t records, total; // so far; of the collection, 0: not known
-    struct bar bar;
-    int64_t begun_ms, next_bar_ms;
-    unsigned frame;
+    struct work_bar bar;
 };
 
 static void copying_init(struct copying *copying, struct cli *cli, const char *label,
                          const char *path)
 {
-    *copying = (struct copying){.cli = cli,
-                                .label = label,
-                                .path = strcmp(path, "-") == 0 ? NULL : path,
-                                .begun_ms = now_ms()};
-    bar_init(&copying->bar, cli, STDERR_FILENO);
+    *copying =
+        (struct copying){.cli = cli, .label = label, .path = strcmp(path, "-") == 0 ? NULL : path};
+    work_bar_init(&copying->bar, cli, label, "records");
 }
 
 static void show_progress(struct copying *copying)
 {
-    char message[64];
-    int64_t now = now_ms(), elapsed_ms = now - copying->begun_ms;
-    if (!copying->bar.enabled || now < copying->next_bar_ms)
-        return;
-    snprintf(message, sizeof message, "%" PRId64 " records, %" PRId64 "/s", copying->records,
-             elapsed_ms > 0 ? copying->records * 1000 / elapsed_ms : 0);
-    struct bar_view view = {.label = copying->label,
-                            .percent = -1,
-                            .message = message,
-                            .elapsed_ms = elapsed_ms,
-                            .left_ms = -1,
-                            .frame = copying->frame++};
-    if (copying->total > 0) {
-        double percent = 100.0 * (double)copying->records / (double)copying->total;
-        view.percent = percent < 100 ? percent : 100;
-        view.left_ms = bar_left_ms(view.percent, elapsed_ms, 0);
-    }
-    bar_draw(&copying->bar, &view);
-    copying->next_bar_ms = now + BAR_MS;
+    double percent =
+        copying->total > 0 ? 100.0 * (double)copying->records / (double)copying->total : -1;
+    work_bar_show(&copying->bar, percent, copying->records);
 }
 
 static int file_failed(struct copying *copying, const char *verb, const char *path)
 {
-    bar_erase(&copying->bar);
+    work_bar_erase(&copying->bar);
     return report_failure(copying->cli, STATUS_FAILED, NULL, "cannot %s %s: %s", verb, path,
                           strerror(errno));
 }
 
 // --- snapshot
 
-static void print_done(const struct copying *copying, const char *name, int64_t records,
-                       int64_t sequence)
+static void print_done(struct copying *copying, const char *name, int64_t records, int64_t sequence)
 {
     struct json_out out;
+    work_bar_finish(&copying->bar, records);
     // stdout may hold the snapshot itself.
     if (copying->cli->format == FORMAT_TABLE || !copying->path) {
         notice(copying->cli, "%s: %" PRId64 " records %s", name, records, copying->label);
@@ -101,7 +79,7 @@ static int take_pages(struct copying *copying, const char *name)
     for (int round = 0; round < ROUNDS_MAX && status == STATUS_OK;) {
         request.collection = page ? page->collection_uid : name;
         if (soma_snapshot_read(copying->cli->client, &request, NULL, &next, &err) != SOMA_OK) {
-            bar_erase(&copying->bar);
+            work_bar_erase(&copying->bar);
             status = report_error(copying->cli, &err, "cannot take a snapshot of %s", name);
             break;
         }
@@ -125,7 +103,7 @@ static int take_pages(struct copying *copying, const char *name)
                                     " is read",
                                     name);
     }
-    bar_erase(&copying->bar);
+    work_bar_erase(&copying->bar);
     if (status == STATUS_OK && !snapshot_write_end(&copying->snapshot))
         status = file_failed(copying, "write", copying->path ? copying->path : "stdout");
     else if (status == STATUS_OK && page)
@@ -173,7 +151,7 @@ static int run_snapshot(struct cli *cli, const struct options *options)
 static int read_failed(struct copying *copying, enum snapshot_read read)
 {
     const char *name = copying->path ? copying->path : "stdin";
-    bar_erase(&copying->bar);
+    work_bar_erase(&copying->bar);
     if (read == SNAPSHOT_FAILED)
         return file_failed(copying, "read", name);
     return report_failure(copying->cli, STATUS_USAGE, "'soma collection snapshot' writes snapshots",
@@ -196,7 +174,7 @@ static int send_page(struct copying *copying, const char *bytes, size_t length, 
         request.uid = *uid;
         if (soma_snapshot_restore(copying->cli->client, &request, NULL, &restored, &err) !=
             SOMA_OK) {
-            bar_erase(&copying->bar);
+            work_bar_erase(&copying->bar);
             return report_error(copying->cli, &err, "cannot restore from %s",
                                 copying->path ? copying->path : "stdin");
         }
@@ -281,7 +259,7 @@ static int run_restore(struct cli *cli, const struct options *options)
     if (!copying.file)
         return file_failed(&copying, "read", copying.path);
     status = send_pages(&copying, name, &uid);
-    bar_erase(&copying.bar);
+    work_bar_erase(&copying.bar);
     if (status == STATUS_OK)
         print_done(&copying, name, copying.records, 1);
     else if (uid)

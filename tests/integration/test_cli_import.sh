@@ -148,6 +148,22 @@ for i in range(20000):
     soma collection rm -q stopped >"$scratch/out"
 }
 
+# The program of this build stands in for the one that a server's machine has.
+test_inside_a_job_it_reports_the_jobs_progress() {
+    local id
+    fresh inside 4
+    npy "$scratch/in.npy" 3000 4
+    id=$(soma submit -q -F "$soma_program:soma" -F "$scratch/in.npy" -- ./soma -q import inside in.npy)
+    expect 0 soma wait "$id"
+    is "$(soma count inside)" 3000
+    is "$(soma -o json show "$id" | jq -c '[.progress.percent // .progress_percent, .progress.message // .progress_message]')" '[100,"3000 rows"]'
+    id=$(soma submit -q -F "$soma_program:soma" -A out.jsonl -- ./soma -q export inside out.jsonl)
+    expect 0 soma wait "$id"
+    expect 0 soma artifacts -C "$scratch" "$id"
+    is "$(wc -l <"$scratch/out.jsonl")" 3000
+    soma collection rm -q inside >"$scratch/out"
+}
+
 test_a_file_of_queries_gives_one_line_each() {
     fresh asked 4
     npy "$scratch/q.npy" 600 4
