@@ -4,7 +4,9 @@
 All contestants run in one session on one disk, in interleaved rounds; what counts are medians and ratios taken round by round.
 Writes the section "jobs" of docs/BENCHMARKS.md.
 
-    run.py BUILD_DIR [--rounds N] [--seconds S] [--scratch DIR] [--dry]     --dry: print, write nothing
+    run.py BUILD_DIR [--rounds N] [--seconds S] [--minutes M] [--scratch DIR] [--quick] [--dry]
+
+--minutes: no round is begun that would not end by then. --quick: one short round, printed only. --dry: print, write nothing.
 """
 import argparse
 import json
@@ -19,8 +21,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from peers import PYTHON, WORKERS, HERE, Peers, Somad
 from report import machine, median, ratios, write_section
 
-OUTPUT_BYTES = 1 << 30
+OUTPUT_BYTES, OUTPUT_BYTES_QUICK = 1 << 30, 1 << 28
 MANY_JOBS, MANY_BYTES = 200, 1 << 20
+# No-op jobs a second that a contestant is given work for; what it does in fact only stretches or shortens its turn.
+EXPECTED = {"somad, sandbox off": 500, "somad, sandbox on": 60, "beanstalk": 500, "gearman": 250, "rq": 10, "celery": 100}
 PARKED = 10000
 # That answer when the job is on disk, as configured here.
 SYNCED = ("beanstalkd -f0", "gearmand, SQLite", "RQ", "Celery")
@@ -46,18 +50,19 @@ class Session:
         self.bench = options.build / "tests" / "bench" / "jobs"
         self.load = self.bench / "jobs_load"
         self.peers = Peers(options.build, scratch)
-        self.figures = {}
-        says = subprocess.run([options.build / "bin" / "somad", "--help"], capture_output=True, text=True, check=True).stdout
-        has_sandbox = "--sandbox" in says
-        self.modes = {"sandbox off": ("--sandbox", "off"), "sandbox on": ("--sandbox", "required")} if has_sandbox \
-            else {"sandbox off": ()}
+        self.figures, self.rounds = {}, 0
+        self.output_bytes = OUTPUT_BYTES_QUICK if options.quick else OUTPUT_BYTES
+        self.modes = {"sandbox off": ("--sandbox", "off")}
+        # A sandbox shows a job of the server's files only what it is told to.
+        if subprocess.run((*BUBBLEWRAP, "/bin/true"), capture_output=True, check=False).returncode == 0:
+            self.modes["sandbox on"] = ("--sandbox", "required", "--read-path", self.bench / "stamp")
 
     def note(self, figure, who, result):
         self.figures.setdefault(figure, {}).setdefault(who, []).append(result)
 
-    def count(self, rate):
+    def count(self, who):
         """Jobs that take about as long as the seconds that were asked for."""
-        return max(10, int(rate * self.options.seconds))
+        return max(10, int(EXPECTED[who] * self.options.seconds))
 
     # --- one round of each figure
 
@@ -74,25 +79,25 @@ class Session:
                                                      environment=self.peers.environment))
         self.peers.forget_jobs()
 
-    def with_somad(self, name, figure, command, *more):
-        for mode, flags in self.modes.items():
-            server = Somad(self.options.build, self.scratch, f"{name}{time.monotonic_ns()}", *flags, *more)
-            self.note(figure, f"somad, {mode}", measure(self.load, command[0], server.address, *command[1:]))
-            server.stop()
+    def with_somad(self, mode, figure, command, *more):
+        server = Somad(self.options.build, self.scratch, f"{figure}{time.monotonic_ns()}", *self.modes[mode], *more)
+        self.note(figure, f"somad, {mode}", measure(self.load, command[0], server.address, *command[1:]))
+        server.stop()
 
     def noops(self):
         bare, seconds = self.bench / "bare_spawn", self.options.seconds
         self.note("noop", "posix_spawn", measure(bare, "rate", WORKERS, seconds, "/bin/true"))
         self.note("noop", "bubblewrap", measure(bare, "rate", WORKERS, seconds, *BUBBLEWRAP, "/bin/true"))
-        self.with_somad("noop", "noop", ("noop", self.count(500), "/bin/true"))
-        for peer, rate in (("beanstalk", 1000), ("gearman", 800)):
+        for mode in self.modes:
+            self.with_somad(mode, "noop", ("noop", self.count(f"somad, {mode}"), "/bin/true"))
+        for peer in ("beanstalk", "gearman"):
             self.peers.work(peer, ("/bin/true",))
             self.note("noop", NAMES[peer], measure(self.bench / "peer_load", "count", peer, self.peers.where(peer),
-                                                   self.count(rate), self.peers.done))
+                                                   self.count(peer), self.peers.done))
             self.peers.rest()
-        for peer, rate in (("rq", 60), ("celery", 400)):
+        for peer in ("rq", "celery"):
             self.peers.work(peer, ())
-            self.note("noop", NAMES[peer], measure(PYTHON, HERE / "peer_python.py", "count", peer, self.count(rate),
+            self.note("noop", NAMES[peer], measure(PYTHON, HERE / "peer_python.py", "count", peer, self.count(peer),
                                                    self.peers.done, environment=self.peers.environment))
             self.peers.rest()
         self.note("noop", "task-spooler", self.spool())
@@ -108,7 +113,8 @@ class Session:
     def starts(self):
         bare, stamp, fifo, seconds = self.bench / "bare_spawn", self.bench / "stamp", self.peers.fifo, self.options.seconds
         self.note("start", "posix_spawn", measure(bare, "start", fifo, seconds, stamp, fifo))
-        self.with_somad("start", "start", ("start", seconds, stamp))
+        for mode in self.modes:
+            self.with_somad(mode, "start", ("start", seconds, stamp))
         for peer in ("beanstalk", "gearman"):
             self.peers.work(peer, (stamp, fifo))
             self.note("start", NAMES[peer], measure(self.bench / "peer_load", "start", peer, self.peers.where(peer), seconds, fifo))
@@ -123,12 +129,12 @@ class Session:
 
     def outputs(self):
         flood, file = self.bench / "flood", self.scratch / "file"
-        took = measure(flood, OUTPUT_BYTES, 1, file)
+        took = measure(flood, self.output_bytes, 1, file)
         file.unlink()
-        self.note("output", "a file, not synced", {"gb_per_s": OUTPUT_BYTES / 1e9 / took["seconds"]})
-        self.note("output", "a file, synced", {"gb_per_s": OUTPUT_BYTES / 1e9 / took["synced"]})
-        self.with_somad("output", "output", ("output", OUTPUT_BYTES, flood))
-        self.with_somad("many", "many", ("many", MANY_JOBS, MANY_BYTES, flood), "--max-running", str(MANY_JOBS))
+        self.note("output", "a file, not synced", {"gb_per_s": self.output_bytes / 1e9 / took["seconds"]})
+        self.note("output", "a file, synced", {"gb_per_s": self.output_bytes / 1e9 / took["synced"]})
+        self.with_somad("sandbox off", "output", ("output", self.output_bytes, flood))
+        self.with_somad("sandbox off", "many", ("many", MANY_JOBS, MANY_BYTES, flood), "--max-running", str(MANY_JOBS))
 
     def parked(self):
         server = Somad(self.options.build, self.scratch, f"parked{time.monotonic_ns()}")
@@ -137,10 +143,18 @@ class Session:
 
     def run(self):
         steps = (self.submits, self.noops, self.starts, self.outputs, self.parked)
+        begun, longest = time.monotonic(), 0.0
         for number in range(self.options.rounds):
+            round_begun = time.monotonic()
+            if number > 0 and round_begun - begun + longest > self.options.minutes * 60:
+                print(f"{self.options.minutes:g} minutes would not be enough for another round", file=sys.stderr)
+                return
             for step in steps:
                 step()
-                print(f"round {number + 1} of {self.options.rounds}: {step.__name__}", file=sys.stderr)
+                print(f"round {number + 1} of {self.options.rounds}: {step.__name__}, {time.monotonic() - begun:.0f} s",
+                      file=sys.stderr)
+            self.rounds += 1
+            longest = max(longest, time.monotonic() - round_begun)
 
 
 # --- the report
@@ -152,7 +166,7 @@ def goal_rows(figures):
 
     def ratio(what, figure, ours, theirs, key, goal, less=False):
         if ours not in figures[figure]:
-            rows.append((what, f"≥ {goal}", "not measured: no sandbox in this build", False))
+            rows.append((what, f"≥ {goal}", "not measured: this machine lets nobody make namespaces", False))
             return
         middle, low, high = ratios(figures[figure][ours], figures[figure][theirs], key)
         rows.append((what, f"{'≤' if less else '≥'} {goal}", f"{middle:.2f} ({low:.2f}–{high:.2f})",
@@ -194,7 +208,7 @@ def report(options, session):
     rate = (("per second", "rate", ",.0f"),)
     times = (("p50 µs", "p50_us", ",.0f"), ("p99 µs", "p99_us", ",.0f"))
     speed = (("GB/s", "gb_per_s", ".2f"),)
-    note = (f"{options.rounds} interleaved rounds of about {options.seconds} s each on {machine()}, clients, servers and jobs on the "
+    note = (f"{session.rounds} interleaved rounds of about {options.seconds} s each on {machine()}, clients, servers and jobs on the "
             f"same cores, {WORKERS} workers of each peer, all files on one disk; medians of the rounds. Load average of the machine "
             f"before the run: {session.load_average:.1f}.")
     return "\n".join([
@@ -202,7 +216,7 @@ def report(options, session):
         *table("Submits, 64 in flight", figures["submit"], rate + times),
         *table("No-op jobs from the first submit to the last end, one process each", figures["noop"], rate),
         *table("Submit to start, one job after the other", figures["start"], times),
-        *table("Output of one job, 1 GiB", figures["output"], speed),
+        *table(f"Output of one job, {session.output_bytes >> 20} MiB", figures["output"], speed),
         *table(f"Output of {MANY_JOBS} jobs at once, {MANY_BYTES >> 20} MiB each, every byte compared", figures["many"], speed),
     ])
 
@@ -212,9 +226,14 @@ def main():
     options.add_argument("build", type=pathlib.Path)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=float, default=2.0)
+    options.add_argument("--minutes", type=float, default=11.0)
+    options.add_argument("--quick", action="store_true")
     options.add_argument("--scratch", type=pathlib.Path, default=None)
     options.add_argument("--dry", action="store_true")
     options = options.parse_args()
+    options.build = options.build.resolve()
+    if options.quick:
+        options.rounds, options.seconds, options.dry = 1, 0.5, True
     with tempfile.TemporaryDirectory(prefix="soma-bench-", dir=options.scratch) as scratch:
         # Jobs run as another user where this is root.
         os.chmod(scratch, 0o711)
