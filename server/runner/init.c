@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,10 @@
 #include "runner/sandbox.h"
 #include "runner/signals.h"
 #include "runner/tree.h"
+
+enum {
+    CHILD_STACK_BYTES = 262144
+};
 
 struct init {
     const struct init_start *start;
@@ -88,20 +93,38 @@ static void follow_start(const struct init *self, int word_fd)
         end_with_runner(self);
 }
 
+static int child_main(void *argument)
+{
+    job_child_run(argument);
+}
+
+// A child with nothing to prepare borrows our memory until it executes the program, and we wait so
+// long: nothing is copied that would be thrown away at once. Descriptors, signals and credentials
+// are its own, and it watches the runner itself (wait_for_release). Walls are built on the heap,
+// which a child that is killed meanwhile would leave broken: those who raise some get a copy.
+static pid_t fork_child(const struct init *self, struct job_child *child)
+{
+    static _Alignas(16) char stack[CHILD_STACK_BYTES];
+    if (RUNNER_MAY_SHARE_MEMORY && self->start->order->sandbox == SANDBOX_OFF)
+        return clone(child_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+    pid_t pid = fork();
+    if (pid == 0)
+        child_main(child);
+    return pid;
+}
+
 static void start_program(struct init *self)
 {
     const struct init_start *start = self->start;
     int word[2];
     if (pipe2(word, O_CLOEXEC))
         report_failure(start->report_fd, STEP_STREAMS, errno);
-    const struct job_child child = {.order = start->order,
-                                    .attempt_path = start->attempt_path,
-                                    .init_pid = getpid(),
-                                    .report_fd = start->report_fd,
-                                    .word_fd = word[1]};
-    self->main_pid = fork();
-    if (self->main_pid == 0)
-        job_child_run(&child);
+    struct job_child child = {.order = start->order,
+                              .attempt_path = start->attempt_path,
+                              .init_pid = getpid(),
+                              .report_fd = start->report_fd,
+                              .word_fd = word[1]};
+    self->main_pid = fork_child(self, &child);
     if (self->main_pid < 0)
         report_failure(start->report_fd, STEP_FORK, errno);
     close(word[1]);

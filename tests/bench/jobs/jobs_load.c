@@ -13,7 +13,8 @@
 #include "jobs_load.h"
 
 enum {
-    POLL_US = 10000 // what the count of ended jobs is asked for at; each answer costs the server some
+    POLL_US =
+        10000 // what the count of ended jobs is asked for at; each answer costs the server some
 };
 
 static const int64_t far_ahead_ms = 4102444800000; // 2100-01-01
