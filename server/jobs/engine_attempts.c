@@ -50,7 +50,7 @@ static void close_link(struct running *running)
 
 // --- start
 
-void engine_begin(struct engine *engine, const struct job *job)
+void engine_begin(struct engine *engine, const struct job *job, bool is_prepared)
 {
     struct running *running = engine_add(engine, job);
     if (!running) {
@@ -63,7 +63,9 @@ void engine_begin(struct engine *engine, const struct job *job)
         return;
     }
     struct soma_error err;
-    enum soma_code code = attempt_prepare(engine->config.root, &engine->config.order, job, &err);
+    enum soma_code code =
+        is_prepared ? SOMA_OK
+                    : attempt_prepare(engine->config.root, &engine->config.order, job, &err);
     if (code == SOMA_RESOURCE_EXHAUSTED) {
         start_later(engine, running, err.text);
         return;

@@ -119,7 +119,8 @@ void engine_give_back(struct engine *engine, struct running *running);
 void engine_write_report(struct engine *engine, struct running *running);
 
 // engine_attempts.c
-void engine_begin(struct engine *engine, const struct job *job);
+// is_prepared: its directory is there, with the order.
+void engine_begin(struct engine *engine, const struct job *job, bool is_prepared);
 void engine_step(struct engine *engine, struct running *running);
 void engine_read_link(struct engine *engine, struct running *running);
 void engine_send_cancel(struct running *running);

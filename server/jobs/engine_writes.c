@@ -21,12 +21,14 @@ enum {
 struct claim_op {
     struct write_op op;
     struct engine_mail mail;
+    struct engine_mail ahead; // before the commit
     struct engine *engine;
     struct arena arena;
     unsigned wanted; // places
     bool follows;    // another operation, in its transaction
     struct job_row rows[CLAIM_BATCH];
     unsigned count;
+    bool is_prepared[CLAIM_BATCH];             // the engine thread's
     int64_t changed[SETTLE_MAX + CLAIM_BATCH]; // jobs that changed without being started
     size_t changed_count;
     struct settle_cancel *cancels; // in the arena
@@ -103,7 +105,31 @@ static enum soma_code apply_claim(struct write_op *op, struct store_txn *txn,
             code = claim_one(claim, txn, num, err);
     }
     claim->more |= found && claim->wanted > 0;
-    return code == SOMA_OK ? job_ready_next(txn, &claim->next_due, err) : code;
+    if (code == SOMA_OK)
+        code = job_ready_next(txn, &claim->next_due, err);
+    // From here on only read, until finish.
+    if (code == SOMA_OK && claim->count > 0)
+        engine_post(claim->engine, &claim->ahead);
+    return code;
+}
+
+// While the commit is on its way the directories are made: should it fail, they wait for the next
+// claim, or for the janitor. Not where files would have to be moved: those stay where a submit that
+// is tried again finds them.
+static void deliver_ahead(struct engine *engine, void *owner)
+{
+    struct claim_op *claim = owner;
+    for (unsigned i = 0; i < claim->count && !atomic_load(&engine->stopping); i++) {
+        const struct job *job = &claim->rows[i].job;
+        claim->is_prepared[i] =
+            job->spec.file_count == 0 &&
+            attempt_prepare(engine->config.root, &engine->config.order, job, NULL) == SOMA_OK;
+    }
+}
+
+static void drop_ahead(void *owner)
+{
+    (void)owner; // the claim's own mail is still to come
 }
 
 static void finish_claim(struct write_op *op, const struct soma_error *err)
@@ -144,7 +170,7 @@ static void deliver_claim(struct engine *engine, void *owner)
     for (struct settle_cancel *cancel = claim->cancels; cancel; cancel = cancel->next)
         engine_take_cancel(engine, cancel->num, cancel->note, cancel->force);
     for (unsigned i = 0; i < claim->count; i++)
-        engine_begin(engine, &claim->rows[i].job);
+        engine_begin(engine, &claim->rows[i].job, claim->is_prepared[i]);
     engine->next_due = claim->next_due;
     if (claim->more) {
         atomic_store(&engine->wanted, true);
@@ -161,6 +187,8 @@ static struct claim_op *claim_new(struct engine *engine, unsigned count)
     claim->op = (struct write_op){.apply = apply_claim, .finish = finish_claim};
     claim->mail =
         (struct engine_mail){.deliver = deliver_claim, .drop = free_claim, .owner = claim};
+    claim->ahead =
+        (struct engine_mail){.deliver = deliver_ahead, .drop = drop_ahead, .owner = claim};
     claim->engine = engine;
     claim->wanted = count;
     arena_init(&claim->arena, CLAIM_BYTES);
