@@ -202,7 +202,7 @@ static void list_to_json(struct json_out *out, const struct soma_metadata_field 
     out_end(out, ']');
 }
 
-static void value_to_json(struct json_out *out, const struct soma_metadata_field *field)
+void metadata_value_to_json(struct json_out *out, const struct soma_metadata_field *field)
 {
     switch (field->type) {
     case SOMA_VALUE_NONE:
@@ -235,7 +235,7 @@ void metadata_to_json(struct json_out *out, const struct soma_metadata_field *fi
     out_begin(out, '{');
     for (size_t i = 0; i < count; i++) {
         out_key(out, fields[i].key);
-        value_to_json(out, &fields[i]);
+        metadata_value_to_json(out, &fields[i]);
     }
     out_end(out, '}');
 }

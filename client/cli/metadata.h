@@ -30,6 +30,9 @@ bool metadata_from_json(const json_t *object, bool allow_null, struct pool *pool
                         const struct soma_metadata_field **ret_fields, size_t *ret_count,
                         struct problem *ret_problem);
 
+// The value alone, without its key.
+void metadata_value_to_json(struct json_out *out, const struct soma_metadata_field *field);
+
 void metadata_to_json(struct json_out *out, const struct soma_metadata_field *fields, size_t count);
 
 // The option --metadata.

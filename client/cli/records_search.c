@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/error.h"
@@ -213,14 +214,32 @@ static int run_count(struct cli *cli, const struct options *options)
 
 static const struct table_column facet_columns[] = {{"VALUE", 60, false}, {"RECORDS", 0, true}};
 
+// A string as it is, anything else as JSON; the caller frees it. NULL: out of memory.
+static char *value_text(const struct soma_metadata_field *field)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct json_out out;
+    if (field->type == SOMA_VALUE_STRING)
+        return strdup(field->value.string);
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        return NULL;
+    out_init(&out, file, false);
+    metadata_value_to_json(&out, field);
+    if (fclose(file) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 static int print_facets(const struct cli *cli, const struct soma_records_facets *facets)
 {
     struct table table;
     bool added = true;
     table_init(&table, facet_columns, 2);
     for (size_t i = 0; i < facets->count_count && added; i++) {
-        struct soma_record one = {.metadata = &facets->counts[i].value, .metadata_count = 1};
-        char *value = metadata_line(&one), count[32];
+        char *value = value_text(&facets->counts[i].value), count[32];
         snprintf(count, sizeof count, "%" PRId64, facets->counts[i].count);
         added = value && table_add(&table, value) && table_add(&table, count);
         free(value);
@@ -247,7 +266,7 @@ static void facets_to_json(const struct cli *cli, const struct soma_records_face
     for (size_t i = 0; i < facets->count_count; i++) {
         out_begin(&out, '{');
         out_key(&out, "value");
-        metadata_to_json(&out, &facets->counts[i].value, 1);
+        metadata_value_to_json(&out, &facets->counts[i].value);
         out_int_at(&out, "count", facets->counts[i].count);
         out_end(&out, '}');
     }

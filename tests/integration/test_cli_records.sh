@@ -121,7 +121,7 @@ test_query_takes_words_records_and_groups() {
     out_has "3 (estimated 3) by bitmaps"
     is "$(soma -q query words --vector '[1, 0, 0]' --where-document '{"$regex": "^s"}' | tr '\n' ' ')" "b d "
     is "$(soma count words --where-document '{"$contains": "second"}' --where '{"lang": "en"}')" 1
-    is "$(soma -o json facet words lang | jq -c '[.matched, .without, (.counts[] | [.value.lang, .count])]')" '[4,0,["en",3],["de",1]]'
+    is "$(soma -o json facet words lang | jq -c '[.matched, .without, (.counts[] | [.value, .count])]')" '[4,0,["en",3],["de",1]]'
     is "$(soma -q scan words --order-by year --descending | tr '\n' ' ')" "c b a d "
     is "$(soma -q scan words --order-by year --where '{"lang": "en"}' | tr '\n' ' ')" "d a c "
     expect 2 soma query words
