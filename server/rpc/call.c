@@ -27,6 +27,8 @@ void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, 
     call->deadline = clock_deadline_after(LIMIT_DEFAULT_TIMEOUT_MS);
     call->deadline_is_ours = true;
     call->caller = (struct rpc_caller){0};
+    call->is_counted = false;
+    call->refusal.code = SOMA_OK;
     call->peer = peer;
     call->slot = NULL;
 }

@@ -25,6 +25,8 @@ struct rpc_call {
     bool must_be_admitted;    // it came to a listener that asks who calls
     struct rpc_caller caller; // then, from the gate
     uint32_t peer;
+    bool is_counted; // in the load; otherwise refusal says why it is to be refused
+    struct soma_error refusal;
     void *slot;
 };
 

@@ -30,6 +30,7 @@ struct method {
 
 struct dispatcher {
     struct rpc_gate gate;
+    struct load *load; // owned
     atomic_bool stopping;
     atomic_int inside; // threads in dispatch()
     size_t method_count;
@@ -81,6 +82,11 @@ enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
     if (!dispatcher)
         return error_set_no_memory(err);
     dispatcher->gate = *gate;
+    dispatcher->load = load_new();
+    if (!dispatcher->load) {
+        dispatcher_free(dispatcher);
+        return error_set_no_memory(err);
+    }
     for (size_t i = 0; i < count; i++) {
         if (!add_service(dispatcher, services[i])) {
             dispatcher_free(dispatcher);
@@ -94,7 +100,15 @@ enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
 
 void dispatcher_free(struct dispatcher *dispatcher)
 {
+    if (!dispatcher)
+        return;
+    load_free(dispatcher->load);
     free(dispatcher);
+}
+
+struct load *dispatcher_load(struct dispatcher *dispatcher)
+{
+    return dispatcher->load;
 }
 
 void dispatcher_stop(struct dispatcher *dispatcher)
@@ -199,6 +213,10 @@ static void begin(struct dispatcher *dispatcher, struct rpc_call *call)
     counter_add(COUNTER_RPC_REQUESTS, 1);
     if (read_header(&dispatcher->gate, call, &err) != SOMA_OK) {
         rpc_call_fail(call, &err);
+        return;
+    }
+    if (call->refusal.code != SOMA_OK) {
+        rpc_call_fail(call, &call->refusal);
         return;
     }
     if (atomic_load(&dispatcher->stopping)) {

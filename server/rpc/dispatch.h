@@ -7,6 +7,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "rpc/call.h"
+#include "rpc/load.h"
 
 struct dispatcher;
 
@@ -20,6 +21,9 @@ void dispatcher_free(struct dispatcher *dispatcher);
 // From now on every call is failed with SERVER_STOPPING; waits for the threads that are inside
 // dispatch.
 void dispatcher_stop(struct dispatcher *dispatcher);
+
+// What is in hand; the dispatcher's, for listeners to count in.
+struct load *dispatcher_load(struct dispatcher *dispatcher);
 
 // Answers the call, or hands it to its handler, which does. The call has its frame.
 void dispatch(struct dispatcher *dispatcher, struct rpc_call *call);

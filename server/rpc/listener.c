@@ -140,6 +140,9 @@ static void receive_again(struct context *context)
 
 static void end_call(struct context *context)
 {
+    const struct rpc_call *call = &context->call;
+    if (call->is_counted)
+        load_leave(dispatcher_load(context->listener->dispatcher), call->peer, call->frame_length);
     nng_msg_free(context->request);
     context->request = NULL;
     atomic_fetch_sub(&context->listener->in_hand, 1);
@@ -167,8 +170,11 @@ static void received(struct context *context)
     atomic_fetch_add(&listener->in_hand, 1);
     counter_add(COUNTER_CALLS, 1);
     uint32_t peer = (uint32_t)nng_pipe_id(nng_msg_get_pipe(context->request));
-    rpc_call_begin(&context->call, nng_msg_body(context->request), nng_msg_len(context->request),
-                   peer);
+    struct rpc_call *call = &context->call;
+    size_t length = nng_msg_len(context->request);
+    rpc_call_begin(call, nng_msg_body(context->request), length, peer);
+    call->is_counted =
+        load_enter(dispatcher_load(listener->dispatcher), peer, length, &call->refusal) == SOMA_OK;
     dispatch(listener->dispatcher, &context->call);
 }
 

@@ -1,0 +1,142 @@
+#include "rpc/load.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "wire/limits.h"
+
+enum {
+    // Each with a lock of its own; a power of two.
+    BUCKETS = 1024,
+    RETRY_MS = 100
+};
+
+// One that has something in hand.
+struct peer {
+    struct peer *next;
+    uint32_t id;
+    uint32_t requests;
+};
+
+struct bucket {
+    pthread_mutex_t lock;
+    struct peer *first; // lock
+    struct peer *spare; // lock: the last one that left, for whoever comes next
+};
+
+struct load {
+    atomic_size_t bytes;
+    struct bucket buckets[BUCKETS];
+};
+
+struct load *load_new(void)
+{
+    struct load *load = calloc(1, sizeof *load);
+    for (size_t i = 0; load && i < BUCKETS; i++)
+        pthread_mutex_init(&load->buckets[i].lock, NULL);
+    return load;
+}
+
+void load_free(struct load *load)
+{
+    for (size_t i = 0; load && i < BUCKETS; i++) {
+        struct bucket *bucket = &load->buckets[i];
+        while (bucket->first) {
+            struct peer *peer = bucket->first;
+            bucket->first = peer->next;
+            free(peer);
+        }
+        free(bucket->spare);
+        pthread_mutex_destroy(&bucket->lock);
+    }
+    free(load);
+}
+
+static enum soma_code busy(struct soma_error *err, const char *what, int64_t limit)
+{
+    error_set(err, REASON_SERVER_BUSY, NULL, "%s: %lld already", what, (long long)limit);
+    err->retry_after_ms = RETRY_MS;
+    return err->code;
+}
+
+static enum soma_code add_bytes(struct load *load, size_t bytes, struct soma_error *err)
+{
+    size_t before = atomic_fetch_add(&load->bytes, bytes);
+    // Whatever its size, a frame that is alone is taken.
+    if (before == 0 || before + bytes <= (size_t)LIMIT_FRAMES_IN_HAND_BYTES)
+        return SOMA_OK;
+    atomic_fetch_sub(&load->bytes, bytes);
+    return busy(err, "bytes of requests in hand", LIMIT_FRAMES_IN_HAND_BYTES);
+}
+
+static struct bucket *bucket_of(struct load *load, uint32_t id)
+{
+    // Pipes are numbered one after the other.
+    return &load->buckets[id % BUCKETS];
+}
+
+static struct peer **place_of(struct bucket *bucket, uint32_t id)
+{
+    struct peer **at = &bucket->first;
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct peer *add_peer(struct bucket *bucket, uint32_t id)
+{
+    struct peer *peer = bucket->spare ? bucket->spare : malloc(sizeof *peer);
+    bucket->spare = NULL;
+    if (peer) {
+        *peer = (struct peer){.next = bucket->first, .id = id};
+        bucket->first = peer;
+    }
+    return peer;
+}
+
+static enum soma_code add_request(struct bucket *bucket, uint32_t id, struct soma_error *err)
+{
+    struct peer *peer = *place_of(bucket, id);
+    if (!peer)
+        peer = add_peer(bucket, id);
+    if (!peer)
+        return error_set_no_memory(err);
+    if (peer->requests >= LIMIT_REQUESTS_PER_PEER)
+        return busy(err, "requests of this connection in hand", LIMIT_REQUESTS_PER_PEER);
+    peer->requests++;
+    return SOMA_OK;
+}
+
+enum soma_code load_enter(struct load *load, uint32_t peer, size_t bytes, struct soma_error *err)
+{
+    enum soma_code code = add_bytes(load, bytes, err);
+    if (code != SOMA_OK)
+        return code;
+    struct bucket *bucket = bucket_of(load, peer);
+    pthread_mutex_lock(&bucket->lock);
+    code = add_request(bucket, peer, err);
+    pthread_mutex_unlock(&bucket->lock);
+    if (code != SOMA_OK)
+        atomic_fetch_sub(&load->bytes, bytes);
+    return code;
+}
+
+void load_leave(struct load *load, uint32_t peer, size_t bytes)
+{
+    struct bucket *bucket = bucket_of(load, peer);
+    atomic_fetch_sub(&load->bytes, bytes);
+    pthread_mutex_lock(&bucket->lock);
+    struct peer **at = place_of(bucket, peer);
+    struct peer *gone = *at;
+    if (gone && --gone->requests == 0) {
+        *at = gone->next;
+        struct peer *extra = bucket->spare;
+        bucket->spare = gone;
+        gone = extra;
+    } else {
+        gone = NULL;
+    }
+    pthread_mutex_unlock(&bucket->lock);
+    free(gone);
+}
