@@ -132,6 +132,17 @@ static void call_failed(struct follow *follow, struct follow_call *call,
     follow_call_back_off(call, now_ms());
 }
 
+// The supervisor was gone before the program began: that attempt never was.
+static bool attempt_is_undone(struct follow *follow, const struct soma_error *err)
+{
+    if (follow->request->attempt || strcmp(err->reason, "ATTEMPT_NOT_FOUND") != 0)
+        return false;
+    follow->attempt = 0;
+    follow->has_position = follow->has_read_all = false;
+    follow_call_back_off(&follow->read, now_ms());
+    return true;
+}
+
 static void call_succeeded(struct follow *follow, struct follow_call *call, bool has_news)
 {
     int64_t now = now_ms();
@@ -174,7 +185,7 @@ static void take_answers(struct follow *follow)
     if (follow_call_take(&follow->read, &result, &err)) {
         if (result)
             take_log(follow, result);
-        else
+        else if (!attempt_is_undone(follow, &err))
             call_failed(follow, &follow->read, &err);
     }
     if (!follow_input_take(&follow->input, &err))

@@ -183,8 +183,8 @@ static void print_retry(const struct soma_job_spec *spec)
                                  i ? ", " : "; only after ",
                                  soma_job_reason_name(spec->retry_reasons[i]));
     print_fact("retries", "%u attempts, %s between them, times %g, up to %s%s",
-               spec->retry_attempts, format_age(first, spec->backoff_ms), spec->backoff_factor,
-               format_age(most, spec->backoff_max_ms), reasons);
+               spec->retry_attempts, format_duration(first, spec->backoff_ms), spec->backoff_factor,
+               format_duration(most, spec->backoff_max_ms), reasons);
 }
 
 static void print_attempt(const struct soma_job_attempt *attempt)

@@ -137,15 +137,33 @@ static int64_t or_zero(int64_t value)
     return value > 0 ? value : 0;
 }
 
+// What has no limit unless it is given one.
+static void print_given_limits(const struct soma_job_spec *spec)
+{
+    char text[UNITS_TEXT_SIZE];
+    if (spec->cpu_time_ms > 0)
+        print_fact("limit", "CPU time %s", format_duration(text, spec->cpu_time_ms));
+    if (spec->memory_bytes > 0)
+        print_fact("limit", "memory %s", format_size(text, spec->memory_bytes));
+    if (spec->processes > 0)
+        print_fact("limit", "%" PRId64 " process%s at once", spec->processes,
+                   spec->processes == 1 ? "" : "es");
+    if (spec->disk_bytes > 0)
+        print_fact("limit", "work directory %s", format_size(text, spec->disk_bytes));
+    if (spec->file_bytes > 0)
+        print_fact("limit", "each file %s", format_size(text, spec->file_bytes));
+}
+
 static void print_limits(const struct soma_job_spec *spec)
 {
     char wall[UNITS_TEXT_SIZE], output[UNITS_TEXT_SIZE], grace[UNITS_TEXT_SIZE],
         keep[UNITS_TEXT_SIZE];
     print_fact("limits", "time %s, output %s a stream, %s between TERM and KILL",
-               format_age(wall, spec->wall_time_ms),
+               format_duration(wall, spec->wall_time_ms),
                format_size(output, or_zero(spec->output_bytes)),
-               format_age(grace, or_zero(spec->kill_grace_ms)));
-    print_fact("kept", "%s after its end%s", format_age(keep, or_zero(spec->keep_ms)),
+               format_duration(grace, or_zero(spec->kill_grace_ms)));
+    print_given_limits(spec);
+    print_fact("kept", "%s after its end%s", format_duration(keep, or_zero(spec->keep_ms)),
                spec->idempotent ? "; idempotent" : "");
 }
 

@@ -38,7 +38,7 @@ static const char *keep_text(const struct soma_queue *queue, char *text, size_t 
     size_t used = 0;
     text[0] = '\0';
     if (queue->keep_ms)
-        used = (size_t)snprintf(text, size, "%s", format_age(part, queue->keep_ms));
+        used = (size_t)snprintf(text, size, "%s", format_duration(part, queue->keep_ms));
     if (queue->keep_jobs)
         used += (size_t)snprintf(text + used, size - used, "%s%" PRId64 " jobs", used ? ", " : "",
                                  queue->keep_jobs);

@@ -240,6 +240,23 @@ const char *format_age(char text[UNITS_TEXT_SIZE], int64_t ms)
     return text;
 }
 
+const char *format_duration(char text[UNITS_TEXT_SIZE], int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t used = (size_t)snprintf(text, UNITS_TEXT_SIZE, "%s", ms > 0 ? "" : "0s");
+    // One day is 24 hours to most people.
+    for (size_t i = ms<2 * units[0].ms; ms> 0 && i < sizeof units / sizeof units[0]; i++) {
+        if (ms >= units[i].ms && used < UNITS_TEXT_SIZE)
+            used += (size_t)snprintf(text + used, UNITS_TEXT_SIZE - used, "%lld%s",
+                                     (long long)(ms / units[i].ms), units[i].name);
+        ms %= units[i].ms;
+    }
+    return text;
+}
+
 const char *format_clock(char text[UNITS_TEXT_SIZE], int64_t ms)
 {
     long long seconds = ms < 0 ? 0 : ms / 1000;

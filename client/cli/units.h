@@ -28,6 +28,8 @@ enum {
 
 // "0.4s", "42s", "5m", "3h", "4d": for the age of something.
 const char *format_age(char text[UNITS_TEXT_SIZE], int64_t ms);
+// "500ms", "90m", "1h30m", "7d": for what was asked for; parse_duration reads the same from it.
+const char *format_duration(char text[UNITS_TEXT_SIZE], int64_t ms);
 // "0:07", "12:34", "1:02:03": for a clock that runs.
 const char *format_clock(char text[UNITS_TEXT_SIZE], int64_t ms);
 // "512 B", "1.5 MiB".

@@ -1,8 +1,10 @@
 #include "lib/attempt.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <soma/v1/rpc.pb-c.h>
 
@@ -57,8 +59,11 @@ static void set_overdue(struct soma_call *call)
 
 static void set_unreachable(struct soma_call *call)
 {
-    error_set(&call->error, REASON_SERVER_UNREACHABLE, NULL, "no connection to %.200s",
-              call->client->server);
+    const char *server = call->client->server, *ipc = "ipc://";
+    bool is_hidden = strncmp(server, ipc, strlen(ipc)) == 0 &&
+                     access(server + strlen(ipc), R_OK | W_OK) && errno == EACCES;
+    error_set(&call->error, REASON_SERVER_UNREACHABLE, NULL, "no connection to %.200s%s", server,
+              is_hidden ? ": this user may not open it" : "");
 }
 
 static void set_lost(struct soma_call *call)

@@ -74,7 +74,7 @@ enum soma_code job_access_from(const char *word, enum job_access *ret_access,
         }
     }
     return error_set(err, REASON_CONFIG_INVALID, "job-access",
-                     "'%.60s' is none of full, jobs and off", word);
+                     "job-access '%.60s' is none of full, jobs and off", word);
 }
 
 static const struct method_rule *rule_of(const char *method)

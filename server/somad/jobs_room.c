@@ -78,7 +78,8 @@ static enum soma_code add_languages(struct jobs_room *room, struct soma_error *e
 static enum soma_code take_ids(struct jobs_room *room, uid_t uid, gid_t gid, struct soma_error *err)
 {
     if (uid == 0)
-        return error_set(err, REASON_CONFIG_INVALID, "job-user", "jobs never run as root");
+        return error_set(err, REASON_CONFIG_INVALID, "job-user",
+                         "job-user: jobs never run as root");
     room->order.changes_user = true;
     room->order.uid = uid;
     room->order.gid = gid;
@@ -99,7 +100,8 @@ static enum soma_code find_user(struct jobs_room *room, struct soma_error *err)
         return take_ids(room, (uid_t)uid, (gid_t)uid, err);
     }
     if (getpwnam_r(name, &entry, buffer, sizeof buffer, &found) || !found)
-        return error_set(err, REASON_CONFIG_INVALID, "job-user", "there is no user '%.60s'", name);
+        return error_set(err, REASON_CONFIG_INVALID, "job-user",
+                         "job-user: there is no user '%.60s'", name);
     return take_ids(room, entry.pw_uid, entry.pw_gid, err);
 }
 

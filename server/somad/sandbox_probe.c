@@ -33,7 +33,8 @@ static enum soma_code find_policy(const struct config *config, enum sandbox_poli
     }
     if (strcmp(config->sandbox, "auto") != 0)
         return error_set(err, REASON_CONFIG_INVALID, "sandbox",
-                         "'%.60s' is none of auto, required, best_effort, off", config->sandbox);
+                         "sandbox '%.60s' is none of auto, required, best_effort, off",
+                         config->sandbox);
     *ret_policy = SANDBOX_POLICY_BEST_EFFORT;
     for (size_t i = 0; i < config->listen.count; i++) {
         const char *url = config->listen.items[i];

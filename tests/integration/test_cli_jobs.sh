@@ -288,6 +288,23 @@ test_ps_lists_in_every_form() {
     expect 2 soma ps --all -n 1
 }
 
+test_show_tells_the_limits_that_were_given() {
+    local id
+    id=$(soma submit -q --time-limit 150m --memory 64M --cpu-time 90s --processes 9 -- true)
+    expect 0 soma wait "$id"
+    expect 0 soma show "$id"
+    out_has "time 2h30m,"
+    out_has "memory 64.0 MiB"
+    out_has "CPU time 1m30s"
+    out_has "9 processes at once"
+}
+
+test_who_may_not_open_the_socket_is_told_so() {
+    [ "$(id -u)" = 0 ] || return 0
+    expect 5 setpriv --reuid 65534 --regid 65534 --clear-groups "$soma_program" --timeout 1s ps
+    err_has "this user may not open it"
+}
+
 test_submit_tells_what_was_submitted() {
     expect 0 soma -o json submit --priority 7 --queue told --name me -l a=b -- true
     is "$(jq -c '[.priority, .queue, .name, .labels]' "$scratch/out")" '[7,"told","me",{"a":"b"}]'

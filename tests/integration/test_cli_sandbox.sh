@@ -160,6 +160,20 @@ test_a_bubblewrap_that_fails_is_noticed_at_the_start() {
     restart_with SOMA_BWRAP=
 }
 
+# A runner that is none: each attempt is undone before it began.
+test_who_follows_a_job_stays_while_it_cannot_be_started() {
+    local follower
+    restart_with SOMA_RUNNER=/bin/true
+    soma run -- echo started at last >"$scratch/followed" 2>"$scratch/said" &
+    follower=$!
+    until_true sh -c "[ \$(grep -c JOB-QUEUED-AGAIN '$scratch/somad.log') -ge 2 ]"
+    restart_with "SOMA_RUNNER=$build/bin/soma-runner"
+    wait "$follower"
+    is "$?" 0
+    is "$(cat "$scratch/followed")" "started at last"
+    unset SOMA_RUNNER
+}
+
 test_the_sandbox_may_be_off() {
     restart_with SOMA_SANDBOX=off
     is "$(soma -o json info | jq -r .sandbox)" off

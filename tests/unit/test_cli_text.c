@@ -51,6 +51,26 @@ static void durations_are_read_whole_or_not_at_all(void **state)
     }
 }
 
+static void durations_are_written_as_they_are_read(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } rows[] = {
+        {0, "0s"},         {500, "500ms"},     {5000, "5s"},        {90500, "1m30s500ms"},
+        {3600000, "1h"},   {9000000, "2h30m"}, {86400000, "24h"},   {129600000, "36h"},
+        {172800000, "2d"}, {604800000, "7d"},  {176400000, "2d1h"},
+    };
+    char text[UNITS_TEXT_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t ms = -1;
+        assert_string_equal(format_duration(text, rows[i].ms), rows[i].text);
+        assert_true(parse_duration(text, &ms));
+        assert_int_equal(ms, rows[i].ms);
+    }
+}
+
 static void sizes_count_by_1024(void **state)
 {
     static const struct number_row rows[] = {
@@ -317,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_are_read_whole_or_not_at_all),
+        cmocka_unit_test(durations_are_written_as_they_are_read),
         cmocka_unit_test(sizes_count_by_1024),
         cmocka_unit_test(times_are_rfc_3339),
         cmocka_unit_test(numbers_are_written_as_short_as_they_read_back),
