@@ -36,6 +36,24 @@ enum soma_code record_list_add(struct record_list *list, struct store_txn *txn, 
     return SOMA_OK;
 }
 
+enum soma_code record_list_add_id(struct record_list *list, const char *id, size_t max_bytes,
+                                  bool *ret_fits, struct soma_error *err)
+{
+    Pb__Record *message = arena_alloc(list->arena, sizeof *message);
+    char *copy = arena_string(list->arena, id);
+    if (!message || !copy)
+        return error_set_no_memory(err);
+    pb__record__init(message);
+    message->id = copy;
+    size_t bytes = strlen(id) + 2 * FIELD_OVERHEAD;
+    *ret_fits = list->bytes + bytes <= max_bytes;
+    if (*ret_fits) {
+        list->records[list->count++] = message;
+        list->bytes += bytes;
+    }
+    return SOMA_OK;
+}
+
 size_t record_list_number_count(const struct record_list *list)
 {
     return list->parts.embedding ? list->count * list->dim : 0;

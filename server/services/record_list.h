@@ -28,6 +28,10 @@ enum soma_code record_list_init(struct record_list *list, struct record_parts pa
 enum soma_code record_list_add(struct record_list *list, struct store_txn *txn, int64_t num,
                                size_t max_bytes, bool *ret_fits, struct soma_error *err);
 
+// Appends a record of which nothing but the id is wanted, without reading it.
+enum soma_code record_list_add_id(struct record_list *list, const char *id, size_t max_bytes,
+                                  bool *ret_fits, struct soma_error *err);
+
 // Of all embeddings together; 0 where none are wanted.
 size_t record_list_number_count(const struct record_list *list);
 

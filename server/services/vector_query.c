@@ -107,6 +107,22 @@ static enum soma_code hit_to_message(const struct query_hit *hit, bool is_groupe
     return is_grouped ? message_from_item(hit->group, arena, &message->group, err) : SOMA_OK;
 }
 
+// Where nothing but the id is wanted, the one in memory will do.
+static enum soma_code add_record(struct record_list *list, const struct query_answer *answer,
+                                 const struct query_hit *hit, size_t room, struct soma_error *err)
+{
+    struct record_parts parts = list->parts;
+    bool fits = true, is_id_enough = !parts.document && !parts.metadata && !parts.embedding;
+    enum soma_code code = is_id_enough && hit->id
+                              ? record_list_add_id(list, hit->id, room, &fits, err)
+                              : record_list_add(list, answer->txn, hit->num, room, &fits, err);
+    if (!code && !fits)
+        code = error_set(err, REASON_MESSAGE_TOO_LARGE, "k",
+                         "the answer does not fit in a frame: ask for fewer hits, fewer queries"
+                         " at once, or without documents or embeddings");
+    return code;
+}
+
 static enum soma_code fill_result(const struct query_answer *answer,
                                   const struct query_result *found, bool is_grouped,
                                   struct record_parts parts, struct arena *arena,
@@ -122,14 +138,9 @@ static enum soma_code fill_result(const struct query_answer *answer,
     if (!result->hits)
         return error_set_no_memory(err);
     for (uint32_t i = 0; i < found->count; i++) {
-        bool fits = true;
         size_t taken = (size_t)(i + 1) * HIT_BYTES;
         size_t room = *bytes_left > taken ? *bytes_left - taken : 0;
-        code = record_list_add(&list, answer->txn, found->hits[i].num, room, &fits, err);
-        if (!code && !fits)
-            code = error_set(err, REASON_MESSAGE_TOO_LARGE, "k",
-                             "the answer does not fit in a frame: ask for fewer hits, fewer queries"
-                             " at once, or without documents or embeddings");
+        code = add_record(&list, answer, &found->hits[i], room, err);
         if (code)
             return code;
         pb__hit__init(result->hits[i]);
