@@ -8,7 +8,11 @@
 #include "vectors/index/walk.h"
 
 enum {
-    CHOICE_GROUP = 4 // links chosen so far that a candidate is compared with at once
+    CHOICE_GROUP = 4, // links chosen so far that a candidate is compared with at once
+    // Of the candidates so many are looked at in float32, and so many for each link; those farther
+    // away hardly ever become links.
+    NEAREST_MIN = 64,
+    NEAREST_PER_M = 4
 };
 
 float row_distance(const struct graph *graph, const float *a, const float *b)
@@ -179,7 +183,8 @@ static uint32_t choose_from_pool(const struct graph *graph, const struct scratch
                                  uint32_t self, const float *vector, struct near *near)
 {
     uint32_t nodes[NEAR_MAX], count = 0;
-    for (uint32_t i = 0; i < scratch->pool_count && count < NEAR_MAX; i++) {
+    uint32_t most = NEAREST_MIN + graph->settings.m * NEAREST_PER_M;
+    for (uint32_t i = 0; i < scratch->pool_count && count < most; i++) {
         if (scratch->pool[i].node != self)
             nodes[count++] = scratch->pool[i].node;
     }

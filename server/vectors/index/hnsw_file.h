@@ -17,7 +17,7 @@
 
 enum {
     FILE_ALIGNMENT = 64 << 10,
-    FILE_VERSION = 1
+    FILE_VERSION = 2
 };
 
 enum file_section {

@@ -108,10 +108,10 @@ void scratch_give_back(struct graph *graph, struct scratch *scratch)
 
 // --- walking
 
-// Those that were not visited. Their codes are all asked for before the first is looked at, so that
-// their ways from memory overlap.
-void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
-                struct walk_near *ret)
+// The links that were not visited. All their codes are asked for, so that their ways from memory
+// overlap.
+static inline void gather(const struct graph *graph, struct scratch *scratch, uint32_t node,
+                          int level, struct walk_near *ret)
 {
     const _Atomic uint32_t *links = graph_links(graph, node, level);
     uint32_t room = graph_link_room(graph, level);
@@ -125,8 +125,20 @@ void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t nod
         walk_prefetch(graph, link);
         ret->nodes[ret->count++] = link;
     }
-    code_score(&graph->format, &scratch->query, graph->codes.base, ret->nodes, ret->count,
-               ret->distances);
+}
+
+static inline void score(const struct graph *graph, const struct scratch *scratch,
+                         struct walk_near *near)
+{
+    code_score(&graph->format, &scratch->query, graph->codes.base, near->nodes, near->count,
+               near->distances);
+}
+
+void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
+                struct walk_near *ret)
+{
+    gather(graph, scratch, node, level, ret);
+    score(graph, scratch, ret);
 }
 
 uint32_t pool_put(struct scratch *scratch, uint32_t room, struct candidate candidate)
@@ -175,30 +187,66 @@ struct candidate walk_down(const struct graph *graph, struct scratch *scratch, u
     return nearest;
 }
 
+static inline void prefetch_links(const struct graph *graph, uint32_t node, int level)
+{
+    const char *links = (const char *)graph_links(graph, node, level);
+    size_t bytes = graph_link_room(graph, level) * sizeof(uint32_t);
+    for (size_t at = 0; at < bytes; at += LINE_BYTES)
+        __builtin_prefetch(links + at);
+}
+
+// The nearest of the pool whose links were not looked at, marked; NO_NODE: there is none. *next:
+// all before it are marked.
+static inline uint32_t take_next(struct scratch *scratch, uint32_t *next)
+{
+    for (; *next < scratch->pool_count; ++*next) {
+        uint32_t node = scratch->pool[*next].node;
+        if (node & WALK_EXPANDED)
+            continue;
+        scratch->pool[(*next)++].node |= WALK_EXPANDED;
+        return node;
+    }
+    return NO_NODE;
+}
+
+// Puts them into the pool; whose links will be wanted next is asked for.
+static inline void put_all(const struct graph *graph, struct scratch *scratch, int level,
+                           uint32_t ef, const struct walk_near *near, uint32_t *next)
+{
+    for (uint32_t i = 0; i < near->count; i++) {
+        uint32_t place =
+            pool_put(scratch, ef, (struct candidate){near->distances[i], near->nodes[i]});
+        if (place > *next)
+            continue;
+        prefetch_links(graph, near->nodes[i], level);
+        *next = place;
+    }
+}
+
+// One step ahead: while the codes around one node are compared, those around the next are on their
+// way.
 void walk_level(const struct graph *graph, struct scratch *scratch, struct candidate start,
                 int level, uint32_t ef)
 {
-    struct walk_near near = {.count = 0};
+    struct walk_near steps[2] = {{.count = 0}, {.count = 0}};
+    struct walk_near *now = &steps[0], *ahead = &steps[1];
     uint32_t next = 0;
     walk_forget(scratch);
     walk_visit(scratch, start.node);
     scratch->pool[0] = start;
     scratch->pool_count = 1;
-    while (next < scratch->pool_count) {
-        struct candidate *at = &scratch->pool[next];
-        if (at->node & WALK_EXPANDED) {
-            next++;
-            continue;
-        }
-        uint32_t node = at->node;
-        at->node |= WALK_EXPANDED;
-        walk_score(graph, scratch, node, level, &near);
-        next++;
-        for (uint32_t i = 0; i < near.count; i++) {
-            uint32_t place =
-                pool_put(scratch, ef, (struct candidate){near.distances[i], near.nodes[i]});
-            next = place < next ? place : next;
-        }
+    for (;;) {
+        uint32_t node = take_next(scratch, &next);
+        if (node == NO_NODE && !now->count)
+            break;
+        ahead->count = 0;
+        if (node != NO_NODE)
+            gather(graph, scratch, node, level, ahead);
+        score(graph, scratch, now);
+        put_all(graph, scratch, level, ef, now, &next);
+        struct walk_near *done = now;
+        now = ahead;
+        ahead = done;
     }
     for (uint32_t i = 0; i < scratch->pool_count; i++)
         scratch->pool[i].node &= ~WALK_EXPANDED;
