@@ -168,4 +168,32 @@ test_an_interrupted_restore_leaves_nothing_to_be_seen() {
     soma collection rm -q first second >"$scratch/out"
 }
 
+test_both_go_on_when_the_server_is_killed_and_comes_back() {
+    soma collection create -q source --dim 256 --metric l2
+    records 0 4500 1 | soma upsert -q source -
+    rm -f "$scratch/pipe" && mkfifo "$scratch/pipe"
+    soma collection snapshot -q source - >"$scratch/pipe" &
+    local client=$!
+    exec 5<"$scratch/pipe"
+    head -c 1000 <&5 >"$scratch/source.snapshot"
+    stop_server KILL
+    start_server 5>&- # which would keep the pipe open
+    cat <&5 >>"$scratch/source.snapshot"
+    exec 5<&-
+    wait "$client" || fail "the snapshot failed"
+    soma collection restore -q target - <"$scratch/pipe" >"$scratch/out" 2>&1 &
+    client=$!
+    exec 5>"$scratch/pipe"
+    head -c 4400000 "$scratch/source.snapshot" >&5
+    until_true some_are_restored
+    stop_server KILL
+    start_server 5>&- # which would keep the pipe open
+    tail -c +4400001 "$scratch/source.snapshot" >&5
+    exec 5>&-
+    wait "$client" || fail "the restore failed: $(cat "$scratch/out")"
+    cmp <(soma export source) <(soma export target) || fail "other records came back"
+    expect 0 soma collection check target
+    soma collection rm -q source target >"$scratch/out"
+}
+
 run_tests
