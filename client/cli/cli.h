@@ -55,6 +55,8 @@ struct command {
     // Exit status.
     int (*run)(struct cli *cli, const struct options *options);
     bool speaks_for_job;
+    // Not in overviews: programs call it, not people.
+    bool is_hidden;
 };
 
 enum {

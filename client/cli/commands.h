@@ -37,6 +37,8 @@ extern const struct command record_export_commands[];
 extern const struct command record_search_commands[];
 // records_read.c: get, scan, delete
 extern const struct command record_read_commands[];
+// completion.c: complete
+extern const struct command completion_commands[];
 // server.c: ping, info, stats, help
 extern const struct command server_commands[];
 

@@ -15,14 +15,6 @@ const struct option global_options[] = {
     {0},
 };
 
-struct topic {
-    const char *name;
-    const char *summary;
-    // Prints the topic; text is printed where it is NULL.
-    void (*print)(FILE *file);
-    const char *text;
-};
-
 static void print_exit_codes(FILE *file)
 {
     for (const struct status_row *row = status_table; row->meaning; row++)
@@ -31,9 +23,7 @@ static void print_exit_codes(FILE *file)
                   "failures are 125,\nand only a wrong command line is 2.\n");
 }
 
-static void print_reference(FILE *file);
-
-static const struct topic topics[] = {
+const struct topic help_topics[] = {
     {"exit-codes", "what the program exits with", print_exit_codes, NULL},
     {"environment", "variables that are read", NULL,
      "  SOMA_SERVER    address of the server, where --server is not given\n"
@@ -66,14 +56,12 @@ static const struct topic topics[] = {
      "    {\"$contains\": \"text\"}                 $not_contains; byte for byte\n"
      "    {\"$regex\": \"^v[0-9]+\"}                $not_regex; PCRE2\n"
      "    {\"$or\": [{\"$contains\": \"a\"}, …]}      $and\n"},
-    {"reference", "every command, in Markdown", print_reference, NULL},
+    {"reference", "every command, in Markdown", help_print_reference, NULL},
+    {"man", "the manual page, soma(1)", help_print_man, NULL},
+    {0},
 };
 
-enum {
-    TOPIC_COUNT = sizeof topics / sizeof topics[0]
-};
-
-static void print_topic(FILE *file, const struct topic *topic)
+void help_print_topic(FILE *file, const struct topic *topic)
 {
     if (topic->print)
         topic->print(file);
@@ -98,6 +86,8 @@ void help_overview(FILE *file)
     fprintf(file, "soma runs code as durable jobs and keeps vectors, on a SOMA server.\n\n"
                   "Usage: soma [OPTIONS] COMMAND …\n");
     for (const struct command_group *group = command_groups; group->title; group++) {
+        if (group->commands->is_hidden)
+            continue;
         fprintf(file, "\n%s\n", group->title);
         for (const struct command *c = group->commands; c->name; c++)
             fprintf(file, "  %-18s %s\n", c->name, c->summary);
@@ -105,8 +95,8 @@ void help_overview(FILE *file)
     fprintf(file, "\nOptions, before or after the command\n");
     print_options(file, global_options);
     fprintf(file, "\nMore: soma help COMMAND, and soma help");
-    for (size_t i = 0; i < TOPIC_COUNT; i++)
-        fprintf(file, "%s %s", i ? " |" : "", topics[i].name);
+    for (const struct topic *topic = help_topics; topic->name; topic++)
+        fprintf(file, "%s %s", topic > help_topics ? " |" : "", topic->name);
     fprintf(file, "\n");
 }
 
@@ -134,54 +124,6 @@ void help_command(FILE *file, const struct command *command)
     print_options(file, global_options);
 }
 
-static void reference_options(FILE *file, const struct option *options)
-{
-    for (const struct option *o = options; o && o->name; o++) {
-        fprintf(file, "- `");
-        if (o->letter)
-            fprintf(file, "-%c`, `", o->letter);
-        fprintf(file, "--%s%s%s`: %s%s\n", o->name, o->value ? " " : "", o->value ? o->value : "",
-                o->summary, o->repeats ? " (may repeat)" : "");
-    }
-}
-
-static void reference_command(FILE *file, const struct command *command)
-{
-    fprintf(file, "\n### soma %s\n\n%s.\n\n    soma %s%s%s\n\n", command->name, command->summary,
-            command->name, *command->synopsis ? " " : "", command->synopsis);
-    if (command->details)
-        fprintf(file, "%s\n", command->details);
-    reference_options(file, command->options);
-    fprintf(file, "%sExamples:\n\n", command->options && command->options->name ? "\n" : "");
-    for (const char *at = command->examples; *at;) {
-        size_t length = strcspn(at, "\n");
-        fprintf(file, "    %.*s\n", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
-}
-
-static void print_reference(FILE *file)
-{
-    fprintf(file, "# The command line\n\n"
-                  "Written by `soma help reference`; a test compares the two.\n\n"
-                  "Results go to stdout, everything else to stderr. Options may stand before or "
-                  "after the command.\n\n"
-                  "Options of every command:\n\n");
-    reference_options(file, global_options);
-    for (const struct command_group *group = command_groups; group->title; group++) {
-        fprintf(file, "\n## %s\n", group->title);
-        for (const struct command *c = group->commands; c->name; c++)
-            reference_command(file, c);
-    }
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if (topics[i].print == print_reference)
-            continue;
-        fprintf(file, "\n## soma help %s\n\n```text\n", topics[i].name);
-        print_topic(file, &topics[i]);
-        fprintf(file, "```\n");
-    }
-}
-
 // Whether name is mistyped, or only the beginning of what was meant.
 static bool may_mean(const char *name, const char *meant)
 {
@@ -197,9 +139,9 @@ const char *help_nearest(const char *name)
                 return c->name;
         }
     }
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if (may_mean(name, topics[i].name))
-            return topics[i].name;
+    for (const struct topic *topic = help_topics; topic->name; topic++) {
+        if (may_mean(name, topic->name))
+            return topic->name;
     }
     return NULL;
 }
@@ -229,9 +171,9 @@ static void print_group(FILE *file, const char *name)
 
 static const struct topic *topic_find(const char *name)
 {
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if (strcmp(topics[i].name, name) == 0)
-            return &topics[i];
+    for (const struct topic *topic = help_topics; topic->name; topic++) {
+        if (strcmp(topic->name, name) == 0)
+            return topic;
     }
     return NULL;
 }
@@ -253,7 +195,7 @@ int run_help(struct cli *cli, const struct options *options)
     }
     const struct topic *topic = topic_find(name);
     if (topic) {
-        print_topic(stdout, topic);
+        help_print_topic(stdout, topic);
         return STATUS_OK;
     }
     if (help_knows_group(name)) {

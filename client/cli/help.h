@@ -12,6 +12,22 @@ extern const struct option global_options[];
 void help_overview(FILE *file);
 void help_command(FILE *file, const struct command *command);
 
+struct topic {
+    const char *name;
+    const char *summary;
+    // Prints the topic; text is printed where it is NULL.
+    void (*print)(FILE *file);
+    const char *text;
+};
+
+// Ends with a row without a name.
+extern const struct topic help_topics[];
+void help_print_topic(FILE *file, const struct topic *topic);
+
+// help_documents.c: docs/CLI.md, and soma(1) in roff.
+void help_print_reference(FILE *file);
+void help_print_man(FILE *file);
+
 // The command help.
 int run_help(struct cli *cli, const struct options *options);
 
