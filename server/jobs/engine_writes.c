@@ -26,6 +26,7 @@ struct claim_op {
     struct arena arena;
     unsigned wanted; // places
     bool follows;    // another operation, in its transaction
+    bool is_idle;    // and found no place to fill
     struct job_row rows[CLAIM_BATCH];
     unsigned count;
     bool is_prepared[CLAIM_BATCH];             // the engine thread's
@@ -92,6 +93,9 @@ static enum soma_code apply_claim(struct write_op *op, struct store_txn *txn,
 {
     struct claim_op *claim = (struct claim_op *)op;
     claim->engine->following = NULL;
+    claim->is_idle = claim->follows && claim->wanted == 0;
+    if (claim->is_idle)
+        return SOMA_OK;
     enum soma_code code = settle(claim, txn, err);
     bool found = !atomic_load(&claim->engine->stopping);
     for (unsigned i = 0; code == SOMA_OK && found && i < claim->wanted; i++) {
@@ -164,6 +168,10 @@ static void deliver_claim(struct engine *engine, void *owner)
         if (!claim->follows)
             log_warning("JOB-CLAIM-FAILED", "cannot claim jobs: %s", claim->error.text);
         claim_later(engine);
+        free_claim(claim);
+        return;
+    }
+    if (claim->is_idle) {
         free_claim(claim);
         return;
     }

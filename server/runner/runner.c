@@ -143,6 +143,8 @@ static enum runner_exit conclude(struct supervision *self)
     cgroups_remove(&self->cgroups);
     enum soma_code code = conclusion_write(self, &status, &error);
     attempt_dir_remove_control(&self->dir);
+    // The lock before the links, which the exit closes: who hears of their end finds it free.
+    attempt_dir_close(&self->dir);
     return code ? RUNNER_ERROR : RUNNER_DONE;
 }
 
