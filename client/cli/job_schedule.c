@@ -71,8 +71,11 @@ static int read_retry_reasons(const struct cli *cli, const struct options *optio
         return report_out_of_memory(cli);
     for (size_t i = 0; i < count; i++) {
         if (!soma_job_reason_from_name(names[i], &reasons[i]))
-            return report_usage(cli, "reasons: exited signaled wall_timeout start_failed …",
-                                "option --retry-on: '%s' is no reason", names[i]);
+            return report_usage(
+                cli,
+                "reasons: exited signaled wall_timeout cpu_limit memory_limit disk_limit "
+                "output_limit start_failed",
+                "option --retry-on: '%s' is no reason", names[i]);
     }
     spec->retry_reasons = reasons;
     spec->retry_reason_count = count;

@@ -67,8 +67,6 @@ static int read_program(const struct cli *cli, const struct options *options, st
     spec->arguments = options->operands;
     spec->argument_count = options->operand_count;
     if (code) {
-        if (!*code)
-            return report_usage(cli, NULL, "option --code: it is empty");
         spec->source = code;
         spec->source_length = strlen(code);
         if (!spec->language)
@@ -165,12 +163,30 @@ static int read_limits(const struct cli *cli, const struct options *options,
     return status;
 }
 
+// Mostly a variable of a script that has no value; it is not to mean the default.
+static int refuse_empty(const struct cli *cli, const struct options *options)
+{
+    static const char *const names[] = {"after",    "after-policy", "dedupe",   "queue",
+                                        "language", "code",         "artifact", "retry-on"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t place = 0;
+        const char *value;
+        while ((value = options_next(options, names[i], &place))) {
+            if (!*value)
+                return report_usage(cli, NULL, "option --%s: it is empty", names[i]);
+        }
+    }
+    return STATUS_OK;
+}
+
 int job_spec_read(const struct cli *cli, const struct options *options, struct pool *pool,
                   struct soma_job_spec *ret_spec)
 {
     struct soma_job_spec spec = SOMA_JOB_SPEC_INIT;
     const char *input = options_value(options, "stdin"), *bytes;
-    int status = read_program(cli, options, pool, &spec);
+    int status = refuse_empty(cli, options);
+    if (status == STATUS_OK)
+        status = read_program(cli, options, pool, &spec);
     if (status == STATUS_OK)
         status = read_limits(cli, options, &spec);
     if (status == STATUS_OK)
@@ -229,6 +245,7 @@ static const struct {
     {"spec.environment", "env"},
     {"spec.files", "file"},
     {"spec.artifacts", "artifact"},
+    {"spec.after", "after"},
     {"spec.dedupe_key", "dedupe"},
     {"spec.stdin", "stdin"},
 };

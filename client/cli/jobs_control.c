@@ -126,7 +126,8 @@ static void print_line(const struct cli *cli, const struct soma_job *job, const 
     if (cli->quiet)
         puts(job_id);
     else if (job && soma_job_state_is_final(job->state) && !job->cancel_requested_ms)
-        printf("nothing to do for %s, it is over: %s\n", job_id, soma_job_state_name(job->state));
+        printf("%s is over, %s; jobs that it submitted are asked to end\n", job_id,
+               soma_job_state_name(job->state));
     else if (job)
         printf("%s %s, now %s\n", done, job_id, soma_job_state_name(job->state));
     else

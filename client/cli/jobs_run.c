@@ -222,7 +222,7 @@ const struct command job_run_commands[] = {
         .examples = "soma run train.py\n"
                     "soma run train.py -- --epochs 10\n"
                     "soma run --language sh -c 'echo hello'\n"
-                    "soma run --time-limit 10m --on-interrupt=detach -- make -j4 all\n",
+                    "soma run --time-limit 10m --on-interrupt=detach -F src -- make -C src\n",
         .details =
             "The program is a FILE (- is stdin) or -c CODE for an interpreter, or a COMMAND "
             "after --, which is\nstarted without a shell. ARGs that begin with a dash stand "
@@ -242,9 +242,9 @@ const struct command job_run_commands[] = {
         .summary = "Submit a program as a job and print its id",
         .examples = "id=$(soma submit -q --language python job.py)\n"
                     "soma submit --name nightly --queue batch --priority 5 -l team=a job.py\n"
-                    "soma submit --delay 10m --keep 30d -- tar czf backup.tgz /srv/data\n"
-                    "soma submit --retries 3 --backoff 10s,2,5m --dedupe sync -- ./sync.sh\n"
-                    "soma submit --after $id --after-policy run -- ./report.sh\n",
+                    "soma submit --delay 10m --keep 30d -F data -A b.tgz -- tar czf b.tgz data\n"
+                    "soma submit --retries 3 --backoff 10s,2,5m --dedupe sync sync.sh\n"
+                    "soma submit --after $id --after-policy run report.sh\n",
         .details = submit_details,
         .options = submit_options,
         .operands_max = ANY_NUMBER,

@@ -1,6 +1,7 @@
 #include "jobs/settle.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "jobs/changes.h"
@@ -93,6 +94,19 @@ static enum soma_code add_cancel(struct settle_step *step, const struct job *job
     return SOMA_OK;
 }
 
+// The parent's own parent is left out, so that who asked is not cut off however long the line is.
+static void note_parent(char ret_note[JOB_NOTE_BYTES + 1], const struct job_family *family)
+{
+    static const char with[] = "with its parent ";
+    const char *why = family->note;
+    if (strncmp(why, with, strlen(with)) == 0) {
+        why = strstr(why, ": ");
+        why = why ? why + strlen(": ") : "";
+    }
+    snprintf(ret_note, JOB_NOTE_BYTES + 1, "%s%s%s%.200s", with, family->id, *why ? ": " : "", why);
+    text_repair(ret_note);
+}
+
 static enum soma_code cancel_child(struct store_txn *txn, const struct job_family *family,
                                    int64_t num, struct settle_step *step, struct arena *arena,
                                    struct soma_error *err)
@@ -104,9 +118,7 @@ static enum soma_code cancel_child(struct store_txn *txn, const struct job_famil
     // A specification that cannot be read any more does not say that it is detached.
     if ((code != SOMA_OK && code != SOMA_DATA_LOSS) || row.job.spec.detached)
         return code;
-    snprintf(note, sizeof note, "with its parent %s%s%.200s", family->id,
-             family->note[0] ? ": " : "", family->note);
-    text_repair(note);
+    note_parent(note, family);
     code = job_cancel(txn, &row, note, family->force, arena, &was_final, err);
     if (code != SOMA_OK || was_final)
         return code;

@@ -197,13 +197,14 @@ static void describe(const struct program *program, const struct start_failure *
         error_set_errno(err, failure->errnum, "cannot %s", start_step_text(failure->step));
         return;
     }
-    bool may_be_hidden =
-        program->is_nested && failure->errnum == ENOENT && strchr(program->name, '/');
-    error_set_errno(
-        err, failure->errnum, "cannot execute '%s'%s", program->name,
-        may_be_hidden
-            ? " in the sandbox, which shows system folders and the server's read-path alone"
-            : "");
+    const char *where = "";
+    if (failure->errnum == ENOENT && strchr(program->name, '/')) {
+        if (program->name[0] != '/')
+            where = " among the job's own files";
+        else if (program->is_nested)
+            where = " in the sandbox, which shows system folders and the server's read-path alone";
+    }
+    error_set_errno(err, failure->errnum, "cannot execute '%s'%s", program->name, where);
 }
 
 // The init ended without a word: bubblewrap could not make the namespaces, or somebody killed it.

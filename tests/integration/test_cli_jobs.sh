@@ -49,6 +49,8 @@ test_run_exits_as_the_job_does() {
     expect 3 soma run --language sh -c 'exit 3'
     expect 137 soma run --language sh -c 'kill -KILL $$'
     expect 127 soma run -- /nowhere/at/all
+    expect 127 soma run -- ./not-sent
+    err_has "cannot execute './not-sent' among the job's own files: No such file or directory"
     expect 126 soma run -- /etc/passwd
     expect 124 soma run --time-limit 300ms --grace 100ms -- sleep 100
     expect 0 soma run -- true
@@ -249,7 +251,7 @@ test_cancel_retry_and_rm() {
     id=$(soma submit -q -- true)
     expect 0 soma wait "$id"
     expect 0 soma cancel "$id"
-    out_is "nothing to do for $id, it is over: succeeded"
+    out_is "$id is over, succeeded; jobs that it submitted are asked to end"
     id=$(soma submit -q -- sleep 100)
     expect 0 soma cancel --wait "$id"
     expect 0 soma retry -q "$id"
@@ -343,8 +345,11 @@ test_the_server_refuses_what_it_must_and_names_the_field() {
     err_is "soma: cannot submit the job: option --time-limit: spec.limits.wall_time_ms is 691200000 (8d), allowed are 0 to 604800000 (7d)"
     expect 2 soma submit --output-limit 100G -- true
     err_has "option --output-limit: spec.limits.output_bytes is 107374182400 (100G), allowed are -1 to 10737418240 (10G)"
-    expect 2 soma submit -c ''
-    err_has "it is empty"
+    local option
+    for option in --after --dedupe --queue --code; do
+        expect 2 soma submit "$option" '' -- true
+        err_has "option $option: it is empty"
+    done
     expect 2 soma submit -e 1X=y -- true
     expect 2 soma submit -e SOMA_X=y -- true
     expect 125 soma run --language cobol -c x
