@@ -131,8 +131,41 @@ static bool may_mean(const char *name, const char *meant)
     return (length >= 3 && strncmp(meant, name, length) == 0) || words_are_near(name, meant);
 }
 
+// What others call it.
+static const struct {
+    const char *word;
+    const char *command;
+} other_words[] = {
+    {"attach", "logs"},
+    {"collection delete", "collection rm"},
+    {"collection list", "collection ls"},
+    {"collection rename", "collection edit"},
+    {"exec", "run"},
+    {"inspect", "show"},
+    {"jobs", "ps"},
+    {"kill", "cancel"},
+    {"list", "ps"},
+    {"ls", "ps"},
+    {"output", "logs"},
+    {"queue list", "queue ls"},
+    {"remove", "rm"},
+    {"rerun", "retry"},
+    {"search", "query"},
+    {"start", "submit"},
+    {"status", "show"},
+    {"stop", "cancel"},
+    {"tail", "logs"},
+    {"token list", "token ls"},
+    {"token rm", "token revoke"},
+    {"top", "watch"},
+};
+
 const char *help_nearest(const char *name)
 {
+    for (size_t i = 0; i < sizeof other_words / sizeof other_words[0]; i++) {
+        if (strcmp(name, other_words[i].word) == 0)
+            return other_words[i].command;
+    }
     for (const struct command_group *group = command_groups; group->title; group++) {
         for (const struct command *c = group->commands; c->name; c++) {
             if (may_mean(name, c->name))

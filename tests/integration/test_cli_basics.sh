@@ -11,6 +11,17 @@ test_wrong_command_lines_exit_with_2_and_a_hint() {
     expect 2 soma sumbit
     err_is "soma: unknown command 'sumbit'
 hint: did you mean 'soma submit'?"
+    expect 2 soma collection rename docs papers
+    err_has "did you mean 'soma collection edit'?"
+    # Whatever it offers is there.
+    local words
+    while read -r words; do
+        # shellcheck disable=SC2086
+        expect 0 soma help $words
+    done < <(for words in ls kill status 'token rm' 'queue list' jobs top; do
+        # shellcheck disable=SC2086
+        soma $words 2>&1 | sed -n "s/.*did you mean 'soma \(.*\)'?/\1/p"
+    done)
     expect 2 soma run --tiem-limit 5s -- true
     err_has "unknown option --tiem-limit"
     err_has "did you mean --time-limit?"
