@@ -34,6 +34,7 @@ class Chroma {
     const program = `require("chromadb-js-bindings-linux-x64-gnu").cli(["chroma", "run", "--path", process.argv[1], "--host", "127.0.0.1", "--port", "${port}"])`;
     this.server = spawn(process.execPath, ["-e", program, scratch], { cwd: process.env.SOMA_BENCH_NPM, stdio: "ignore" });
     process.on("exit", () => this.server.kill("SIGKILL"));
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
     this.client = new ChromaClient({ host: "127.0.0.1", port });
     for (let i = 0; i < 3000; i++) {
       try {
