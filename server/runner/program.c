@@ -237,8 +237,9 @@ enum program_news program_read(struct program *program, struct program_event *re
     if (got != sizeof report) {
         close(program->report_fd);
         program->report_fd = -1;
-        return program->runs || program->has_failed ? PROGRAM_NO_NEWS
-                                                    : describe_silence(program, ret_event, err);
+        if (program->has_failed || program->has_ended)
+            return PROGRAM_NO_NEWS;
+        return program->runs ? PROGRAM_LOST_INIT : describe_silence(program, ret_event, err);
     }
     switch (report.kind) {
     case REPORT_FAILED:
@@ -250,6 +251,7 @@ enum program_news program_read(struct program *program, struct program_event *re
         ret_event->layers = report.layers;
         return PROGRAM_RUNS;
     case REPORT_ENDED:
+        program->has_ended = true;
         ret_event->wait_status = report.wait_status;
         return PROGRAM_ENDED;
     }

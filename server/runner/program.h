@@ -17,10 +17,11 @@
 #include "runner/report.h"
 
 struct program {
-    pid_t pid;        // of the carrier; 0: none was forked
-    bool is_nested;   // the carrier is bubblewrap, and its child the init
-    bool runs;        // the program was started
-    bool has_failed;  // or will not be
+    pid_t pid;       // of the carrier; 0: none was forked
+    bool is_nested;  // the carrier is bubblewrap, and its child the init
+    bool runs;       // the program was started
+    bool has_failed; // or will not be
+    bool has_ended;
     int report_fd;    // non-blocking; -1 after its end
     int complaint_fd; // what bubblewrap said; -1: nothing can be said
     int stdout_fd;    // the pipes' reading ends, non-blocking; the caller takes them over
@@ -31,9 +32,10 @@ struct program {
 
 enum program_news {
     PROGRAM_NO_NEWS,
-    PROGRAM_RUNS,   // layers are filled
-    PROGRAM_ENDED,  // wait_status is filled; what it left may still run
-    PROGRAM_FAILED, // exit_code and err are filled
+    PROGRAM_RUNS,      // layers are filled
+    PROGRAM_ENDED,     // wait_status is filled; what it left may still run
+    PROGRAM_LOST_INIT, // it was killed; without namespaces the program still runs
+    PROGRAM_FAILED,    // exit_code and err are filled
 };
 
 struct program_event {

@@ -139,6 +139,10 @@ static void on_report(struct supervision *self)
             self->tree.main_ended = true;
             self->tree.main_wait_status = event.wait_status;
             break;
+        case PROGRAM_LOST_INIT:
+            // Nobody is left who would tell how the program ends.
+            act(self, ending_ask(&self->ending, CAUSE_NONE, 0));
+            break;
         case PROGRAM_FAILED:
             // A program whose end was asked for may go before its init could say that it ran.
             if (self->ending.cause != CAUSE_NONE)

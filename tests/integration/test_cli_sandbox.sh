@@ -150,6 +150,19 @@ test_without_bubblewrap_the_rest_is_put_up_and_the_lack_is_told() {
     restart_with SOMA_BWRAP=
 }
 
+test_a_program_whose_init_was_killed_goes_with_it() {
+    local id bwrap runner
+    for bwrap in none ""; do
+        restart_with "SOMA_BWRAP=$bwrap"
+        id=$(soma submit -q --language sh -c 'echo on; sleep 1000')
+        until_true sh -c "'$soma_program' logs $id | grep -q on"
+        runner=$(soma -o json show "$id" | jq .runner_pid)
+        kill -KILL "$(ps -o pid= --ppid "$runner" | head -n 1)"
+        expect 137 timeout 20 "$soma_program" wait "$id"
+        [[ $(soma -o json show "$id" | jq -r .message) == "the program was ended by SIGKILL, together with its init"* ]] || fail "not told"
+    done
+}
+
 test_a_bubblewrap_that_fails_is_noticed_at_the_start() {
     restart_with SOMA_BWRAP=/bin/false
     is "$(enforced namespaces)" false
