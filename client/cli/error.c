@@ -17,7 +17,7 @@ const struct status_row status_table[] = {
     {STATUS_CONFLICT, "exists already, or is not in a state that allows it"},
     {STATUS_LIMIT, "a limit, a full disk, or too much work waiting"},
     {STATUS_STILL_RUNNING, "wait: --timeout was over before the job"},
-    {124, "run, wait: the job's time limit was over"},
+    {124, "run, wait: the job's time limit was over, or its time to be started"},
     {STATUS_SOMA_FAILED, "run, wait: SOMA itself failed, or cannot tell how the job ended (lost)"},
     {126, "run, wait: the program is not executable"},
     {127, "run, wait: the program was not found"},
