@@ -157,7 +157,7 @@ test_a_token_and_its_address_outlive_the_server() {
 
 test_the_operator_may_take_the_access_away() {
     stop_server TERM
-    SOMA_JOB_ACCESS=jobs start_server
+    SOMA_JOB_ACCESS="jobs" start_server
     run_sh 0 './soma ping >/dev/null && ./soma count kids 2>&1 | head -n 1'
     out_has "jobs may not call soma.v1.VectorService/CountRecords"
     stop_server TERM

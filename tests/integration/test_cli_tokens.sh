@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tokens from the command line: who may call what over TCP, and what is kept of a secret.
 # harness.sh assigns.
-# shellcheck disable=SC1091,SC2154
+# shellcheck disable=SC1091,SC2034,SC2154
 cd "$(dirname "$0")" || exit 1
 . ./harness.sh
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # somad --backup, --restore and --check: what an operator does with a data directory.
-# harness.sh assigns.
-# shellcheck disable=SC1091,SC2154
+# harness.sh assigns; $ in single quotes is for the job.
+# shellcheck disable=SC1091,SC2016,SC2154
 cd "$(dirname "$0")" || exit 1
 . ./harness.sh
 start_server || exit 1
