@@ -4,9 +4,17 @@
 # shellcheck shell=bash
 set -uo pipefail
 
-# A test may be run as an ordinary user too.
+# A test may be run as an ordinary user too, who need not be able to read where it stands.
 if [ "${1:-}" = --as-user ] && [ "$(id -u)" = 0 ]; then
-    exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent bash "$PWD/$(basename "$0")"
+    stage=$(mktemp -d /tmp/soma-stage.XXXXXX)
+    mkdir "$stage/bin"
+    cp "$(basename "$0")" harness.sh "$stage"
+    cp "$SOMA_BUILD"/bin/* "$stage/bin"
+    chmod -R a+rX "$stage"
+    setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent SOMA_BUILD="$stage" bash "$stage/$(basename "$0")"
+    status=$?
+    rm -rf "$stage"
+    exit "$status"
 fi
 
 build=${SOMA_BUILD:?the build directory}

@@ -42,7 +42,9 @@ test_a_client_finds_the_server_of_its_user() {
     [ "$(id -u)" != 0 ] || chmod 711 "$scratch/runtime" "$scratch/runtime/soma"
     until_true test -S "$scratch/runtime/soma/somad.sock"
     [ "$(id -u)" != 0 ] || chmod 666 "$scratch/runtime/soma/somad.sock"
-    expect 0 "$@" env -u SOMA_SERVER XDG_RUNTIME_DIR="$scratch/runtime" "$soma_program" ping
+    # That user need not be able to read where the programs stand.
+    install -m 755 "$soma_program" "$scratch/soma"
+    expect 0 "$@" env -u SOMA_SERVER XDG_RUNTIME_DIR="$scratch/runtime" "$scratch/soma" ping
     stop_server TERM
 }
 
