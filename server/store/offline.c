@@ -11,7 +11,7 @@
 
 // Each gives a row, with one text, for each thing that is wrong.
 static const char *const examinations[] = {
-    "SELECT 'the file: ' || integrity_check FROM pragma_integrity_check(100) "
+    "SELECT 'the file: ' || integrity_check FROM pragma_integrity_check "
     "WHERE integrity_check <> 'ok'",
 
     "SELECT 'queue ' || name || ': its counts are not those of its jobs' FROM job_queue AS q "

@@ -47,6 +47,17 @@ stop_server() {
     return "$status"
 }
 
+# start_server_for_calling_jobs: one whose jobs reach it. Where this machine has no namespaces, a sandbox leaves them no socket.
+start_server_for_calling_jobs() {
+    start_server || return 1
+    if ! soma -o json info | jq -e '.enforcement[] | select(.name == "namespaces").enforced' >/dev/null; then
+        echo "# no namespaces here: jobs that call the server are without a sandbox"
+        stop_server TERM
+        export SOMA_SANDBOX=off
+        start_server
+    fi
+}
+
 # For what a test itself has to end.
 at_exit() { :; }
 

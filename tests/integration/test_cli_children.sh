@@ -4,7 +4,7 @@
 # shellcheck disable=SC1091,SC2016,SC2154
 cd "$(dirname "$0")" || exit 1
 . ./harness.sh
-start_server || exit 1
+start_server_for_calling_jobs || exit 1
 
 # submit_sh CODE: a job of the shell with the command line in its work directory; its id.
 submit_sh() { soma submit -q --file "$soma_program:soma" --language sh -c "$1"; }
@@ -122,7 +122,7 @@ test_a_child_gets_no_more_than_its_parent_has() {
     run_sh 0 './soma submit --network -- true 2>&1 | head -n 1'
     out_has "the job that submits has no network"
     expect 0 soma run --network --file "$soma_program:soma" --language sh -c './soma submit -q --network -- true'
-    if [ "$(soma -o json info | jq -r '.enforcement[] | select(.name == "filesystem").enforced')" = true ]; then
+    if [ "$(soma -o json info | jq -r '.enforcement[] | select(.name == "namespaces").enforced')" = true ]; then
         expect 0 soma run --sandbox required --file "$soma_program:soma" --language sh -c \
             './soma -o json show $(./soma submit -q --sandbox best-effort -- true)'
         is "$(jq -r .sandbox "$scratch/out")" required
@@ -133,7 +133,7 @@ test_a_child_gets_no_more_than_its_parent_has() {
 
 test_without_namespaces_a_job_has_no_socket_and_so_no_address() {
     stop_server TERM
-    SOMA_BWRAP=none start_server
+    SOMA_SANDBOX=best_effort SOMA_BWRAP=none start_server
     run_sh 0 'echo "<$SOMA_SERVER$SOMA_TOKEN>"'
     out_is "<>"
     stop_server TERM

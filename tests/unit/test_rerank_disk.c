@@ -18,11 +18,11 @@
 
 enum {
     DIM = 96,
-    ROWS = 3000,
+    ROWS = 1200,
     FLAT_ROWS = 200,
     QUERIES = 20,
     K = 10,
-    WAIT_MS = 30000
+    WAIT_MS = 120000 // indexers have a low priority, and the machine may be busy
 };
 
 struct scene {
