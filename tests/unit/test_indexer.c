@@ -21,7 +21,7 @@ enum {
     ROWS = 1200,
     FLAT_ROWS = 200,
     K = 5,
-    WAIT_MS = 30000
+    WAIT_MS = 240000 // indexers have a low priority, and the machine may be busy
 };
 
 static const size_t BUDGET = 256 << 20;

@@ -18,7 +18,7 @@
 
 enum {
     DIM = 96,
-    ROWS = 1200,
+    ROWS = 3000,
     FLAT_ROWS = 200,
     QUERIES = 20,
     K = 10,
