@@ -21,7 +21,7 @@ enum {
     DIM = 16,
     ROWS = 900,
     FLAT_ROWS = 200,
-    WAIT_MS = 30000
+    WAIT_MS = 240000
 };
 
 struct scene {
