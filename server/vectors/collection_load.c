@@ -9,6 +9,10 @@
 #include "vectors/index_files.h"
 #include "vectors/indexer.h"
 
+enum {
+    CATCH_UP_ROUNDS = 32
+};
+
 // --- changes that come meanwhile
 
 static char *put(char *at, const void *bytes, size_t length)
@@ -188,28 +192,38 @@ static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct
     return code;
 }
 
+static void apply_pending(struct load *load, const struct pending_change *pending,
+                          int64_t *sequence)
+{
+    for (const struct pending_change *at = pending; at; at = at->next) {
+        if (at->changes.sequence <= *sequence)
+            continue;
+        row_changes_apply(load->rows, &at->changes, &load->no_memory);
+        *sequence = at->changes.sequence;
+    }
+}
+
 // Applies what came during the loading until there is nothing more, and then, in the same hold of
-// the lock, hands the rows to the writer.
+// the lock, hands the rows to the writer. A writer that is always faster is held up in the end.
 static enum soma_code catch_up(struct load *load, struct soma_error *err)
 {
     struct vectors *vectors = load->vectors;
     struct collection *collection = load->collection;
     int64_t sequence = load->row.sequence;
-    for (;;) {
-        pthread_mutex_lock(&vectors->lock);
-        struct pending_change *pending = pending_take(collection);
-        if (!pending)
-            break; // with the lock
-        pthread_mutex_unlock(&vectors->lock);
-        for (const struct pending_change *at = pending; at; at = at->next) {
-            if (at->changes.sequence <= sequence)
-                continue;
-            row_changes_apply(load->rows, &at->changes, &load->no_memory);
-            sequence = at->changes.sequence;
-        }
+    struct pending_change *pending;
+    pthread_mutex_lock(&vectors->lock);
+    for (int round = 0; !load->no_memory && (pending = pending_take(collection)); round++) {
+        bool lets_go = round < CATCH_UP_ROUNDS;
+        if (lets_go)
+            pthread_mutex_unlock(&vectors->lock);
+        apply_pending(load, pending, &sequence);
         pending_free(pending);
-        if (load->no_memory)
-            return error_set_no_memory(err);
+        if (lets_go)
+            pthread_mutex_lock(&vectors->lock);
+    }
+    if (load->no_memory) {
+        pthread_mutex_unlock(&vectors->lock);
+        return error_set_no_memory(err);
     }
     bool is_dropped = collection->is_dropped, fell_behind = collection->fell_behind;
     vectors->reserved_bytes -= load->reserved_bytes;
