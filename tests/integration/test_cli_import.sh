@@ -59,7 +59,9 @@ for i in range(3000):
     expect 0 soma import lines "$scratch/lines.jsonl"
     out_is "inserted 3000, updated 0, unchanged 0, skipped 0, rejected 0"
     expect 0 soma export lines "$scratch/back.jsonl"
-    cmp <(jq -cS . "$scratch/lines.jsonl") <(jq -cS . "$scratch/back.jsonl") || fail "other records came back"
+    # Newer versions of jq keep how a number was written.
+    local plain='walk(if type == "number" then . + 0 else . end)'
+    cmp <(jq -cS "$plain" "$scratch/lines.jsonl") <(jq -cS "$plain" "$scratch/back.jsonl") || fail "other records came back"
     is "$(soma export lines --where '{"n": {"$lt": 10}}' | wc -l)" 10
     is "$(soma export lines - | soma -o json import lines - | jq .unchanged)" 3000
     soma collection rm -q lines >"$scratch/out"
@@ -156,7 +158,7 @@ test_inside_a_job_it_reports_the_jobs_progress() {
     id=$(soma submit -q -F "$soma_program:soma" -F "$scratch/in.npy" -- ./soma -q import inside in.npy)
     expect 0 soma wait "$id"
     is "$(soma count inside)" 3000
-    is "$(soma -o json show "$id" | jq -c '[.progress.percent // .progress_percent, .progress.message // .progress_message]')" '[100,"3000 rows"]'
+    is "$(soma -o json show "$id" | jq -c '[(.progress.percent // .progress_percent) + 0, .progress.message // .progress_message]')" '[100,"3000 rows"]'
     id=$(soma submit -q -F "$soma_program:soma" -A out.jsonl -- ./soma -q export inside out.jsonl)
     expect 0 soma wait "$id"
     expect 0 soma artifacts -C "$scratch" "$id"
