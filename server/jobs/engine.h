@@ -58,8 +58,10 @@ void engine_cancel(struct engine *engine, int64_t num, const char *note, bool fo
 // The input of a running job has grown or ended: told to its runner. Any thread.
 void engine_feed(struct engine *engine, int64_t num);
 
-// Whether the attempt is one that runs, or whose end is not written yet. Any thread.
-bool engine_follows(struct engine *engine, const char *id, uint32_t attempt);
+// Whether the attempt is one that runs, or whose end is not written yet; then ret_withheld is its
+// specification's. Any thread.
+bool engine_follows(struct engine *engine, const char *id, uint32_t attempt,
+                    uint32_t *ret_withheld);
 
 // What is known of a running attempt beyond its row.
 struct job_live {

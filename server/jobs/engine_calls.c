@@ -62,12 +62,14 @@ bool engine_peek_live(struct engine *engine, int64_t num, uint32_t attempt,
     return is_known;
 }
 
-bool engine_follows(struct engine *engine, const char *id, uint32_t attempt)
+bool engine_follows(struct engine *engine, const char *id, uint32_t attempt, uint32_t *ret_withheld)
 {
     pthread_mutex_lock(&engine->lock);
     const struct running *running = engine->running;
     while (running && (running->attempt != attempt || strcmp(running->id, id) != 0))
         running = running->next;
+    if (running)
+        *ret_withheld = running->withheld;
     pthread_mutex_unlock(&engine->lock);
     return running != NULL;
 }

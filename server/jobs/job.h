@@ -135,6 +135,7 @@ struct job_spec {
     int64_t keep_ms;
     bool network;
     bool detached;                // not cancelled with its parent
+    int32_t withheld;             // bits of enum scope that whoever submitted it did not have
     int32_t sandbox;              // a number of enum job_sandbox
     bool interactive;             // standard input is a stream
     const char *const *artifacts; // patterns

@@ -52,6 +52,7 @@ static const struct head_field {
     {"open_files", KIND_INT64, offsetof(struct job_spec, limits.open_files)},
     {"tmp_bytes", KIND_INT64, offsetof(struct job_spec, limits.tmp_bytes)},
     {"output_end", KIND_BOOL, offsetof(struct job_spec, limits.end_at_output_limit)},
+    {"withheld", KIND_INT32, offsetof(struct job_spec, withheld)},
     {"detached", KIND_BOOL, offsetof(struct job_spec, detached)},
     {"network", KIND_BOOL, offsetof(struct job_spec, network)},
     {"sandbox", KIND_INT32, offsetof(struct job_spec, sandbox)},

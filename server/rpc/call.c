@@ -48,6 +48,11 @@ const struct rpc_caller *rpc_call_job(const struct rpc_call *call)
     return call->caller.job_id[0] ? &call->caller : NULL;
 }
 
+uint32_t rpc_call_withheld(const struct rpc_call *call)
+{
+    return call->caller.withheld;
+}
+
 struct mono_time rpc_call_deadline(const struct rpc_call *call)
 {
     return call->deadline;

@@ -48,6 +48,9 @@ bool rpc_call_is_expired(const struct rpc_call *call);
 // The job that calls, by its own token; NULL: somebody else does.
 const struct rpc_caller *rpc_call_job(const struct rpc_call *call);
 
+// Bits of enum scope that the caller has not; 0 for the owner of the socket.
+uint32_t rpc_call_withheld(const struct rpc_call *call);
+
 // The nng pipe that it came through; parked calls are counted and dropped by it.
 uint32_t rpc_call_peer(const struct rpc_call *call);
 

@@ -8,10 +8,11 @@
 #include "base/error.h"
 #include "base/id.h"
 
-// The running attempt of a job that calls; job_id "": no job does, but the holder of a token.
+// Who was admitted.
 struct rpc_caller {
-    char job_id[ID_SIZE];
-    uint32_t attempt;
+    char job_id[ID_SIZE]; // the job that calls; "": the holder of a token does
+    uint32_t attempt;     // of the job
+    uint32_t withheld;    // bits of enum scope that it has not; a job has what its submitter had
 };
 
 struct rpc_gate {

@@ -119,7 +119,7 @@ static void note_use(struct writer *writer, const struct access_token *token)
 }
 
 static enum soma_code admit_holder(const struct gate *gate, const char *method, const char *secret,
-                                   struct soma_error *err)
+                                   struct rpc_caller *ret_caller, struct soma_error *err)
 {
     struct access_token token;
     bool is_news = false;
@@ -129,7 +129,9 @@ static enum soma_code admit_holder(const struct gate *gate, const char *method, 
     if (is_news)
         note_use(gate->writer, &token);
     const struct method_rule *rule = rule_of(method);
-    bool may = rule && ((token.scopes & SCOPE_ADMIN) || (token.scopes & (uint32_t)rule->scope));
+    uint32_t scopes = token.scopes & SCOPE_ADMIN ? (uint32_t)SCOPE_ALL : token.scopes;
+    bool may = rule && (scopes & (uint32_t)rule->scope);
+    ret_caller->withheld = SCOPE_ALL & ~scopes;
     return may ? SOMA_OK
                : error_set(err, REASON_METHOD_NOT_ALLOWED, "method",
                            "the scopes of token '%s' do not hold %.100s", token.name, method);
@@ -143,13 +145,20 @@ static enum soma_code admit_job(const struct gate *gate, const char *method, con
     if (!token_check(gate->key, token, ret_caller->job_id, &ret_caller->attempt))
         return error_set(err, REASON_TOKEN_INVALID, "token",
                          "the token was not given by this server");
-    if (!engine_follows(gate->engine, ret_caller->job_id, ret_caller->attempt))
+    if (!engine_follows(gate->engine, ret_caller->job_id, ret_caller->attempt,
+                        &ret_caller->withheld))
         return error_set(err, REASON_TOKEN_INVALID, "token", "attempt %u of job %s has ended",
                          ret_caller->attempt, ret_caller->job_id);
     const struct method_rule *rule = rule_of(method);
     if (!rule || rule->access == JOB_ACCESS_OFF || rule->access > gate->access)
         return error_set(err, REASON_METHOD_NOT_ALLOWED, "method", "jobs may not call %.100s",
                          method);
+    // Its own jobs it reaches whatever its submitter held, everybody's collections only so far.
+    bool is_everybodys = rule->access == JOB_ACCESS_FULL;
+    if (is_everybodys && (ret_caller->withheld & (uint32_t)rule->scope))
+        return error_set(err, REASON_METHOD_NOT_ALLOWED, "method",
+                         "who submitted job %s could not call %.100s, so it cannot",
+                         ret_caller->job_id, method);
     return SOMA_OK;
 }
 
@@ -162,5 +171,5 @@ enum soma_code gate_admit(void *user, const char *method, const char *token,
                          "this address asks for a token ($SOMA_TOKEN)");
     if (gate->access > JOB_ACCESS_OFF && strncmp(token, "job.", strlen("job.")) == 0)
         return admit_job(gate, method, token, ret_caller, err);
-    return admit_holder(gate, method, token, err);
+    return admit_holder(gate, method, token, ret_caller, err);
 }

@@ -110,14 +110,16 @@ static void submit_committed(struct mutation *mutation)
         engine_wake(service->config.engine);
 }
 
-static enum soma_code take_request(const struct job_service *service,
-                                   const Pb__SubmitJobRequest *request, struct arena *arena,
-                                   struct submit *submit, struct soma_error *err)
+static enum soma_code take_request(const struct job_service *service, struct rpc_call *call,
+                                   const Pb__SubmitJobRequest *request, struct submit *submit,
+                                   struct soma_error *err)
 {
+    struct arena *arena = rpc_call_arena(call);
     enum soma_code code =
         job_spec_from(request->spec, service->config.languages, arena, &submit->spec, err);
     if (code == SOMA_OK)
         code = sandbox_check(service->config.sandbox, &submit->spec, err);
+    submit->spec.withheld = (int32_t)rpc_call_withheld(call);
     if (code == SOMA_OK)
         code = spec_encode(&submit->spec, arena, &submit->bytes, err);
     id_make(submit->id);
@@ -135,7 +137,7 @@ JOB_HANDLER(submit_job, SubmitJob)
         return;
     }
     struct soma_error err = {0};
-    if (job_call_failed(call, take_request(service, request, arena, submit, &err), &err))
+    if (job_call_failed(call, take_request(service, call, request, submit, &err), &err))
         return;
     // An upload that is not there is noticed after the job was written.
     bool has_uploads = false;

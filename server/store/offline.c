@@ -102,16 +102,15 @@ static enum soma_code run_examination(struct store_txn *txn, const char *sql, st
 }
 
 enum soma_code store_examine(const char *directory, store_found *found, void *user,
-                             struct soma_error *err)
+                             bool *ret_is_older, struct soma_error *err)
 {
     struct store_txn *txn;
     int version;
     enum soma_code code = open_existing(directory, &txn, &version, err);
     if (code != SOMA_OK)
         return code;
-    // Of an older one only the file as such; a start of the server brings it to this version.
-    size_t count =
-        version < STORE_SCHEMA_VERSION ? 1 : sizeof examinations / sizeof examinations[0];
+    *ret_is_older = version < STORE_SCHEMA_VERSION;
+    size_t count = *ret_is_older ? 1 : sizeof examinations / sizeof examinations[0];
     code = txn_begin(txn, CONNECTION_READER, err);
     // What a broken file says of itself would mislead.
     bool is_broken = false;

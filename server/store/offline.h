@@ -3,6 +3,8 @@
 #ifndef STORE_OFFLINE_H
 #define STORE_OFFLINE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "store/store.h"
 
@@ -13,9 +15,10 @@ enum soma_code store_copy(const char *directory, const char *path, struct soma_e
 // Hears of each thing that is wrong; text is valid during the call.
 typedef void store_found(void *user, const char *text);
 
-// err is needed. Reads all of soma.db in the directory and compares what it holds twice. Tells at
-// most some hundred findings. An error is one of reading, and says nothing.
+// Reads all of soma.db in the directory and compares what it holds twice; where its schema is an
+// older one (ret_is_older), looks at the file as such. Tells at most some hundred findings. An
+// error is one of reading, and says nothing; err is needed.
 enum soma_code store_examine(const char *directory, store_found *found, void *user,
-                             struct soma_error *err);
+                             bool *ret_is_older, struct soma_error *err);
 
 #endif

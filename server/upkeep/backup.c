@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,6 +104,23 @@ static enum soma_code put_file(struct archive *archive, const char *path, const 
     return code == SOMA_OK ? put_bytes(archive, fd, info.st_size, err) : code;
 }
 
+// Another backup would write the same copy of the database. Released with the descriptor.
+static enum soma_code lock(const char *data_directory, int *ret_fd, struct soma_error *err)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/backup.lock", data_directory) >= (int)sizeof path)
+        return error_set_errno(err, ENAMETOOLONG, "cannot back up %s", data_directory);
+    *ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*ret_fd < 0)
+        return errno == ENOENT
+                   ? error_set_errno(err, errno, "there is no data directory %s", data_directory)
+                   : error_set_errno(err, errno, "cannot open %s", path);
+    if (flock(*ret_fd, LOCK_EX | LOCK_NB))
+        return error_set(err, REASON_DATA_DIRECTORY_IN_USE, NULL,
+                         "another backup of %s is being made", data_directory);
+    return SOMA_OK;
+}
+
 static enum soma_code put_database(struct archive *archive, const char *data_directory,
                                    struct soma_error *err)
 {
@@ -181,12 +199,16 @@ static enum soma_code write_archive(int fd, const char *data_directory, struct s
 
 enum soma_code upkeep_backup(const char *data_directory, const char *file, struct soma_error *err)
 {
+    FD_CLEANUP int lock_fd = -1;
+    enum soma_code code = lock(data_directory, &lock_fd, err);
+    if (code != SOMA_OK)
+        return code;
     if (strcmp(file, "-") == 0)
         return write_archive(STDOUT_FILENO, data_directory, err);
     FD_CLEANUP int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_set_errno(err, errno, "cannot make %s", file);
-    enum soma_code code = write_archive(fd, data_directory, err);
+    code = write_archive(fd, data_directory, err);
     if (code == SOMA_OK && fsync(fd))
         code = error_set_errno(err, errno, "cannot sync %s", file);
     if (code != SOMA_OK)

@@ -199,7 +199,13 @@ static enum soma_code look_at_collections(struct looking *looking, struct soma_e
 enum soma_code upkeep_check(const char *data_directory, int64_t *ret_found, struct soma_error *err)
 {
     struct looking looking = {.data_directory = data_directory, .jobs_fd = -1};
-    enum soma_code code = store_examine(data_directory, tell_text, &looking, err);
+    bool is_older = false;
+    enum soma_code code = store_examine(data_directory, tell_text, &looking, &is_older, err);
+    // To open it would be to change it.
+    if (code == SOMA_OK && is_older && looking.found == 0)
+        code = error_set(err, REASON_CONFIG_INVALID, NULL,
+                         "the file soma.db is sound, and of an older schema: what is in it can be "
+                         "checked once this server was started on it");
     // What is broken below is broken above.
     if (code == SOMA_OK && looking.found == 0)
         code = store_open(data_directory, READERS, &looking.store, err);

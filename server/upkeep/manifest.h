@@ -5,6 +5,7 @@
 #define MANIFEST_NAME "soma-backup"
 #define DATABASE_NAME "soma.db"
 #define JOBS_NAME     "jobs"
+#define BOOT_NAME     "boot"
 
 enum {
     MANIFEST_VERSION = 1,

@@ -1,5 +1,6 @@
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,7 +24,7 @@ enum {
 
 struct restoring {
     struct archive *archive;
-    const char *directory; // beside the wanted one
+    const char *directory; // in the data directory
     int fd;                // of it
     bool has_manifest;
     bool has_database;
@@ -145,11 +146,12 @@ static enum soma_code finish(const struct restoring *self, struct soma_error *er
 {
     char first[SOMA_TEXT_SIZE / 2] = "";
     static const char boot[] = "restored";
-    enum soma_code code = store_examine(self->directory, note_found, first, err);
+    bool is_older;
+    enum soma_code code = store_examine(self->directory, note_found, first, &is_older, err);
     if (code == SOMA_OK && first[0])
         code = damaged(err, first);
     if (code == SOMA_OK)
-        code = file_write_atomic(self->fd, "boot", boot, strlen(boot), 0600, err);
+        code = file_write_atomic(self->fd, BOOT_NAME, boot, strlen(boot), 0600, err);
     if (code == SOMA_OK && syncfs(self->fd))
         code = error_set_errno(err, errno, "cannot sync %s", self->directory);
     return code;
@@ -169,51 +171,100 @@ static enum soma_code restore_into(struct restoring *self, int archive_fd, struc
     return code == SOMA_OK ? finish(self, err) : code;
 }
 
-static enum soma_code make_beside(const char *path, int *ret_fd, struct soma_error *err)
+// --- the data directory
+
+// In it, so that it may be a mount point, or its parent somebody else's.
+#define RESTORING "restoring"
+
+// Before soma.db, with which it is a data directory.
+static const char *const parts[] = {JOBS_NAME, BOOT_NAME, DATABASE_NAME};
+
+static bool is_ours(const char *name)
 {
-    // Of a restore that was cut short.
-    enum soma_code code = directory_remove_all(AT_FDCWD, path, NULL, err);
-    if (code == SOMA_OK)
-        code = directory_make_all(path, PASS_THROUGH_MODE, err);
-    if (code != SOMA_OK)
-        return code;
-    *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*ret_fd < 0 || fchmod(*ret_fd, PASS_THROUGH_MODE))
-        return error_set_errno(err, errno, "cannot open %s", path);
-    return SOMA_OK;
+    static const char *const ignored[] = {".", "..", "lost+found", RESTORING, JOBS_NAME, BOOT_NAME};
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) {
+        if (strcmp(name, ignored[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
-// An empty directory gives way, anything else does not.
-static enum soma_code put_in_place(const char *beside, const char *wanted, struct soma_error *err)
+// Nothing, or what a restore left that was cut short, which goes.
+static enum soma_code empty(int data_fd, const char *path, struct soma_error *err)
 {
-    if (rmdir(wanted) && errno != ENOENT)
-        return error_set_errno(err, errno, "%s is there already", wanted);
-    if (rename(beside, wanted))
-        return error_set_errno(err, errno, "cannot rename %s to %s", beside, wanted);
-    return SOMA_OK;
+    int fd = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory)
+        return error_set_errno(err, errno, "cannot read %s", path);
+    bool has_others = false, was_begun = false, has_jobs = false;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        has_others |= !is_ours(entry->d_name);
+        was_begun |= strcmp(entry->d_name, RESTORING) == 0;
+        has_jobs |= strcmp(entry->d_name, JOBS_NAME) == 0;
+    }
+    closedir(directory);
+    if (has_others || (has_jobs && !was_begun))
+        return error_set_errno(err, ENOTEMPTY, "%s is there already", path);
+    enum soma_code code = directory_remove_all(data_fd, JOBS_NAME, NULL, err);
+    if (code == SOMA_OK && unlinkat(data_fd, BOOT_NAME, 0) && errno != ENOENT)
+        code = error_set_errno(err, errno, "cannot remove %s/" BOOT_NAME, path);
+    // The last one, for it says whose the others are.
+    return code == SOMA_OK ? directory_remove_all(data_fd, RESTORING, NULL, err) : code;
+}
+
+static enum soma_code put_in_place(int data_fd, const char *path, struct soma_error *err)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char from[64];
+        snprintf(from, sizeof from, RESTORING "/%s", parts[i]);
+        // A backup without jobs has no such directory.
+        if (renameat(data_fd, from, data_fd, parts[i]) && errno != ENOENT)
+            return error_set_errno(err, errno, "cannot rename %s/%s", path, from);
+    }
+    enum soma_code code = directory_remove_all(data_fd, RESTORING, NULL, err);
+    if (code == SOMA_OK && fsync(data_fd))
+        code = error_set_errno(err, errno, "cannot sync %s", path);
+    return code;
+}
+
+static enum soma_code restore_to(int data_fd, const char *path, int archive_fd,
+                                 struct soma_error *err)
+{
+    char beside[PATH_MAX];
+    struct restoring self = {.directory = beside, .fd = -1};
+    if (snprintf(beside, sizeof beside, "%s/" RESTORING, path) >= (int)sizeof beside)
+        return error_set_errno(err, ENAMETOOLONG, "cannot restore to %s", path);
+    if (mkdirat(data_fd, RESTORING, PASS_THROUGH_MODE))
+        return error_set_errno(err, errno, "cannot make %s", beside);
+    self.fd = openat(data_fd, RESTORING, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum soma_code code = self.fd < 0 ? error_set_errno(err, errno, "cannot open %s", beside)
+                                      : restore_into(&self, archive_fd, err);
+    if (code == SOMA_OK)
+        code = put_in_place(data_fd, path, err);
+    else
+        directory_remove_all(data_fd, RESTORING, NULL, NULL);
+    fd_close_at_exit(&self.fd);
+    return code;
 }
 
 enum soma_code upkeep_restore(const char *data_directory, const char *file, struct soma_error *err)
 {
-    char beside[PATH_MAX];
-    struct restoring self = {.directory = beside, .fd = -1};
-    struct stat info;
-    if (snprintf(beside, sizeof beside, "%s.restoring", data_directory) >= (int)sizeof beside)
-        return error_set_errno(err, ENAMETOOLONG, "cannot restore to %s", data_directory);
-    // Told before anything is read.
-    if (stat(data_directory, &info) == 0 && rmdir(data_directory))
-        return error_set_errno(err, errno, "%s is there already", data_directory);
     FD_CLEANUP int archive_fd =
         strcmp(file, "-") == 0 ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC);
     if (archive_fd < 0)
         return error_set_errno(err, errno, "cannot read %s", file);
-    enum soma_code code = make_beside(beside, &self.fd, err);
+    bool was_there = access(data_directory, F_OK) == 0;
+    enum soma_code code = directory_make_all(data_directory, PASS_THROUGH_MODE, err);
+    if (code != SOMA_OK)
+        return code;
+    FD_CLEANUP int fd = open(data_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || (!was_there && fchmod(fd, PASS_THROUGH_MODE)))
+        return error_set_errno(err, errno, "cannot open %s", data_directory);
+    code = empty(fd, data_directory, err);
     if (code == SOMA_OK)
-        code = restore_into(&self, archive_fd, err);
-    if (code == SOMA_OK)
-        code = put_in_place(beside, data_directory, err);
-    else
-        directory_remove_all(AT_FDCWD, beside, NULL, NULL);
-    fd_close_at_exit(&self.fd);
+        code = restore_to(fd, data_directory, archive_fd, err);
+    if (code != SOMA_OK && !was_there)
+        rmdir(data_directory);
     return code;
 }

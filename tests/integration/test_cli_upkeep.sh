@@ -70,8 +70,50 @@ test_nothing_is_written_over() {
     err_has "is there already"
     is "$(soma count docs)" 300
     expect 1 "$somad_program" --data "$scratch/nowhere" --backup "$scratch/other.tar"
-    err_has "there is no database"
+    err_has "there is no data directory"
     is "$(ls "$scratch/other.tar" 2>/dev/null)" ""
+}
+
+test_an_empty_directory_is_filled_and_stays_what_it_is() {
+    mkdir -m 750 "$scratch/mounted" && mkdir "$scratch/mounted/lost+found"
+    local inode
+    inode=$(stat -c %i "$scratch/mounted")
+    expect 0 "$somad_program" --data "$scratch/mounted" --restore "$backup"
+    is "$(stat -c '%i %a' "$scratch/mounted")" "$inode 750"
+    is "$(find "$scratch/mounted" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')" "boot jobs lost+found soma.db "
+    expect 1 "$somad_program" --data "$scratch/mounted" --restore "$backup"
+    err_has "is there already"
+}
+
+test_a_restore_that_was_cut_short_is_begun_anew() {
+    local half=$scratch/half
+    mkdir -p "$half/restoring/jobs" "$half/jobs/$ended"
+    echo restored >"$half/boot"
+    expect 0 "$somad_program" --data "$half" --restore "$backup"
+    expect 0 "$somad_program" --data "$half" --check
+    # The same files without its mark are somebody's.
+    mkdir -p "$scratch/others/jobs"
+    expect 1 "$somad_program" --data "$scratch/others" --restore "$backup"
+    err_has "is there already"
+}
+
+test_one_backup_is_made_at_a_time() {
+    exec 8>"$home/backup.lock"
+    flock 8
+    expect 1 "$somad_program" --data "$home" --backup "$scratch/second.tar"
+    err_has "another backup"
+    exec 8>&-
+    is "$(ls "$scratch/second.tar" 2>/dev/null)" ""
+}
+
+test_a_check_brings_no_older_database_to_a_newer_schema() {
+    local older=$scratch/older
+    expect 0 "$somad_program" --data "$older" --restore "$backup"
+    sqlite3 "$older/soma.db" "PRAGMA user_version = 2"
+    expect 1 "$somad_program" --data "$older" --check
+    err_has "of an older schema"
+    is "$(sqlite3 "$older/soma.db" "PRAGMA user_version")" 2
+    is "$(find "$older" -name '*.bak')" ""
 }
 
 # refused ARCHIVE TEXT: it is no backup, and leaves nothing.

@@ -140,6 +140,7 @@ static struct job_spec full_spec(void)
         .limits = {.wall_time_ms = 5, .output_bytes = 10737418240, .kill_grace_ms = 7},
         .idempotent = true,
         .detached = true,
+        .withheld = 5,
         .keep_ms = 31536000000,
         .start_by.ms = 7654321,
         .retry = {100, 1500, 2500, 604800000,
@@ -185,6 +186,7 @@ static void assert_head_equal(const struct job_spec *a, const struct job_spec *b
     assert_memory_equal(&a->limits, &b->limits, sizeof a->limits);
     assert_int_equal(a->idempotent, b->idempotent);
     assert_int_equal(a->detached, b->detached);
+    assert_int_equal(a->withheld, b->withheld);
     assert_int_equal(a->keep_ms, b->keep_ms);
     assert_texts_equal(a->artifacts, a->artifact_count, b->artifacts, b->artifact_count);
     assert_int_equal(a->start_by.ms, b->start_by.ms);
