@@ -58,6 +58,8 @@ void engine_begin(struct engine *engine, const struct job *job, bool is_prepared
         log_error("JOB-START-FAILED", "job %s: out of memory", job->id);
         return;
     }
+    // Input may have come since the directory was made, and nobody followed the job to be told.
+    running->feed_is_owed = job->spec.interactive;
     if (atomic_load(&engine->stopping)) {
         engine_give_back(engine, running);
         return;

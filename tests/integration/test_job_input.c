@@ -17,6 +17,7 @@
 
 enum {
     WAIT_MS = 2000,
+    STARTS = 40,
     PIECE = 262144,
     WAITING = 1 << 20
 };
@@ -211,6 +212,21 @@ static void input_waits_for_the_start(void **state)
     assert_output(id, "early");
 }
 
+// The directory is there a moment before anybody follows the job.
+static void input_that_comes_with_the_start_reaches_the_program(void **state)
+{
+    (void)state;
+    for (int i = 0; i < STARTS; i++) {
+        char id[JOB_ID_SIZE];
+        Pb__JobSpec *spec = job_script("cat");
+        spec->interactive = true;
+        job_submit(spec, id);
+        assert_int_equal(put(id, 0, "at once", true), 7);
+        job_wait_final(id);
+        assert_output(id, "at once");
+    }
+}
+
 static void bad_questions_have_their_reasons(void **state)
 {
     (void)state;
@@ -240,6 +256,7 @@ int main(void)
         cmocka_unit_test(what_was_acknowledged_outlives_the_server),
         cmocka_unit_test(a_program_that_reads_no_more_is_told_of),
         cmocka_unit_test(input_waits_for_the_start),
+        cmocka_unit_test(input_that_comes_with_the_start_reaches_the_program),
         cmocka_unit_test(bad_questions_have_their_reasons),
     };
     return cmocka_run_group_tests(tests, start, stop);
