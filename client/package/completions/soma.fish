@@ -3,4 +3,5 @@ function __soma_complete
     set -l words (commandline -opc) (commandline -ct)
     soma complete -- $words[2..-1] 2>/dev/null
 end
-complete -c soma -a '(__soma_complete)'
+# Files only where it has nothing to say.
+complete -c soma -n 'count (__soma_complete) >/dev/null' -f -a '(__soma_complete)'
