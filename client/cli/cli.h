@@ -30,6 +30,8 @@ struct cli {
     } color;
     // NULL: the library's default.
     const char *server;
+    // --namespace; NULL: the library's default.
+    const char *namespace_name;
     // --timeout, 0 where it was not given.
     int64_t timeout_ms;
     // The command's exit status speaks of a job: SOMA's own failures are then 125.

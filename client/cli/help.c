@@ -6,6 +6,8 @@
 
 const struct option global_options[] = {
     {"server", 0, "URL", "the server's address; also $SOMA_SERVER", false},
+    {"namespace", 0, "NAME", "where to work; also $SOMA_NAMESPACE (the token's, or default)",
+     false},
     {"output", 'o', "FORMAT", "table, json or jsonl (one JSON value a line)", false},
     {"quiet", 'q', NULL, "print no more than needed: ids, and no progress", false},
     {"timeout", 0, "DURATION", "how long to wait for the server (30s); wait: for the jobs", false},
@@ -28,6 +30,7 @@ const struct topic help_topics[] = {
     {"environment", "variables that are read", NULL,
      "  SOMA_SERVER    address of the server, where --server is not given\n"
      "  SOMA_TOKEN     token for servers that ask for one\n"
+     "  SOMA_NAMESPACE where to work, where --namespace is not given\n"
      "  SOMA_PROGRESS  in a job: where 'soma progress' writes to\n"
      "  NO_COLOR       not empty: no colours\n"
      "  TERM           \"dumb\" or not set: no progress bar and no colours\n"},

@@ -16,6 +16,7 @@ int cli_connect(struct cli *cli)
     struct soma_client_options options = SOMA_CLIENT_OPTIONS_INIT;
     struct soma_error err;
     options.server = cli->server;
+    options.namespace_name = cli->namespace_name;
     options.program = "soma/" SOMA_VERSION;
     options.timeout_ms = cli->timeout_ms;
     if (soma_client_open(&options, &cli->client, &err) == SOMA_OK)
@@ -63,6 +64,7 @@ static int read_global_options(struct cli *cli, const struct options *options)
         return report_usage(cli, "write 500ms, 90s, 10m or 2h",
                             "option --timeout: '%s' is no duration", timeout);
     cli->server = options_value(options, "server");
+    cli->namespace_name = options_value(options, "namespace");
     cli->quiet = options_has(options, "quiet");
     return STATUS_OK;
 }

@@ -36,6 +36,7 @@ static void token_to_json(struct json_out *out, const struct soma_token *token, 
     for (size_t i = 0; i < token->scope_count; i++)
         out_text(out, soma_scope_name(token->scopes[i]));
     out_end(out, ']');
+    out_text_at(out, "namespace", token->namespace_name);
     out_int_at(out, "created_unix_ms", token->created_ms);
     out_int_at(out, "expires_unix_ms", token->expires_ms);
     out_int_at(out, "last_used_unix_ms", token->last_used_ms);
@@ -104,8 +105,8 @@ static int run_create(struct cli *cli, const struct options *options)
 // --- ls
 
 static const struct table_column columns[] = {
-    {"TOKEN", 30, false},  {"SCOPES", 0, false},    {"CREATED", 0, false},
-    {"EXPIRES", 0, false}, {"LAST USED", 0, false},
+    {"TOKEN", 30, false},  {"NAMESPACE", 0, false}, {"SCOPES", 0, false},
+    {"CREATED", 0, false}, {"EXPIRES", 0, false},   {"LAST USED", 0, false},
 };
 
 static bool add_time(struct table *table, int64_t unix_ms)
@@ -117,9 +118,9 @@ static bool add_time(struct table *table, int64_t unix_ms)
 static bool add_token(struct table *table, const struct soma_token *token)
 {
     char scopes[SCOPES_TEXT_SIZE];
-    return table_add(table, token->name) && table_add(table, scopes_text(token, scopes)) &&
-           add_time(table, token->created_ms) && add_time(table, token->expires_ms) &&
-           add_time(table, token->last_used_ms);
+    return table_add(table, token->name) && table_add(table, token->namespace_name) &&
+           table_add(table, scopes_text(token, scopes)) && add_time(table, token->created_ms) &&
+           add_time(table, token->expires_ms) && add_time(table, token->last_used_ms);
 }
 
 static int print_table(const struct cli *cli, const struct soma_token_list *list)
@@ -208,9 +209,13 @@ const struct command token_commands[] = {
         .synopsis = "OPTIONS NAME",
         .summary = "Make a token for callers over TCP or WebSocket, and print it",
         .examples = "soma token create --scope read dashboard\n"
-                    "SOMA_TOKEN=$(soma token create -q --scope submit,read --expires 30d ci)\n",
+                    "SOMA_TOKEN=$(soma token create -q --scope submit,read --expires 30d ci)\n"
+                    "soma --namespace team-a token create --scope admin team-a\n",
         .details = "read: whatever changes nothing. submit: jobs. write-vectors: collections and "
-                   "records. admin: everything.\n",
+                   "records. admin: everything.\n"
+                   "A token opens the namespace that --namespace names (default), and no other: "
+                   "its holder sees, makes and changes jobs, queues, collections and tokens there "
+                   "alone, without naming it.\n",
         .options = create_options,
         .operands_min = 1,
         .operands_max = 1,

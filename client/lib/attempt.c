@@ -115,6 +115,7 @@ static bool fill(struct soma_call *call, struct exchange *exchange, int64_t time
     header.method = call->method->path;
     header.timeout_ms = (int32_t)timeout_ms;
     header.token = client->token;
+    header.namespace_ = client->space;
     header.client = client->program;
     if (call->method->flags & METHOD_MUTATES) {
         request_id_of(call, id);

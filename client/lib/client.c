@@ -16,6 +16,7 @@ enum {
     CONNECT_TIMEOUT_MS = 2000,
     TOKEN_BYTES_MAX = 512,
     PROGRAM_BYTES_MAX = 64,
+    NAMESPACE_BYTES_MAX = 63,
     ADDRESS_SIZE = 512
 };
 
@@ -56,6 +57,9 @@ static enum soma_code take_texts(struct soma_client *client,
     if (code == SOMA_OK)
         code = take_text(&client->token, "token", options->token, "SOMA_TOKEN", "", TOKEN_BYTES_MAX,
                          err);
+    if (code == SOMA_OK)
+        code = take_text(&client->space, "namespace_name", options->namespace_name,
+                         "SOMA_NAMESPACE", "", NAMESPACE_BYTES_MAX, err);
     if (code == SOMA_OK)
         code = take_text(&client->program, "program", options->program, NULL,
                          "libsoma/" SOMA_VERSION, PROGRAM_BYTES_MAX, err);
@@ -167,6 +171,7 @@ void soma_client_close(struct soma_client *client)
     pthread_mutex_destroy(&client->lock);
     free(client->server);
     free(client->token);
+    free(client->space);
     free(client->program);
     free(client);
 }

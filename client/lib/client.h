@@ -39,8 +39,9 @@ struct timer_heap {
 };
 
 struct soma_client {
-    char *server; // owned, as the two below
+    char *server; // owned, as the three below
     char *token;
+    char *space; // the namespace; "": none is named
     char *program;
     int64_t timeout_ms; // below 0: none
     int64_t connect_timeout_ms;

@@ -66,6 +66,7 @@ static void read_token(struct reading *reading, const Pb__Token *message, struct
         .created_ms = message->created_unix_ms,
         .expires_ms = message->expires_unix_ms,
         .last_used_ms = message->last_used_unix_ms,
+        .namespace_name = message->namespace_,
     };
 }
 

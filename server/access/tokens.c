@@ -125,11 +125,14 @@ enum soma_code tokens_find(struct tokens *tokens, const char *secret,
     return code;
 }
 
-size_t tokens_list(struct tokens *tokens, struct access_token *ret_list)
+size_t tokens_list(struct tokens *tokens, const char *space, struct access_token *ret_list)
 {
     pthread_mutex_lock(&tokens->lock);
-    size_t count = tokens->count;
-    memcpy(ret_list, tokens->list, count * sizeof *ret_list);
+    size_t count = 0;
+    for (size_t i = 0; i < tokens->count; i++) {
+        if (!space || strcmp(tokens->list[i].space, space) == 0)
+            ret_list[count++] = tokens->list[i];
+    }
     pthread_mutex_unlock(&tokens->lock);
     return count;
 }

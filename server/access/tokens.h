@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/namespaces.h"
 #include "wire/limits.h"
 
 enum {
@@ -31,7 +32,8 @@ enum scope {
 struct access_token {
     char name[TOKEN_NAME_BYTES + 1];
     uint8_t hash[TOKEN_HASH_BYTES];
-    uint32_t scopes; // bits of enum scope
+    uint32_t scopes;            // bits of enum scope
+    char space[NAMESPACE_SIZE]; // where its holder works
     struct wall_time created;
     struct wall_time expires;   // 0: never
     struct wall_time last_used; // 0: not yet; to the minute
@@ -58,7 +60,8 @@ enum soma_code tokens_find(struct tokens *tokens, const char *secret,
                            struct access_token *ret_token, bool *ret_is_news,
                            struct soma_error *err);
 
-// Copies all of them, by name, to ret_list, which has room for LIMIT_TOKENS; how many there are.
-size_t tokens_list(struct tokens *tokens, struct access_token *ret_list);
+// Copies those of a namespace (NULL: all of them), by name, to ret_list, which has room for
+// LIMIT_TOKENS; how many there are.
+size_t tokens_list(struct tokens *tokens, const char *space, struct access_token *ret_list);
 
 #endif

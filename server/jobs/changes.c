@@ -3,6 +3,7 @@
 #include "jobs/outcome.h"
 #include "jobs/retry.h"
 #include "store/job_family.h"
+#include "store/queues.h"
 
 enum soma_code job_row_complete(struct job_row *row, struct arena *arena, struct soma_error *err)
 {
@@ -200,36 +201,30 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
 }
 
 static enum soma_code check_retry(struct store_txn *txn, const struct job_row *row,
-                                  int64_t unfinished_max, struct soma_error *err)
+                                  const struct job_room *room, struct soma_error *err)
 {
     static const uint8_t no_print[DEDUPE_PRINT_BYTES];
-    struct job_totals totals;
-    enum soma_code code = job_store_totals(txn, &totals, err);
-    if (code != SOMA_OK)
-        return code;
-    int64_t unfinished = totals.count_of[JOB_QUEUED] + totals.count_of[JOB_RUNNING];
-    if (unfinished >= unfinished_max)
-        return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
-                         (long long)unfinished);
+    const struct job_spec *spec = &row->job.spec;
     int64_t other = 0;
     bool is_same;
-    const char *key = row->job.spec.dedupe_key;
-    if (key)
-        code = job_store_find_dedupe(txn, key, no_print, &other, &is_same, err);
+    const char *key = spec->dedupe_key;
+    enum soma_code code = queue_store_check_room(txn, spec->queue, room, err);
+    if (code == SOMA_OK && key)
+        code = job_store_find_dedupe(txn, key, spec->queue, no_print, &other, &is_same, err);
     if (code == SOMA_OK && other > 0)
         return error_set(err, REASON_DEDUPE_KEY_IN_USE, "job_id",
                          "another job is queued or running under the key '%s'", key);
     return code;
 }
 
-enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
+enum soma_code job_retry(struct store_txn *txn, struct job_row *row, const struct job_room *room,
                          struct soma_error *err)
 {
     struct job_status *status = &row->job.status;
     const struct job_status ended = *status;
     enum soma_code code = enter(row, JOB_EVENT_RETRY, err);
     if (code == SOMA_OK)
-        code = check_retry(txn, row, unfinished_max, err);
+        code = check_retry(txn, row, room, err);
     if (code == SOMA_OK && ended.attempt > 0)
         code = job_store_keep_attempt(txn, row->job.num, &ended, err);
     if (code != SOMA_OK)

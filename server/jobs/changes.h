@@ -39,10 +39,10 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
                           struct arena *arena, bool *ret_was_final, struct soma_error *err);
 
 // Starts as soon as there is a place: the times and the jobs to wait for of its specification count
-// no more, its attempts are counted anew. JOB_NOT_FINAL unless final; QUEUE_FULL where
-// unfinished_max jobs are not final; DEDUPE_KEY_IN_USE where another job has its key meanwhile. The
-// row is complete.
-enum soma_code job_retry(struct store_txn *txn, struct job_row *row, int64_t unfinished_max,
+// no more, its attempts are counted anew. JOB_NOT_FINAL unless final; QUEUE_FULL or
+// NAMESPACE_FULL past the room; DEDUPE_KEY_IN_USE where another job has its key meanwhile. The row
+// is complete.
+enum soma_code job_retry(struct store_txn *txn, struct job_row *row, const struct job_room *room,
                          struct soma_error *err);
 
 // JOB_NOT_RUNNING unless RUNNING.

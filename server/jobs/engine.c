@@ -38,6 +38,7 @@ struct running *engine_add(struct engine *engine, const struct job *job)
     memcpy(running->id, job->id, sizeof running->id);
     running->attempt = job->status.attempt;
     running->withheld = (uint32_t)job->spec.withheld;
+    namespace_of(job->spec.queue, running->space);
     running->kill_grace_ms = job->spec.limits.kill_grace_ms;
     running->link_fd = -1;
     running->is_cancelled = job->status.cancel_requested.ms > 0;

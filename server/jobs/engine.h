@@ -7,6 +7,7 @@
 #ifndef JOBS_ENGINE_H
 #define JOBS_ENGINE_H
 
+#include "base/namespaces.h"
 #include "jobs/attempt.h"
 #include "runner/spawner.h"
 #include "store/writer.h"
@@ -59,9 +60,9 @@ void engine_cancel(struct engine *engine, int64_t num, const char *note, bool fo
 void engine_feed(struct engine *engine, int64_t num);
 
 // Whether the attempt is one that runs, or whose end is not written yet; then ret_withheld is its
-// specification's. Any thread.
-bool engine_follows(struct engine *engine, const char *id, uint32_t attempt,
-                    uint32_t *ret_withheld);
+// specification's and ret_space its namespace. Any thread.
+bool engine_follows(struct engine *engine, const char *id, uint32_t attempt, uint32_t *ret_withheld,
+                    char ret_space[NAMESPACE_SIZE]);
 
 // What is known of a running attempt beyond its row.
 struct job_live {

@@ -62,14 +62,17 @@ bool engine_peek_live(struct engine *engine, int64_t num, uint32_t attempt,
     return is_known;
 }
 
-bool engine_follows(struct engine *engine, const char *id, uint32_t attempt, uint32_t *ret_withheld)
+bool engine_follows(struct engine *engine, const char *id, uint32_t attempt, uint32_t *ret_withheld,
+                    char ret_space[NAMESPACE_SIZE])
 {
     pthread_mutex_lock(&engine->lock);
     const struct running *running = engine->running;
     while (running && (running->attempt != attempt || strcmp(running->id, id) != 0))
         running = running->next;
-    if (running)
+    if (running) {
         *ret_withheld = running->withheld;
+        memcpy(ret_space, running->space, sizeof running->space);
+    }
     pthread_mutex_unlock(&engine->lock);
     return running != NULL;
 }

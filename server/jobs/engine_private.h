@@ -36,6 +36,7 @@ struct running {
     uint32_t attempt;
     int64_t kill_grace_ms;
     uint32_t withheld; // the specification's
+    char space[NAMESPACE_SIZE];
     enum attempt_phase phase;
     struct mono_time due; // of the phase's next step; MONO_NEVER while others are at work
     int64_t retry_ms;

@@ -179,7 +179,9 @@ static enum soma_code list_queues(struct janitor *janitor, const char *after, st
     enum soma_code code = store_read_begin(janitor->config.store, &txn, err);
     if (code != SOMA_OK)
         return code;
-    code = queue_store_list(txn, after, QUEUE_PAGE, arena, ret_list, err);
+    struct name_range range;
+    name_range_init(&range, NULL, after);
+    code = queue_store_list(txn, &range, QUEUE_PAGE, arena, ret_list, err);
     store_read_end(txn);
     return code;
 }

@@ -124,8 +124,8 @@ struct job_spec {
     const char *language;    // NULL: argv is a command; otherwise args of the source
     const char *const *argv; // a command's words, or the arguments after the script's name
     size_t argc;
-    const char *name; // "" where none was given
-    const char *queue;
+    const char *name;  // "" where none was given
+    const char *queue; // its full name: base/namespaces.h
     int32_t priority;
     struct wall_time not_before; // 0: at once
     const struct job_label *labels;
@@ -260,9 +260,16 @@ struct job_outcome {
 };
 
 // Which jobs; all parts must hold.
+// How many jobs there may be.
+struct job_room {
+    int64_t unfinished_max; // queued or running in all; past it QUEUE_FULL
+    int64_t queued_max; // queued in one namespace; past it NAMESPACE_FULL. 0: no bound of its own
+};
+
 struct job_filter {
+    const char *space;  // NULL: jobs of all namespaces
     uint32_t states;    // bits 1 << state; 0: any
-    const char *queue;  // NULL: any
+    const char *queue;  // its full name; NULL: any
     const char *parent; // id; NULL: any job, and none
     const struct job_label *labels;
     size_t label_count;

@@ -4,10 +4,12 @@
 #ifndef JOBS_QUEUE_H
 #define JOBS_QUEUE_H
 
+#include "base/namespaces.h"
 #include "jobs/job.h"
 
 enum {
-    QUEUE_NAME_BYTES = 63
+    QUEUE_PLAIN_BYTES = 63,
+    QUEUE_NAME_BYTES = NAMESPACE_BYTES + 1 + QUEUE_PLAIN_BYTES // of a full name
 };
 
 // All 0 is the default. A bound of 0 is none.
@@ -22,7 +24,7 @@ struct queue_settings {
 };
 
 struct queue {
-    const char *name;
+    const char *name; // full: base/namespaces.h
     struct queue_settings settings;
     int64_t count_of[JOB_STATE_COUNT]; // jobs by state
     int64_t output_bytes;              // kept by final jobs

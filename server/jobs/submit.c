@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/namespaces.h"
 #include "jobs/changes.h"
 #include "store/job_after.h"
 
@@ -36,7 +37,8 @@ static enum soma_code find_awaited(struct store_txn *txn, const struct job_new *
         char field[SOMA_FIELD_SIZE];
         snprintf(field, sizeof field, "spec.after[%zu]", i);
         enum soma_code code = job_store_get(txn, spec->after[i], false, arena, row, err);
-        if (code == SOMA_NOT_FOUND) {
+        bool is_foreign = code == SOMA_OK && !namespace_is_shared(row->job.spec.queue, spec->queue);
+        if (code == SOMA_NOT_FOUND || is_foreign) {
             return error_set(err, REASON_JOB_NOT_FOUND, field,
                              "there is no job '%s' to wait for, or it was removed", spec->after[i]);
         }
@@ -69,8 +71,8 @@ static enum soma_code find_existing(struct store_txn *txn, const struct job_new 
     if (!job->spec->dedupe_key)
         return SOMA_OK;
     int64_t num = 0;
-    enum soma_code code = job_store_find_dedupe(txn, job->spec->dedupe_key, job->dedupe_print, &num,
-                                                &result->is_same, err);
+    enum soma_code code = job_store_find_dedupe(txn, job->spec->dedupe_key, job->spec->queue,
+                                                job->dedupe_print, &num, &result->is_same, err);
     if (code != SOMA_OK || num == 0)
         return code;
     result->is_existing = true;

@@ -53,6 +53,16 @@ uint32_t rpc_call_withheld(const struct rpc_call *call)
     return call->caller.withheld;
 }
 
+const char *rpc_call_space(const struct rpc_call *call)
+{
+    return call->caller.space;
+}
+
+bool rpc_call_is_owner(const struct rpc_call *call)
+{
+    return !call->must_be_admitted;
+}
+
 struct mono_time rpc_call_deadline(const struct rpc_call *call)
 {
     return call->deadline;
@@ -74,6 +84,8 @@ void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[F
     struct sha256_ctx hash;
     sha256_init(&hash);
     sha256_update(&hash, strlen(call->method) + 1, (const uint8_t *)call->method);
+    if (call->caller.space[0])
+        sha256_update(&hash, sizeof call->caller.space, (const uint8_t *)call->caller.space);
     sha256_update(&hash, call->message_length, call->message);
     sha256_digest(&hash, FINGERPRINT_BYTES, ret_fingerprint);
 }

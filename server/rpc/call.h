@@ -38,7 +38,7 @@ void rpc_call_extend(struct rpc_call *call, struct mono_time deadline);
 // The 16 bytes that make this request one, or NULL where the caller sent none.
 const uint8_t *rpc_call_request_id(const struct rpc_call *call);
 
-// A hash of method and message: two requests with one id but other content differ here.
+// A hash of method, namespace and message: two requests with one id but other content differ here.
 void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[FINGERPRINT_BYTES]);
 
 // Nobody waits for the answer any more: the deadline is past or the peer is gone. Answering is
@@ -50,6 +50,12 @@ const struct rpc_caller *rpc_call_job(const struct rpc_call *call);
 
 // Bits of enum scope that the caller has not; 0 for the owner of the socket.
 uint32_t rpc_call_withheld(const struct rpc_call *call);
+
+// The namespace that it works in.
+const char *rpc_call_space(const struct rpc_call *call);
+
+// Nobody was asked: whoever may open the socket calls, in any namespace that it names.
+bool rpc_call_is_owner(const struct rpc_call *call);
 
 // The nng pipe that it came through; parked calls are counted and dropped by it.
 uint32_t rpc_call_peer(const struct rpc_call *call);

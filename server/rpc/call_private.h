@@ -23,7 +23,7 @@ struct rpc_call {
     struct mono_time deadline;
     bool deadline_is_ours;    // the caller named none
     bool must_be_admitted;    // it came to a listener that asks who calls
-    struct rpc_caller caller; // then, from the gate
+    struct rpc_caller caller; // then, from the gate; of an owner the namespace alone
     uint32_t peer;
     bool is_counted; // in the load; otherwise refusal says why it is to be refused
     struct soma_error refusal;

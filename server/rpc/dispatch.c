@@ -176,6 +176,24 @@ static enum soma_code admit(const struct rpc_gate *gate, struct rpc_call *call, 
     return gate->admit(gate->user, call->method, token, &call->caller, err);
 }
 
+// A token works in its own namespace, which may be named; the owner in any.
+static enum soma_code enter_namespace(struct rpc_call *call, const char *word,
+                                      struct soma_error *err)
+{
+    char space[NAMESPACE_SIZE];
+    if (!word[0])
+        return SOMA_OK;
+    enum soma_code code = namespace_from(word, space, err);
+    if (code != SOMA_OK)
+        return code;
+    if (call->must_be_admitted && strcmp(space, call->caller.space) != 0)
+        return error_set(err, REASON_NAMESPACE_NOT_ALLOWED, "namespace",
+                         "the token is of namespace '%s' and opens nothing in '%s'",
+                         namespace_word(call->caller.space), word);
+    memcpy(call->caller.space, space, sizeof space);
+    return SOMA_OK;
+}
+
 static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *call,
                                   struct soma_error *err)
 {
@@ -199,6 +217,8 @@ static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *
     code = check_header_sizes(header, err);
     if (code == SOMA_OK)
         code = admit(gate, call, header->token, err);
+    if (code == SOMA_OK)
+        code = enter_namespace(call, header->namespace_, err);
     return code == SOMA_OK ? take_timeout(call, header->timeout_ms, err) : code;
 }
 

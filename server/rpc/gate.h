@@ -7,12 +7,14 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "base/namespaces.h"
 
 // Who was admitted.
 struct rpc_caller {
     char job_id[ID_SIZE]; // the job that calls; "": the holder of a token does
     uint32_t attempt;     // of the job
     uint32_t withheld;    // bits of enum scope that it has not; a job has what its submitter had
+    char space[NAMESPACE_SIZE]; // where it works
 };
 
 struct rpc_gate {

@@ -132,6 +132,7 @@ static enum soma_code admit_holder(const struct gate *gate, const char *method, 
     uint32_t scopes = token.scopes & SCOPE_ADMIN ? (uint32_t)SCOPE_ALL : token.scopes;
     bool may = rule && (scopes & (uint32_t)rule->scope);
     ret_caller->withheld = SCOPE_ALL & ~scopes;
+    memcpy(ret_caller->space, token.space, sizeof token.space);
     return may ? SOMA_OK
                : error_set(err, REASON_METHOD_NOT_ALLOWED, "method",
                            "the scopes of token '%s' do not hold %.100s", token.name, method);
@@ -146,7 +147,7 @@ static enum soma_code admit_job(const struct gate *gate, const char *method, con
         return error_set(err, REASON_TOKEN_INVALID, "token",
                          "the token was not given by this server");
     if (!engine_follows(gate->engine, ret_caller->job_id, ret_caller->attempt,
-                        &ret_caller->withheld))
+                        &ret_caller->withheld, ret_caller->space))
         return error_set(err, REASON_TOKEN_INVALID, "token", "attempt %u of job %s has ended",
                          ret_caller->attempt, ret_caller->job_id);
     const struct method_rule *rule = rule_of(method);

@@ -52,12 +52,24 @@ static enum soma_code cursor_from(const char *cursor, int64_t *ret_before, struc
     return error_set(err, REASON_CURSOR_INVALID, "cursor", "the cursor was not made by ListJobs");
 }
 
-enum soma_code job_filter_for(const struct rpc_call *call, const Pb__JobFilter *message,
+enum soma_code job_take_queue(struct rpc_call *call, const char **queue, struct soma_error *err)
+{
+    const char *full = namespace_join(rpc_call_arena(call), rpc_call_space(call), *queue);
+    if (!full)
+        return error_set_no_memory(err);
+    *queue = full;
+    return SOMA_OK;
+}
+
+enum soma_code job_filter_for(struct rpc_call *call, const Pb__JobFilter *message,
                               struct arena *arena, struct job_filter *ret_filter,
                               struct soma_error *err)
 {
     const struct rpc_caller *caller = rpc_call_job(call);
     enum soma_code code = job_filter_from(message, arena, ret_filter, err);
+    if (code == SOMA_OK && ret_filter->queue)
+        code = job_take_queue(call, &ret_filter->queue, err);
+    ret_filter->space = rpc_call_space(call);
     if (code != SOMA_OK || !caller)
         return code;
     if (ret_filter->parent && strcmp(ret_filter->parent, caller->job_id) != 0)
@@ -67,7 +79,7 @@ enum soma_code job_filter_for(const struct rpc_call *call, const Pb__JobFilter *
     return SOMA_OK;
 }
 
-static enum soma_code read_list(const struct job_service *service, const struct rpc_call *call,
+static enum soma_code read_list(const struct job_service *service, struct rpc_call *call,
                                 const Pb__ListJobsRequest *request, struct arena *arena,
                                 struct job_list *ret_list, struct soma_error *err)
 {
@@ -125,7 +137,7 @@ JOB_HANDLER(list_jobs, ListJobs)
 
 // --- WatchJobs
 
-static enum soma_code read_changes(const struct job_service *service, const struct rpc_call *call,
+static enum soma_code read_changes(const struct job_service *service, struct rpc_call *call,
                                    const Pb__WatchJobsRequest *request, struct arena *arena,
                                    struct job_changes *ret_changes, struct soma_error *err)
 {

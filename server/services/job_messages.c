@@ -261,7 +261,7 @@ static Pb__JobSpec *spec_message(const struct job_spec *spec, bool whole, struct
 {
     NEW_MESSAGE(arena, Pb__JobSpec, pb__job_spec__init, message);
     message->name = text_of(spec->name);
-    message->queue = text_of(spec->queue);
+    message->queue = text_of(namespace_plain(spec->queue));
     message->priority = spec->priority;
     message->not_before_unix_ms = spec->not_before.ms;
     message->idempotent = spec->idempotent;

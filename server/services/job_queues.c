@@ -9,7 +9,7 @@
 #include "wire/limits.h"
 
 enum {
-    CURSOR_BYTES = QUEUE_NAME_BYTES + 1, // "q" and a name
+    CURSOR_BYTES = QUEUE_PLAIN_BYTES + 1, // "q" and a name
 };
 
 static Pb__Queue *queue_message(const struct queue *queue, struct arena *arena)
@@ -25,7 +25,7 @@ static Pb__Queue *queue_message(const struct queue *queue, struct arena *arena)
     settings->keep_ms = queue->settings.keep_ms;
     settings->keep_jobs = queue->settings.keep_jobs;
     settings->keep_bytes = queue->settings.keep_bytes;
-    message->name = queue->name;
+    message->name = namespace_plain(queue->name);
     message->settings = settings;
     message->queued_jobs = queue->count_of[JOB_QUEUED];
     message->running_jobs = queue->count_of[JOB_RUNNING];
@@ -37,7 +37,7 @@ static Pb__Queue *queue_message(const struct queue *queue, struct arena *arena)
 
 // --- ListQueues. A cursor is "q" and the last name of the page before.
 
-static enum soma_code read_list(const struct job_service *service,
+static enum soma_code read_list(const struct job_service *service, const struct rpc_call *call,
                                 const Pb__ListQueuesRequest *request, struct arena *arena,
                                 struct queue_list *ret_list, struct soma_error *err)
 {
@@ -50,7 +50,9 @@ static enum soma_code read_list(const struct job_service *service,
     if (code != SOMA_OK)
         return code;
     size_t page_size = request->page_size > 0 ? request->page_size : PAGE_DEFAULT;
-    code = queue_store_list(txn, cursor[0] ? cursor + 1 : "", page_size, arena, ret_list, err);
+    struct name_range range;
+    name_range_init(&range, rpc_call_space(call), cursor[0] ? cursor + 1 : "");
+    code = queue_store_list(txn, &range, page_size, arena, ret_list, err);
     store_read_end(txn);
     return code;
 }
@@ -66,7 +68,8 @@ static bool put_list(const struct queue_list *list, struct arena *arena,
     }
     response->n_queues = list->count;
     if (list->more)
-        response->next_cursor = arena_printf(arena, "q%s", list->rows[list->count - 1].name);
+        response->next_cursor =
+            arena_printf(arena, "q%s", namespace_plain(list->rows[list->count - 1].name));
     return response->queues && response->next_cursor;
 }
 
@@ -78,7 +81,7 @@ static void list_queues(struct rpc_call *call, const ProtobufCMessage *message, 
     struct queue_list list = {0};
     Pb__ListQueuesResponse response = PB__LIST_QUEUES_RESPONSE__INIT;
     enum soma_code code =
-        read_list(user, (const Pb__ListQueuesRequest *)message, &arena, &list, &err);
+        read_list(user, call, (const Pb__ListQueuesRequest *)message, &arena, &list, &err);
     if (!job_call_failed(call, code, &err)) {
         if (put_list(&list, &arena, &response))
             rpc_call_reply(call, &response.base);
@@ -100,11 +103,13 @@ JOB_HANDLER(list_queues, ListQueues)
 
 // --- GetQueue
 
-static enum soma_code read_one(const struct job_service *service, const char *name,
-                               struct queue *ret_queue, struct soma_error *err)
+static enum soma_code read_one(const struct job_service *service, struct rpc_call *call,
+                               const char *name, struct queue *ret_queue, struct soma_error *err)
 {
     struct store_txn *txn;
-    enum soma_code code = store_read_begin(service->config.store, &txn, err);
+    enum soma_code code = job_take_queue(call, &name, err);
+    if (code == SOMA_OK)
+        code = store_read_begin(service->config.store, &txn, err);
     if (code != SOMA_OK)
         return code;
     code = queue_store_get(txn, name, ret_queue, err);
@@ -118,7 +123,7 @@ static void get_queue(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct soma_error err = {0};
     struct queue queue;
     Pb__GetQueueResponse response = PB__GET_QUEUE_RESPONSE__INIT;
-    if (job_call_failed(call, read_one(user, request->queue, &queue, &err), &err))
+    if (job_call_failed(call, read_one(user, call, request->queue, &queue, &err), &err))
         return;
     response.queue = queue_message(&queue, rpc_call_arena(call));
     if (response.queue)
@@ -163,11 +168,14 @@ static enum soma_code apply_update(struct mutation *mutation, struct store_txn *
     if (!response)
         return error_set_no_memory(err);
     struct queue queue;
-    enum soma_code code = queue_store_peek(txn, request->queue, &queue, err);
+    const char *name = request->queue;
+    enum soma_code code = job_take_queue(mutation->call, &name, err);
+    if (code == SOMA_OK)
+        code = queue_store_peek(txn, name, &queue, err);
     if (code != SOMA_OK)
         return code;
     put_settings(request, &queue.settings);
-    code = queue_store_set(txn, request->queue, &queue.settings, err);
+    code = queue_store_set(txn, name, &queue.settings, err);
     if (code != SOMA_OK)
         return code;
     pb__update_queue_response__init(response);
@@ -180,7 +188,9 @@ static void update_committed(struct mutation *mutation)
 {
     struct job_service *service = mutation->service;
     const Pb__UpdateQueueRequest *request = mutation->value;
-    log_info("QUEUE-CHANGED", "the settings of queue %s were changed", request->queue);
+    log_info("QUEUE-CHANGED", "the settings of queue %s%s%s were changed",
+             rpc_call_space(mutation->call), rpc_call_space(mutation->call)[0] ? "/" : "",
+             request->queue);
     engine_wake(service->config.engine);
     janitor_look(service->config.janitor);
 }

@@ -151,12 +151,12 @@ static enum soma_code apply_prune(struct mutation *mutation, struct store_txn *t
     return remove_all(removal, txn, &response->removed_count, &response->freed_bytes, err);
 }
 
-static enum soma_code find_old(const struct job_service *service,
+static enum soma_code find_old(const struct job_service *service, struct rpc_call *call,
                                const Pb__PruneJobsRequest *request, struct arena *arena,
                                struct job_list *ret_list, struct soma_error *err)
 {
     struct job_filter filter;
-    enum soma_code code = job_filter_from(request->filter, arena, &filter, err);
+    enum soma_code code = job_filter_for(call, request->filter, arena, &filter, err);
     if (code != SOMA_OK)
         return code;
     // Only states that are not final: nothing can match.
@@ -211,7 +211,7 @@ static void prune_jobs(struct rpc_call *call, const ProtobufCMessage *message, v
     arena_init(&arena, PAGE_BYTES);
     struct soma_error err = {0};
     struct job_list list = {0};
-    enum soma_code code = find_old(service, request, &arena, &list, &err);
+    enum soma_code code = find_old(service, call, request, &arena, &list, &err);
     if (!job_call_failed(call, code, &err)) {
         struct removal *removal = measure_list(service, call, &list);
         if (!removal)

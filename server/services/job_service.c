@@ -47,6 +47,8 @@ enum soma_code job_check_reach(const struct rpc_call *call, const struct job *jo
                                struct soma_error *err)
 {
     const struct rpc_caller *caller = rpc_call_job(call);
+    if (!namespace_holds(rpc_call_space(call), job->spec.queue))
+        return error_set(err, REASON_JOB_NOT_FOUND, "job_id", "no such job");
     if (!caller || strcmp(caller->job_id, job->id) == 0 || strcmp(caller->job_id, job->parent) == 0)
         return SOMA_OK;
     return error_set(err, REASON_JOB_NOT_OWN, "job_id",
@@ -250,7 +252,7 @@ static enum soma_code apply_retry(struct mutation *mutation, struct store_txn *t
         return error_set_no_memory(err);
     enum soma_code code = read_for_change(mutation, txn, row, err);
     if (code == SOMA_OK)
-        code = job_retry(txn, row, service->config.unfinished_max, err);
+        code = job_retry(txn, row, &service->config.room, err);
     if (code != SOMA_OK)
         return code;
     change->num = row->job.num;

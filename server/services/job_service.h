@@ -20,7 +20,7 @@ struct job_service_config {
     const struct attempt_root *root;
     const struct languages *languages;
     const struct sandbox_settings *sandbox;
-    int64_t unfinished_max; // past it QUEUE_FULL
+    struct job_room room;
 };
 
 enum soma_code job_service_new(const struct job_service_config *config,

@@ -50,8 +50,8 @@ bool job_call_failed(struct rpc_call *call, enum soma_code code, const struct so
 
 void job_call_no_memory(struct rpc_call *call);
 
-// Whether the caller reaches the job: JOB_NOT_OWN where it is neither the calling job nor one that
-// it submitted.
+// Whether the caller reaches the job: JOB_NOT_FOUND in another namespace than its own, JOB_NOT_OWN
+// where it is neither the calling job nor one that it submitted.
 enum soma_code job_check_reach(const struct rpc_call *call, const struct job *job,
                                struct soma_error *err);
 
@@ -61,8 +61,11 @@ enum soma_code job_service_read(const struct job_service *service, const struct 
                                 const char *id, bool with_body, struct arena *arena,
                                 struct job_row *ret_row, struct soma_error *err);
 
-// The filter of a request, for a job among those that it submitted.
-enum soma_code job_filter_for(const struct rpc_call *call, const Pb__JobFilter *message,
+// The plain name of a queue becomes a full one in the caller's namespace.
+enum soma_code job_take_queue(struct rpc_call *call, const char **queue, struct soma_error *err);
+
+// The filter of a request, in the caller's namespace; for a job among those that it submitted.
+enum soma_code job_filter_for(struct rpc_call *call, const Pb__JobFilter *message,
                               struct arena *arena, struct job_filter *ret_filter,
                               struct soma_error *err);
 

@@ -68,7 +68,7 @@ static enum soma_code apply_submit(struct mutation *mutation, struct store_txn *
         .spec = &submit->spec,
         .bytes = submit->bytes,
         .now = clock_wall_now(),
-        .unfinished_max = service->config.unfinished_max,
+        .room = service->config.room,
         .dedupe_print = mutation->fingerprint,
     };
     const struct rpc_caller *caller = rpc_call_job(mutation->call);
@@ -117,6 +117,8 @@ static enum soma_code take_request(const struct job_service *service, struct rpc
     struct arena *arena = rpc_call_arena(call);
     enum soma_code code =
         job_spec_from(request->spec, service->config.languages, arena, &submit->spec, err);
+    if (code == SOMA_OK)
+        code = job_take_queue(call, &submit->spec.queue, err);
     if (code == SOMA_OK)
         code = sandbox_check(service->config.sandbox, &submit->spec, err);
     submit->spec.withheld = (int32_t)rpc_call_withheld(call);

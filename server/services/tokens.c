@@ -40,6 +40,7 @@ static bool put_token(struct arena *arena, const struct access_token *token, Pb_
         if (token->scopes & (uint32_t)scopes[i].scope)
             message->scopes[message->n_scopes++] = scopes[i].number;
     }
+    message->namespace_ = namespace_word(token->space);
     message->created_unix_ms = token->created.ms;
     message->expires_unix_ms = token->expires.ms;
     message->last_used_unix_ms = token->last_used.ms;
@@ -87,7 +88,7 @@ static enum soma_code scopes_from(const Pb__CreateTokenRequest *request, uint32_
                : error_set(err, REASON_FIELD_REQUIRED, "scopes", "at least one is required");
 }
 
-static enum soma_code token_from(const Pb__CreateTokenRequest *request,
+static enum soma_code token_from(const Pb__CreateTokenRequest *request, const char *space,
                                  struct access_token *ret_token, struct soma_error *err)
 {
     struct access_token token = {.created = clock_wall_now()};
@@ -101,6 +102,7 @@ static enum soma_code token_from(const Pb__CreateTokenRequest *request,
     if (code != SOMA_OK)
         return code;
     snprintf(token.name, sizeof token.name, "%s", request->name);
+    snprintf(token.space, sizeof token.space, "%s", space);
     token_hash(request->secret, token.hash);
     if (request->expires_after_ms > 0)
         token.expires.ms = token.created.ms + request->expires_after_ms;
@@ -139,7 +141,7 @@ SERVER_HANDLER(create_token, CreateToken)
     struct soma_error err = {0};
     if (!token)
         server_no_memory(call);
-    else if (token_from(request, token, &err) != SOMA_OK)
+    else if (token_from(request, rpc_call_space(call), token, &err) != SOMA_OK)
         rpc_call_fail(call, &err);
     else
         mutation_submit(service->facts->writer, call, apply_create, create_committed, service,
@@ -148,6 +150,12 @@ SERVER_HANDLER(create_token, CreateToken)
 
 // --- ListTokens
 
+// The namespace whose tokens the caller sees and revokes; NULL: all.
+static const char *reached_by(const struct rpc_call *call)
+{
+    return rpc_call_is_owner(call) ? NULL : rpc_call_space(call);
+}
+
 SERVER_HANDLER(list_tokens, ListTokens)
 {
     (void)request;
@@ -155,7 +163,7 @@ SERVER_HANDLER(list_tokens, ListTokens)
     struct arena *arena = rpc_call_arena(call);
     struct access_token *list = arena_alloc(arena, LIMIT_TOKENS * sizeof *list);
     Pb__ListTokensResponse response = PB__LIST_TOKENS_RESPONSE__INIT;
-    size_t count = list ? tokens_list(service->facts->tokens, list) : 0;
+    size_t count = list ? tokens_list(service->facts->tokens, reached_by(call), list) : 0;
     response.tokens = server_new_messages(arena, count, sizeof(Pb__Token));
     for (; list && response.tokens && response.n_tokens < count; response.n_tokens++) {
         if (!put_token(arena, &list[response.n_tokens], response.tokens[response.n_tokens]))
@@ -179,7 +187,7 @@ static enum soma_code apply_revoke(struct mutation *mutation, struct store_txn *
     pb__revoke_token_response__init(response);
     response->name = mutation->value;
     *ret_reply = &response->base;
-    return token_store_remove(txn, mutation->value, err);
+    return token_store_remove(txn, mutation->value, reached_by(mutation->call), err);
 }
 
 static void revoke_committed(struct mutation *mutation)

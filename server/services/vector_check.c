@@ -28,13 +28,13 @@ enum soma_code vector_check_collection(struct vector_service *service, struct rp
                                        const ProtobufCMessage *message, struct soma_error *err)
 {
     const Pb__CheckCollectionRequest *request = (const Pb__CheckCollectionRequest *)message;
-    const struct check_request wanted = {.collection = request->collection,
-                                         .sample = request->sample ? request->sample
-                                                                   : CHECK_SAMPLE_DEFAULT,
-                                         .deadline = rpc_call_deadline(call)};
+    struct check_request wanted = {.collection = request->collection,
+                                   .sample =
+                                       request->sample ? request->sample : CHECK_SAMPLE_DEFAULT,
+                                   .deadline = rpc_call_deadline(call)};
     struct check_report report;
     Pb__CheckCollectionResponse response = PB__CHECK_COLLECTION_RESPONSE__INIT;
-    enum soma_code code = check_collection_ref(request->collection, err);
+    enum soma_code code = take_collection_ref(call, &wanted.collection, err);
     if (!code && request->sample > LIMIT_CHECK_SAMPLE)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "sample", "a sample has at most %d rows",
                          LIMIT_CHECK_SAMPLE);

@@ -50,8 +50,8 @@ void purge_start(struct purge *purge)
 // A checked request, and what the write leaves for memory.
 struct collection_write {
     struct collection_row row; // create: as wanted
-    const char *collection;
-    const char *new_name; // "": kept
+    const char *collection;    // full, or a uid; so is the new name
+    const char *new_name;      // "": kept
     struct metadata patch;
     bool exist_ok;
     struct row_changes changes;
@@ -111,7 +111,7 @@ static enum soma_code take_existing(struct collection_write *write, struct store
         return error_set(err, REASON_COLLECTION_DIFFERS, "name",
                          "collection '%s' exists with dimension %u and another metric or dimension"
                          " than asked for",
-                         row.name, row.dimension);
+                         namespace_plain(row.name), row.dimension);
     write->row = row;
     return SOMA_OK;
 }
@@ -147,12 +147,13 @@ enum soma_code vector_create_collection(struct vector_service *service, struct r
     struct collection_write write = {.exist_ok = request->exist_ok};
     const struct collection_values values = {request->dimension, request->metric, request->metadata,
                                              request->n_metadata, request->index_settings};
-    enum soma_code code = check_collection_name(request->name, "name", err);
+    const char *name = request->name;
+    enum soma_code code = take_collection_name(call, &name, "name", err);
     if (!code)
         code = collection_from_values(&values, rpc_call_arena(call), &write.row, err);
     if (code)
         return code;
-    snprintf(write.row.name, sizeof write.row.name, "%s", request->name);
+    snprintf(write.row.name, sizeof write.row.name, "%s", name);
     return submit(service, call, &write, apply_create, publish, err);
 }
 
@@ -198,9 +199,9 @@ enum soma_code vector_update_collection(struct vector_service *service, struct r
                                      .new_name = request->new_name};
     struct arena *arena = rpc_call_arena(call);
     const struct metadata_field *fields;
-    enum soma_code code = check_collection_ref(request->collection, err);
+    enum soma_code code = take_collection_ref(call, &write.collection, err);
     if (!code && *request->new_name)
-        code = check_collection_name(request->new_name, "new_name", err);
+        code = take_collection_name(call, &write.new_name, "new_name", err);
     if (!code)
         code = fields_from_messages(request->metadata, request->n_metadata, arena, &fields, err);
     if (!code)
@@ -220,7 +221,7 @@ static enum soma_code apply_delete(struct mutation *mutation, struct store_txn *
     pb__delete_collection_response__init(reply);
     enum soma_code code = collections_find(txn, write->collection, arena, &row, err);
     if (code == SOMA_NOT_FOUND) // or a restore's uid
-        code = collections_get(txn, write->collection, arena, &row, err);
+        code = restores_get(txn, write->collection, arena, &row, err);
     if (!code)
         code = collections_delete(txn, &row, err);
     if (code)
@@ -237,7 +238,7 @@ enum soma_code vector_delete_collection(struct vector_service *service, struct r
 {
     const Pb__DeleteCollectionRequest *request = (const Pb__DeleteCollectionRequest *)message;
     struct collection_write write = {.collection = request->collection};
-    enum soma_code code = check_collection_ref(request->collection, err);
+    enum soma_code code = take_collection_ref(call, &write.collection, err);
     return code ? code : submit(service, call, &write, apply_delete, publish, err);
 }
 
@@ -272,7 +273,7 @@ enum soma_code vector_clear_collection(struct vector_service *service, struct rp
 {
     const Pb__ClearCollectionRequest *request = (const Pb__ClearCollectionRequest *)message;
     struct collection_write write = {.collection = request->collection};
-    enum soma_code code = check_collection_ref(request->collection, err);
+    enum soma_code code = take_collection_ref(call, &write.collection, err);
     return code ? code : submit(service, call, &write, apply_clear, publish, err);
 }
 
@@ -286,12 +287,13 @@ enum soma_code vector_get_collection(struct vector_service *service, struct rpc_
     struct store_txn *txn;
     struct collection_row row;
     Pb__GetCollectionResponse response = PB__GET_COLLECTION_RESPONSE__INIT;
-    enum soma_code code = check_collection_ref(request->collection, err);
+    const char *collection = request->collection;
+    enum soma_code code = take_collection_ref(call, &collection, err);
     if (!code)
         code = store_read_begin(service->rooms.store, &txn, err);
     if (code)
         return code;
-    code = collections_find(txn, request->collection, arena, &row, err);
+    code = collections_find(txn, collection, arena, &row, err);
     if (!code)
         code = message_from_collection(&row, txn, service->rooms.vectors, arena,
                                        &response.collection, err);
@@ -304,7 +306,7 @@ enum soma_code vector_get_collection(struct vector_service *service, struct rpc_
 // As many as fit in the page and in a reply; the one more that is read says whether there is a next
 // page.
 static enum soma_code fill_page(struct vector_service *service, struct store_txn *txn,
-                                const char *cursor, size_t page, struct arena *arena,
+                                const struct name_range *range, size_t page, struct arena *arena,
                                 Pb__ListCollectionsResponse *response, struct soma_error *err)
 {
     struct collection_row *rows = arena_alloc(arena, (page + 1) * sizeof *rows);
@@ -312,7 +314,7 @@ static enum soma_code fill_page(struct vector_service *service, struct store_txn
     response->collections = arena_calloc(arena, page, sizeof *response->collections);
     if (!rows || !response->collections)
         return error_set_no_memory(err);
-    enum soma_code code = collections_list(txn, cursor, page + 1, arena, rows, &count, err);
+    enum soma_code code = collections_list(txn, range, page + 1, arena, rows, &count, err);
     for (size_t i = 0; !code && i < count && i < page && bytes < LIMIT_FRAME_BYTES / 4; i++) {
         code = message_from_collection(&rows[i], txn, service->rooms.vectors, arena,
                                        &response->collections[i], err);
@@ -334,14 +336,17 @@ enum soma_code vector_list_collections(struct vector_service *service, struct rp
     if (page > LIMIT_COLLECTION_PAGE)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "page_size",
                          "a page has at most %d collections", LIMIT_COLLECTION_PAGE);
-    if (*request->cursor && check_collection_name(request->cursor, "cursor", NULL))
+    const char *cursor = request->cursor;
+    if (*cursor && take_collection_name(call, &cursor, "cursor", NULL))
         return error_set(err, REASON_CURSOR_INVALID, "cursor", "the cursor is not of this method");
     Pb__ListCollectionsResponse response = PB__LIST_COLLECTIONS_RESPONSE__INIT;
+    struct name_range range;
+    name_range_init(&range, rpc_call_space(call), request->cursor);
     struct store_txn *txn;
     enum soma_code code = store_read_begin(service->rooms.store, &txn, err);
     if (code)
         return code;
-    code = fill_page(service, txn, request->cursor, page, arena, &response, err);
+    code = fill_page(service, txn, &range, page, arena, &response, err);
     store_read_end(txn);
     if (code)
         return code;

@@ -18,7 +18,7 @@ enum soma_code vector_select(struct vector_service *service, struct rpc_call *ca
     struct selection_request request = {.collection = wanted->collection,
                                         .min_sequence = wanted->min_sequence,
                                         .deadline = rpc_call_deadline(call)};
-    enum soma_code code = check_collection_ref(wanted->collection, err);
+    enum soma_code code = take_collection_ref(call, &request.collection, err);
     if (!code)
         code = filter_from_text(wanted->where, arena, &request.filter, err);
     if (!code && *wanted->where_document)

@@ -35,28 +35,42 @@ void *messages_new(struct arena *arena, size_t count, size_t size)
     return pointers;
 }
 
-enum soma_code check_collection_ref(const char *collection, struct soma_error *err)
+static enum soma_code make_full(struct rpc_call *call, const char **name, struct soma_error *err)
 {
-    if (!*collection)
-        return error_set(err, REASON_FIELD_REQUIRED, "collection", "no collection is named");
-    if (strlen(collection) > COLLECTION_NAME_BYTES)
-        return error_set(err, REASON_FIELD_TOO_LONG, "collection",
-                         "a collection's name has at most %d characters", COLLECTION_NAME_BYTES);
+    const char *full = namespace_join(rpc_call_arena(call), rpc_call_space(call), *name);
+    if (!full)
+        return error_set_no_memory(err);
+    *name = full;
     return SOMA_OK;
 }
 
-enum soma_code check_collection_name(const char *name, const char *field, struct soma_error *err)
+enum soma_code take_collection_ref(struct rpc_call *call, const char **collection,
+                                   struct soma_error *err)
 {
-    if (!*name)
+    if (!**collection)
+        return error_set(err, REASON_FIELD_REQUIRED, "collection", "no collection is named");
+    if (strlen(*collection) > COLLECTION_NAME_BYTES)
+        return error_set(err, REASON_FIELD_TOO_LONG, "collection",
+                         "a collection's name has at most %d characters", COLLECTION_NAME_BYTES);
+    if (strchr(*collection, '/'))
+        return error_set(err, REASON_COLLECTION_NOT_FOUND, "collection", "no collection '%s'",
+                         *collection);
+    return make_full(call, collection, err);
+}
+
+enum soma_code take_collection_name(struct rpc_call *call, const char **name, const char *field,
+                                    struct soma_error *err)
+{
+    if (!**name)
         return error_set(err, REASON_FIELD_REQUIRED, field, "a collection needs a name");
-    if (strlen(name) > COLLECTION_NAME_BYTES)
+    if (strlen(*name) > COLLECTION_NAME_BYTES)
         return error_set(err, REASON_FIELD_TOO_LONG, field,
                          "a collection's name has at most %d characters", COLLECTION_NAME_BYTES);
-    if (!text_is_of(name, "A-Za-z0-9._-") || strchr("._-", name[0]))
+    if (!text_is_of(*name, "A-Za-z0-9._-") || strchr("._-", **name))
         return error_set(err, REASON_FIELD_INVALID, field,
                          "a collection's name is of A-Z a-z 0-9 . _ - and starts with a letter or"
                          " digit");
-    return SOMA_OK;
+    return make_full(call, name, err);
 }
 
 enum soma_code check_record_ids(const char *const *ids, size_t count, struct soma_error *err)
@@ -373,7 +387,7 @@ enum soma_code message_from_collection(const struct collection_row *row, struct 
     if (!message)
         return error_set_no_memory(err);
     pb__collection__init(message);
-    message->name = arena_string(arena, row->name);
+    message->name = arena_string(arena, namespace_plain(row->name));
     message->uid = arena_string(arena, row->uid);
     if (!message->name || !message->uid)
         return error_set_no_memory(err);
@@ -385,6 +399,8 @@ enum soma_code message_from_collection(const struct collection_row *row, struct 
     message->memory_bytes = vectors_memory_bytes(vectors, row->uid);
     enum soma_code code =
         aliases_list(txn, row->uid, arena, &message->aliases, &message->n_aliases, err);
+    for (size_t i = 0; !code && i < message->n_aliases; i++)
+        message->aliases[i] = namespace_plain(message->aliases[i]);
     if (code)
         return code;
     if (!put_index(message, row, vectors, arena))

@@ -2,6 +2,7 @@
 #ifndef SERVICES_VECTOR_MESSAGES_H
 #define SERVICES_VECTOR_MESSAGES_H
 
+#include "rpc/call.h"
 #include "soma/v1/vectors.pb-c.h"
 #include "store/records.h"
 #include "vectors/collection.h"
@@ -11,9 +12,13 @@
 // count pointers to zeroed messages of size bytes each; NULL: no memory.
 void *messages_new(struct arena *arena, size_t count, size_t size);
 
-// FIELD_REQUIRED, FIELD_INVALID, FIELD_TOO_LONG.
-enum soma_code check_collection_ref(const char *collection, struct soma_error *err);
-enum soma_code check_collection_name(const char *name, const char *field, struct soma_error *err);
+// A name as the caller wrote it becomes a full one in the caller's namespace. FIELD_REQUIRED,
+// FIELD_TOO_LONG, FIELD_INVALID; the first, which may be an alias or a uid too, also
+// COLLECTION_NOT_FOUND.
+enum soma_code take_collection_ref(struct rpc_call *call, const char **collection,
+                                   struct soma_error *err);
+enum soma_code take_collection_name(struct rpc_call *call, const char **name, const char *field,
+                                    struct soma_error *err);
 
 // 1 to LIMIT_RECORD_ID_BYTES each, LIMIT_BATCH_RECORDS at most.
 enum soma_code check_record_ids(const char *const *ids, size_t count, struct soma_error *err);

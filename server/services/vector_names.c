@@ -10,8 +10,8 @@
 
 // A checked request.
 struct naming {
-    const char *name;       // the alias, or the copy's name
-    const char *collection; // name or uid
+    const char *name;       // the alias, or the copy's name; full, as the other one
+    const char *collection; // or uid
 };
 
 static enum soma_code submit(struct vector_service *service, struct rpc_call *call,
@@ -58,10 +58,10 @@ enum soma_code vector_set_alias(struct vector_service *service, struct rpc_call 
                                 const ProtobufCMessage *message, struct soma_error *err)
 {
     const Pb__SetAliasRequest *request = (const Pb__SetAliasRequest *)message;
-    const struct naming naming = {request->alias, request->collection};
-    enum soma_code code = check_collection_name(request->alias, "alias", err);
+    struct naming naming = {request->alias, request->collection};
+    enum soma_code code = take_collection_name(call, &naming.name, "alias", err);
     if (!code)
-        code = check_collection_ref(request->collection, err);
+        code = take_collection_ref(call, &naming.collection, err);
     return code ? code : submit(service, call, &naming, apply_set, err);
 }
 
@@ -81,8 +81,8 @@ enum soma_code vector_remove_alias(struct vector_service *service, struct rpc_ca
                                    const ProtobufCMessage *message, struct soma_error *err)
 {
     const Pb__RemoveAliasRequest *request = (const Pb__RemoveAliasRequest *)message;
-    const struct naming naming = {request->alias, NULL};
-    enum soma_code code = check_collection_name(request->alias, "alias", err);
+    struct naming naming = {request->alias, NULL};
+    enum soma_code code = take_collection_name(call, &naming.name, "alias", err);
     return code ? code : submit(service, call, &naming, apply_remove, err);
 }
 
@@ -122,9 +122,9 @@ enum soma_code vector_clone_collection(struct vector_service *service, struct rp
                                        const ProtobufCMessage *message, struct soma_error *err)
 {
     const Pb__CloneCollectionRequest *request = (const Pb__CloneCollectionRequest *)message;
-    const struct naming naming = {request->new_name, request->collection};
-    enum soma_code code = check_collection_ref(request->collection, err);
+    struct naming naming = {request->new_name, request->collection};
+    enum soma_code code = take_collection_ref(call, &naming.collection, err);
     if (!code)
-        code = check_collection_name(request->new_name, "new_name", err);
+        code = take_collection_name(call, &naming.name, "new_name", err);
     return code ? code : submit(service, call, &naming, apply_clone, err);
 }

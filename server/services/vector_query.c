@@ -235,7 +235,7 @@ enum soma_code vector_query_records(struct vector_service *service, struct rpc_c
     query_from_message(request, rpc_call_deadline(call), &query);
     enum soma_code code = check_cuts(request, err);
     if (!code)
-        code = check_collection_ref(request->collection, err);
+        code = take_collection_ref(call, &query.collection, err);
     if (!code)
         code = check_texts(request, err);
     if (!code)

@@ -60,12 +60,13 @@ enum soma_code vector_get_records(struct vector_service *service, struct rpc_cal
     struct store_txn *txn;
     struct collection_row row;
     struct record_list list;
-    enum soma_code code = check_collection_ref(request->collection, err);
+    const char *collection = request->collection;
+    enum soma_code code = take_collection_ref(call, &collection, err);
     if (!code)
         code = check_record_ids(request->ids, request->n_ids, err);
     if (!code)
-        code = collection_snapshot(service->rooms.store, request->collection, request->min_sequence,
-                                   arena, &txn, &row, err);
+        code = collection_snapshot(service->rooms.store, collection, request->min_sequence, arena,
+                                   &txn, &row, err);
     if (code)
         return code;
     code = record_list_init(&list, parts_from_message(request->include), row.dimension,
@@ -163,7 +164,7 @@ static enum soma_code check_scan(struct scanning *scanning, struct soma_error *e
                          : strlen(request->cursor) <= LIMIT_RECORD_ID_BYTES;
     if (!is_cursor)
         return error_set(err, REASON_CURSOR_INVALID, "cursor", "the cursor is not of this method");
-    return check_collection_ref(request->collection, err);
+    return SOMA_OK;
 }
 
 static enum soma_code set_cursor(const struct scanning *scanning, const struct record_list *list,

@@ -8,6 +8,7 @@
 #include "wire/limits.h"
 
 struct restoring {
+    const char *space;
     const char *uid;            // "": a new one begins
     const char *finish_name;    // "": more follows
     struct collection_row made; // as the first page wants it
@@ -22,10 +23,10 @@ static enum soma_code find_or_begin(struct restoring *restoring, struct store_tx
                                     struct soma_error *err)
 {
     if (*restoring->uid)
-        return restores_find(txn, restoring->uid, arena, row, err);
+        return restores_find(txn, restoring->space, restoring->uid, arena, row, err);
     *row = restoring->made;
     enum soma_code code = restores_sweep(txn, row->created_unix_ms - RESTORE_KEPT_MS, err);
-    return code ? code : restores_begin(txn, row, err);
+    return code ? code : restores_begin(txn, restoring->space, row, err);
 }
 
 static enum soma_code finish(struct restoring *restoring, struct store_txn *txn,
@@ -107,17 +108,22 @@ static enum soma_code check_page(const Pb__SnapshotPage *page, struct arena *are
     return code;
 }
 
-static enum soma_code check_request(const Pb__RestoreSnapshotRequest *request, struct arena *arena,
-                                    struct restoring *restoring, struct soma_error *err)
+static enum soma_code check_request(const Pb__RestoreSnapshotRequest *request,
+                                    struct rpc_call *call, struct restoring *restoring,
+                                    struct soma_error *err)
 {
+    struct arena *arena = rpc_call_arena(call);
     if (!request->page || !request->page->collection)
         return error_set(err, REASON_FIELD_REQUIRED, "page.collection", "there is no page");
     const Pb__Collection *wanted = request->page->collection;
     const struct collection_values values = {wanted->dimension, wanted->metric, wanted->metadata,
                                              wanted->n_metadata, wanted->index_settings};
     enum soma_code code = SOMA_OK;
+    restoring->space = rpc_call_space(call);
+    restoring->uid = request->uid;
+    restoring->finish_name = request->finish_name;
     if (*request->finish_name)
-        code = check_collection_name(request->finish_name, "finish_name", err);
+        code = take_collection_name(call, &restoring->finish_name, "finish_name", err);
     if (!code && *request->finish_name && !request->page->is_last)
         code = error_set(err, REASON_SNAPSHOT_INCOMPLETE, "page", "this is not the last page");
     if (code)
@@ -127,8 +133,6 @@ static enum soma_code check_request(const Pb__RestoreSnapshotRequest *request, s
         error_prefix_field(err, "page.collection");
         return code;
     }
-    restoring->uid = request->uid;
-    restoring->finish_name = request->finish_name;
     restoring->page.batch = (struct write_batch){.mode = WRITE_UPSERT,
                                                  .dim = restoring->made.dimension,
                                                  .metric = (enum metric)restoring->made.metric};
@@ -146,7 +150,7 @@ enum soma_code vector_restore_snapshot(struct vector_service *service, struct rp
     if (!restoring)
         return error_set_no_memory(err);
     enum soma_code code =
-        check_request((const Pb__RestoreSnapshotRequest *)message, arena, restoring, err);
+        check_request((const Pb__RestoreSnapshotRequest *)message, call, restoring, err);
     if (!code)
         mutation_submit(service->rooms.writer, call, apply_page, purge_swept, service, restoring);
     return code;

@@ -154,15 +154,16 @@ enum soma_code vector_read_snapshot(struct vector_service *service, struct rpc_c
     struct reading reading = {.request = (const Pb__ReadSnapshotRequest *)message,
                               .arena = rpc_call_arena(call),
                               .page = &page};
-    enum soma_code code = check_collection_ref(reading.request->collection, err);
+    const char *collection = reading.request->collection;
+    enum soma_code code = take_collection_ref(call, &collection, err);
     if (!code && (reading.request->after_place < 0 ||
                   reading.request->after_place >= (int64_t)1 << PARTITION_SHIFT))
         code =
             error_set(err, REASON_FIELD_OUT_OF_RANGE, "after_place", "places are from 1 to 2^36");
     if (!code)
-        code = collection_snapshot(service->rooms.store, reading.request->collection,
-                                   reading.request->since_sequence, reading.arena, &reading.txn,
-                                   &reading.row, err);
+        code =
+            collection_snapshot(service->rooms.store, collection, reading.request->since_sequence,
+                                reading.arena, &reading.txn, &reading.row, err);
     if (code)
         return code;
     code = read_page(service, &reading, err);

@@ -39,18 +39,19 @@ static enum soma_code check_numbers(const struct record_request *request, uint32
 }
 
 static enum soma_code prepare(struct vector_service *service, const struct record_request *request,
-                              struct arena *arena, struct write_batch *batch,
+                              struct rpc_call *call, struct write_batch *batch,
                               struct soma_error *err)
 {
+    struct arena *arena = rpc_call_arena(call);
+    const char *collection = request->collection;
     struct record_input *inputs = NULL;
     struct collection_row row;
     struct store_txn *txn;
-    enum soma_code code = check_collection_ref(request->collection, err);
+    enum soma_code code = take_collection_ref(call, &collection, err);
     if (!code)
         code = inputs_from_messages(request->records, request->record_count, arena, &inputs, err);
     if (!code)
-        code = collection_snapshot(service->rooms.store, request->collection, 0, arena, &txn, &row,
-                                   err);
+        code = collection_snapshot(service->rooms.store, collection, 0, arena, &txn, &row, err);
     if (code)
         return code;
     store_read_end(txn);
@@ -58,7 +59,7 @@ static enum soma_code prepare(struct vector_service *service, const struct recor
     if (code)
         return code;
     batch->mode = request->mode;
-    batch->collection = request->collection;
+    batch->collection = collection;
     batch->dim = row.dimension;
     batch->metric = (enum metric)row.metric;
     return write_prepare(batch, inputs, request->record_count,
@@ -206,11 +207,10 @@ static enum soma_code submit_write(struct vector_service *service, struct rpc_ca
                                    const struct record_request *request, mutation_apply *apply,
                                    struct soma_error *err)
 {
-    struct arena *arena = rpc_call_arena(call);
-    struct record_write *write = arena_calloc(arena, 1, sizeof *write);
+    struct record_write *write = arena_calloc(rpc_call_arena(call), 1, sizeof *write);
     if (!write)
         return error_set_no_memory(err);
-    enum soma_code code = prepare(service, request, arena, &write->batch, &write->refusal);
+    enum soma_code code = prepare(service, request, call, &write->batch, &write->refusal);
     write->is_refused = code != SOMA_OK;
     // A request that was delivered before is the writer's to answer, whatever has changed since.
     if (!code || rpc_call_request_id(call)) {
@@ -307,7 +307,7 @@ enum soma_code vector_delete_records(struct vector_service *service, struct rpc_
                                               .ids = request->ids,
                                               .count = request->n_ids,
                                               .is_dry_run = request->dry_run};
-    enum soma_code code = check_collection_ref(request->collection, err);
+    enum soma_code code = take_collection_ref(call, &delete->request.collection, err);
     if (!code)
         code = check_selector(request, err);
     if (!code)

@@ -247,7 +247,8 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
         .root = &room->root,
         .languages = &room->languages,
         .sandbox = &room->sandbox,
-        .unfinished_max = room->config->max_unfinished,
+        .room = {.unfinished_max = room->config->max_unfinished,
+                 .queued_max = room->config->max_namespace_queued},
     };
     return job_service_new(&config, &room->service, err);
 }

@@ -2,13 +2,14 @@
 
 #include <stdio.h>
 
+#include "base/namespaces.h"
 #include "store/sqlite.h"
 #include "wire/limits.h"
 
 static const char SQL_FIND[] = "SELECT uid FROM collection_alias WHERE name = ?1";
 static const char SQL_LIST[] = "SELECT name FROM collection_alias WHERE uid = ?1 ORDER BY name";
 static const char SQL_COUNT[] = "SELECT count(*) FROM collection_alias WHERE uid = ?1";
-static const char SQL_IS_COLLECTION[] = "SELECT 1 FROM collection WHERE name = ?1 OR uid = ?1";
+static const char SQL_IS_COLLECTION[] = "SELECT 1 FROM collection WHERE name = ?1 OR uid = ?2";
 static const char SQL_SET[] = "INSERT OR REPLACE INTO collection_alias VALUES (?1, ?2)";
 static const char SQL_REMOVE[] = "DELETE FROM collection_alias WHERE name = ?1";
 static const char SQL_REMOVE_ALL[] = "DELETE FROM collection_alias WHERE uid = ?1";
@@ -27,11 +28,13 @@ enum soma_code aliases_find(struct store_txn *txn, const char *name, char ret_ui
 
 // The first column of the first row; 0 where there is none.
 static enum soma_code number_for(struct store_txn *txn, const char *sql, const char *text,
-                                 int64_t *ret_number, struct soma_error *err)
+                                 const char *second, int64_t *ret_number, struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, sql);
     query_bind_text(&query, 1, text);
+    if (second)
+        query_bind_text(&query, 2, second);
     bool found;
     enum soma_code code = query_next(&query, &found, err);
     if (!code)
@@ -78,14 +81,15 @@ enum soma_code aliases_set(struct store_txn *txn, const char *name, const char *
                            struct soma_error *err)
 {
     int64_t is_collection = 0, count = 0;
-    enum soma_code code = number_for(txn, SQL_IS_COLLECTION, name, &is_collection, err);
+    enum soma_code code =
+        number_for(txn, SQL_IS_COLLECTION, name, namespace_plain(name), &is_collection, err);
     if (!code && is_collection)
         return error_set(err, REASON_COLLECTION_EXISTS, "alias", "'%s' is a collection's own name",
-                         name);
+                         namespace_plain(name));
     if (!code)
         code = run_with_text(txn, SQL_REMOVE, name, err);
     if (!code)
-        code = number_for(txn, SQL_COUNT, uid, &count, err);
+        code = number_for(txn, SQL_COUNT, uid, NULL, &count, err);
     if (!code && count >= LIMIT_ALIASES)
         return error_set(err, REASON_ALIAS_LIMIT, "alias", "the collection has %d aliases already",
                          LIMIT_ALIASES);
@@ -103,7 +107,7 @@ enum soma_code aliases_remove(struct store_txn *txn, const char *name, struct so
     enum soma_code code = run_with_text(txn, SQL_REMOVE, name, err);
     if (!code && !txn_changes(txn))
         return error_set(err, REASON_ALIAS_NOT_FOUND, "alias", "no collection has the alias '%s'",
-                         name);
+                         namespace_plain(name));
     return code;
 }
 

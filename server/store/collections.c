@@ -18,11 +18,12 @@ static const char SQL_BY_UID[] = "SELECT " COLUMNS " FROM collection WHERE uid =
 static const char SQL_BY_PUBLIC_UID[] =
     "SELECT " COLUMNS " FROM collection WHERE uid = ?1 AND name > '/'";
 static const char SQL_LIST[] =
-    "SELECT " COLUMNS " FROM collection WHERE name > max('/', ?1) ORDER BY name LIMIT ?2";
+    "SELECT " COLUMNS " FROM collection WHERE name > max('/', ?1) AND name < ?3 "
+    "AND (?4 OR instr(name, '/') = 0) ORDER BY name LIMIT ?2";
 static const char SQL_COUNT[] =
     "SELECT count(*), total(record_count) FROM collection WHERE name > '/'";
 static const char SQL_NAME_TAKEN[] =
-    "SELECT 1 FROM collection WHERE (name = ?1 OR uid = ?1) AND uid <> ?2";
+    "SELECT 1 FROM collection WHERE (name = ?1 OR uid = ?3) AND uid <> ?2";
 static const char SQL_INSERT[] =
     "INSERT INTO collection (" COLUMNS ")"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?10, ?11, ?12)";
@@ -76,25 +77,26 @@ static enum soma_code find_by(struct store_txn *txn, const char *sql, const char
 
 static enum soma_code not_found(const char *name, struct soma_error *err)
 {
-    return error_set(err, REASON_COLLECTION_NOT_FOUND, "collection", "no collection '%s'", name);
+    return error_set(err, REASON_COLLECTION_NOT_FOUND, "collection", "no collection '%s'",
+                     namespace_plain(name));
 }
 
-enum soma_code collections_find(struct store_txn *txn, const char *name_or_uid, struct arena *arena,
+enum soma_code collections_find(struct store_txn *txn, const char *full_name, struct arena *arena,
                                 struct collection_row *ret_row, struct soma_error *err)
 {
     bool found = false;
     enum soma_code code = SOMA_OK;
-    if (name_or_uid[0] != '.')
-        code = find_by(txn, SQL_BY_NAME, name_or_uid, arena, ret_row, &found, err);
+    if (full_name[0] != '.')
+        code = find_by(txn, SQL_BY_NAME, full_name, arena, ret_row, &found, err);
     if (code || found)
         return code;
     char uid[ID_SIZE];
-    code = aliases_find(txn, name_or_uid, uid, &found, err);
+    code = aliases_find(txn, full_name, uid, &found, err);
     if (!code)
-        code =
-            find_by(txn, SQL_BY_PUBLIC_UID, found ? uid : name_or_uid, arena, ret_row, &found, err);
-    if (!code && !found)
-        return not_found(name_or_uid, err);
+        code = find_by(txn, SQL_BY_PUBLIC_UID, found ? uid : namespace_plain(full_name), arena,
+                       ret_row, &found, err);
+    if (!code && !(found && namespace_is_shared(ret_row->name, full_name)))
+        return not_found(full_name, err);
     return code;
 }
 
@@ -108,14 +110,16 @@ enum soma_code collections_get(struct store_txn *txn, const char *uid, struct ar
     return code;
 }
 
-enum soma_code collections_list(struct store_txn *txn, const char *after_name, size_t count,
+enum soma_code collections_list(struct store_txn *txn, const struct name_range *range, size_t count,
                                 struct arena *arena, struct collection_row *ret_rows,
                                 size_t *ret_count, struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_LIST);
-    query_bind_text(&query, 1, after_name);
+    query_bind_text(&query, 1, range->after);
     query_bind_int(&query, 2, (int64_t)count);
+    query_bind_text(&query, 3, range->before);
+    query_bind_int(&query, 4, range->others_too);
     size_t read = 0;
     bool row = true;
     while (read < count) {
@@ -165,17 +169,18 @@ static enum soma_code check_name_is_free(struct store_txn *txn, const struct col
     query_begin(&query, txn, SQL_NAME_TAKEN);
     query_bind_text(&query, 1, row->name);
     query_bind_text(&query, 2, row->uid);
+    query_bind_text(&query, 3, namespace_plain(row->name));
     bool taken;
     enum soma_code code = query_next(&query, &taken, err);
     if (!code && taken)
         return error_set(err, REASON_COLLECTION_EXISTS, "name", "collection '%s' exists",
-                         row->name);
+                         namespace_plain(row->name));
     char uid[ID_SIZE];
     if (!code)
         code = aliases_find(txn, row->name, uid, &taken, err);
     if (!code && taken)
         return error_set(err, REASON_COLLECTION_EXISTS, "name",
-                         "'%s' is an alias of another collection", row->name);
+                         "'%s' is an alias of another collection", namespace_plain(row->name));
     return code;
 }
 

@@ -7,17 +7,18 @@
 
 #include "base/arena.h"
 #include "base/id.h"
+#include "base/namespaces.h"
 #include "store/store.h"
 #include "vectors/index/settings.h"
 #include "vectors/metadata.h"
 
 enum {
-    COLLECTION_NAME_BYTES = 255
+    COLLECTION_NAME_BYTES = 255 // without its namespace
 };
 
 struct collection_row {
     char uid[ID_SIZE];
-    char name[COLLECTION_NAME_BYTES + 1];
+    char name[FULL_NAME_BYTES_MAX + 1]; // full: base/namespaces.h
     int64_t partition;
     uint32_t dimension;
     int metric;               // of enum Metric, never 0
@@ -29,16 +30,17 @@ struct collection_row {
     struct index_settings index;
 };
 
-// By name, else by alias, else by uid, but none that is being restored. COLLECTION_NOT_FOUND.
-enum soma_code collections_find(struct store_txn *txn, const char *name_or_uid, struct arena *arena,
+// By full name, else by alias, else by uid, which stands where the plain name would; but none that
+// is being restored or of another namespace. COLLECTION_NOT_FOUND.
+enum soma_code collections_find(struct store_txn *txn, const char *full_name, struct arena *arena,
                                 struct collection_row *ret_row, struct soma_error *err);
 
 // By uid alone, also one that is being restored.
 enum soma_code collections_get(struct store_txn *txn, const char *uid, struct arena *arena,
                                struct collection_row *ret_row, struct soma_error *err);
 
-// Up to count collections whose names come after the given one, by name.
-enum soma_code collections_list(struct store_txn *txn, const char *after_name, size_t count,
+// Up to count collections of the range, by name.
+enum soma_code collections_list(struct store_txn *txn, const struct name_range *range, size_t count,
                                 struct arena *arena, struct collection_row *ret_rows,
                                 size_t *ret_count, struct soma_error *err);
 

@@ -25,6 +25,11 @@ static void unload(struct job_counters *counters)
     for (size_t i = 0; i < counters->count; i++)
         free(counters->nodes[i]);
     free(counters->nodes);
+    struct space_count *next;
+    for (struct space_count *space = counters->spaces; space; space = next) {
+        next = space->next;
+        free(space);
+    }
     *counters = (struct job_counters){0};
 }
 
@@ -64,6 +69,36 @@ struct queue_node *counters_find(const struct job_counters *counters, const char
     return found ? counters->nodes[place] : NULL;
 }
 
+static struct space_count *find_space(const struct job_counters *counters, const char *queue)
+{
+    struct space_count *space = counters->spaces;
+    while (space && !namespace_holds(space->name, queue))
+        space = space->next;
+    return space;
+}
+
+// One that is there, or a new one. They stay until all is read again: there is one for each
+// namespace that had a queue.
+static struct space_count *take_space(struct job_counters *counters, const char *queue)
+{
+    struct space_count *space = find_space(counters, queue);
+    if (space)
+        return space;
+    space = calloc(1, sizeof *space);
+    if (!space)
+        return NULL;
+    namespace_of(queue, space->name);
+    space->next = counters->spaces;
+    counters->spaces = space;
+    return space;
+}
+
+int64_t counters_queued_beside(const struct job_counters *counters, const char *queue)
+{
+    const struct space_count *space = find_space(counters, queue);
+    return space ? space->queued : 0;
+}
+
 static struct queue_node *add_node(struct job_counters *counters, size_t place, const char *name)
 {
     if (counters->count == counters->room) {
@@ -74,9 +109,11 @@ static struct queue_node *add_node(struct job_counters *counters, size_t place, 
         counters->nodes = nodes;
         counters->room = room;
     }
-    struct queue_node *node = calloc(1, sizeof *node);
+    struct space_count *space = take_space(counters, name);
+    struct queue_node *node = space ? calloc(1, sizeof *node) : NULL;
     if (!node)
         return NULL;
+    node->space = space;
     snprintf(node->name, sizeof node->name, "%s", name);
     memmove(&counters->nodes[place + 1], &counters->nodes[place],
             (counters->count - place) * sizeof(struct queue_node *));
@@ -124,6 +161,7 @@ static enum soma_code load_queues(struct store_txn *txn, struct job_counters *co
             return error_set_no_memory(err);
         queue_row_read(&query, &node->now);
         counters->unfinished += node->now.count_of[JOB_QUEUED] + node->now.count_of[JOB_RUNNING];
+        node->space->queued += node->now.count_of[JOB_QUEUED];
     }
 }
 
@@ -212,6 +250,7 @@ enum soma_code counters_move(struct store_txn *txn, const char *queue, unsigned 
         node->now.count_of[to]++;
     node->now.output_bytes += bytes;
     counters->unfinished += is_unfinished(to) - is_unfinished(from);
+    node->space->queued += (to == JOB_QUEUED) - (from == JOB_QUEUED);
     *ret_revision = ++counters->revision;
     return SOMA_OK;
 }
@@ -274,6 +313,8 @@ void counters_part_undo(struct job_counters *counters)
     if (!counters)
         return;
     for (struct queue_node *node = counters->touched; node; node = node->next_touched) {
+        node->space->queued +=
+            node->before_part.count_of[JOB_QUEUED] - node->now.count_of[JOB_QUEUED];
         node->now = node->before_part;
         node->head_is_known = false;
     }

@@ -21,8 +21,16 @@ struct queue_values {
     int64_t output_bytes;
 };
 
+// What is counted of a namespace.
+struct space_count {
+    char name[NAMESPACE_SIZE];
+    int64_t queued; // in all of its queues
+    struct space_count *next;
+};
+
 struct queue_node {
     char name[QUEUE_NAME_BYTES + 1];
+    struct space_count *space;
     struct queue_values now;
     struct queue_values before_part; // where is_touched
     bool is_touched;                 // by the open part
@@ -45,6 +53,7 @@ struct job_counters {
     struct queue_node **nodes; // by name
     size_t count;
     size_t room;
+    struct space_count *spaces;
     struct queue_node *touched;
     struct queue_node *dirty;
 };
@@ -60,6 +69,9 @@ enum soma_code counters_get(struct store_txn *txn, struct job_counters **ret_cou
 
 // NULL: no such queue.
 struct queue_node *counters_find(const struct job_counters *counters, const char *name);
+
+// Jobs that are queued in the namespace of the queue.
+int64_t counters_queued_beside(const struct job_counters *counters, const char *queue);
 
 // The queue's node, made where there is none (QUEUE_LIMIT), ready to be changed.
 enum soma_code counters_touch(struct job_counters *counters, const char *name,

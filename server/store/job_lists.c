@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/namespaces.h"
 #include "store/job_rows.h"
 
 enum {
@@ -18,6 +19,9 @@ static const char SQL_LIST_LABEL[] =
 static const char SQL_LIST_CHILDREN[] =
     "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_parent WHERE parent = ?2 AND parent IS NOT "
     "NULL AND num < ?1 ORDER BY num DESC";
+static const char SQL_LIST_NAMESPACE[] =
+    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_namespace WHERE namespace = ?2 AND "
+    "namespace <> '' AND num < ?1 ORDER BY num DESC";
 static const char SQL_CHANGED[] =
     "SELECT " JOB_COLUMNS " FROM job WHERE revision > ?1 ORDER BY revision";
 static const char SQL_HAS_LABEL[] =
@@ -25,7 +29,7 @@ static const char SQL_HAS_LABEL[] =
 static const char SQL_HISTORY[] = "SELECT revision, history_revision FROM job_total";
 static const char SQL_REMOVED_SINCE[] =
     "SELECT revision, id FROM job_removed WHERE revision > ?1 AND revision <= ?2 "
-    "ORDER BY revision LIMIT ?3";
+    "AND namespace = ?4 ORDER BY revision LIMIT ?3";
 static const char SQL_RUNNING[] =
     "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished WHERE state < 3 AND state = 2 "
     "AND num > ?1 ORDER BY num";
@@ -67,7 +71,10 @@ static enum soma_code matches(const struct query *query, const struct job_filter
     *ret_matches = false;
     if (filter->states && !(filter->states >> query_int(query, COLUMN_STATE) & 1))
         return SOMA_OK;
-    if (filter->queue && strcmp(filter->queue, query_peek_text(query, COLUMN_QUEUE)) != 0)
+    const char *queue = query_peek_text(query, COLUMN_QUEUE);
+    if (filter->queue && strcmp(filter->queue, queue) != 0)
+        return SOMA_OK;
+    if (filter->space && !namespace_holds(filter->space, queue))
         return SOMA_OK;
     if (filter->parent && (query_is_null(query, COLUMN_PARENT) ||
                            strcmp(filter->parent, query_peek_text(query, COLUMN_PARENT)) != 0))
@@ -151,6 +158,8 @@ enum soma_code job_store_list(struct store_txn *txn, const struct job_filter *fi
         sql = SQL_LIST_LABEL;
     else if (filter->states && !(filter->states & ~(uint32_t)STATES_UNFINISHED))
         sql = SQL_LIST_UNFINISHED;
+    else if (filter->space && filter->space[0])
+        sql = SQL_LIST_NAMESPACE;
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, sql);
     query_bind_int(&query, 1, before > 0 ? before : INT64_MAX);
@@ -159,6 +168,8 @@ enum soma_code job_store_list(struct store_txn *txn, const struct job_filter *fi
     } else if (filter->label_count > 0) {
         query_bind_text(&query, 2, filter->labels[0].key);
         query_bind_text(&query, 3, filter->labels[0].value);
+    } else if (sql == SQL_LIST_NAMESPACE) {
+        query_bind_text(&query, 2, filter->space);
     }
     struct scan scan = {&query, filter, max, SCAN_MAX, COLUMN_NUM, arena};
     return collect(&scan, ret_list, err);
@@ -232,8 +243,8 @@ static enum soma_code read_history(struct store_txn *txn, int64_t *ret_revision,
 
 // Up to changes->revision; where there are more than max, changes->revision becomes that of the
 // last one.
-static enum soma_code collect_removed(struct store_txn *txn, int64_t since, size_t max,
-                                      struct arena *arena, struct job_changes *changes,
+static enum soma_code collect_removed(struct store_txn *txn, int64_t since, const char *space,
+                                      size_t max, struct arena *arena, struct job_changes *changes,
                                       struct soma_error *err)
 {
     changes->removed_ids = arena_calloc(arena, max ? max : 1, sizeof *changes->removed_ids);
@@ -244,6 +255,7 @@ static enum soma_code collect_removed(struct store_txn *txn, int64_t since, size
     query_bind_int(&query, 1, since);
     query_bind_int(&query, 2, changes->revision);
     query_bind_int(&query, 3, (int64_t)max);
+    query_bind_text(&query, 4, space ? space : "");
     int64_t last = changes->revision;
     for (;;) {
         bool found = false;
@@ -292,7 +304,7 @@ enum soma_code job_store_changes(struct store_txn *txn, int64_t since,
         code = collect_changed(txn, since, filter, max, arena, &changes, err);
         // Who starts from nothing has nothing to remove.
         if (code == SOMA_OK && since > 0)
-            code = collect_removed(txn, since, max, arena, &changes, err);
+            code = collect_removed(txn, since, filter->space, max, arena, &changes, err);
     }
     if (code != SOMA_OK)
         return code;

@@ -7,6 +7,7 @@
 #include "store/job_isolation.h"
 #include "store/job_rows.h"
 #include "store/job_uploads.h"
+#include "store/queues.h"
 
 static const char SQL_TOTALS[] =
     "SELECT revision, queued, running, succeeded, failed, cancelled, timed_out, lost, output_bytes "
@@ -21,7 +22,7 @@ static const char SQL_INSERT[] =
     "VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10, ?11, ?12, ?13)";
 static const char SQL_FIND_DEDUPE[] =
     "SELECT num, dedupe_print = ?2 FROM job INDEXED BY job_dedupe WHERE dedupe_key = ?1 AND "
-    "state < 3";
+    "namespace = ?3 AND state < 3";
 static const char SQL_INSERT_BODY[] = "INSERT INTO job_body (num, body) VALUES (?1, ?2)";
 static const char SQL_INSERT_LABEL[] =
     "INSERT INTO job_label (num, key, value) VALUES (?1, ?2, ?3)";
@@ -36,7 +37,7 @@ static const char SQL_DELETE_LABELS[] = "DELETE FROM job_label WHERE num = ?1";
 static const char SQL_DELETE_ATTEMPTS[] = "DELETE FROM job_attempt WHERE num = ?1";
 static const char SQL_EXISTS[] = "SELECT 1 FROM job WHERE num = ?1";
 static const char SQL_REMOVED[] =
-    "INSERT INTO job_removed (revision, id, removed_unix_ms) VALUES (?1, ?2, ?3)";
+    "INSERT INTO job_removed (revision, id, removed_unix_ms, namespace) VALUES (?1, ?2, ?3, ?4)";
 
 // A change within a state leaves every index but the revision's alone.
 #define UPDATE_HEAD                                                                             \
@@ -166,13 +167,9 @@ static enum soma_code insert_labels(struct store_txn *txn, const struct job *job
 static enum soma_code count_in(struct store_txn *txn, const struct job_new *new,
                                int64_t *ret_revision, struct soma_error *err)
 {
-    struct job_counters *counters;
-    enum soma_code code = counters_get(txn, &counters, err);
+    enum soma_code code = queue_store_check_room(txn, new->spec->queue, &new->room, err);
     if (code != SOMA_OK)
         return code;
-    if (counters->unfinished >= new->unfinished_max)
-        return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
-                         (long long)counters->unfinished);
     return counters_move(txn, new->spec->queue, 0, JOB_QUEUED, 0, ret_revision, err);
 }
 
@@ -218,13 +215,17 @@ enum soma_code job_store_insert(struct store_txn *txn, const struct job_new *new
     return SOMA_OK;
 }
 
-enum soma_code job_store_find_dedupe(struct store_txn *txn, const char *key, const uint8_t *print,
-                                     int64_t *ret_num, bool *ret_is_same, struct soma_error *err)
+enum soma_code job_store_find_dedupe(struct store_txn *txn, const char *key, const char *queue,
+                                     const uint8_t *print, int64_t *ret_num, bool *ret_is_same,
+                                     struct soma_error *err)
 {
+    char space[NAMESPACE_SIZE];
+    namespace_of(queue, space);
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_FIND_DEDUPE);
     query_bind_text(&query, 1, key);
     query_bind_blob(&query, 2, print, DEDUPE_PRINT_BYTES);
+    query_bind_text(&query, 3, space);
     bool found = false;
     enum soma_code code = query_next(&query, &found, err);
     if (code != SOMA_OK)
@@ -424,17 +425,6 @@ static enum soma_code not_deleted(struct store_txn *txn, int64_t num, struct som
     return error_set(err, REASON_JOB_NOT_FINAL, "job_id", "the job is queued or running");
 }
 
-static enum soma_code note_removed(struct store_txn *txn, int64_t revision, const char *id,
-                                   struct wall_time now, struct soma_error *err)
-{
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_REMOVED);
-    query_bind_int(&query, 1, revision);
-    query_bind_text(&query, 2, id);
-    query_bind_int(&query, 3, now.ms);
-    return query_run(&query, err);
-}
-
 // What of a removed row is still needed.
 struct removed {
     char id[ID_SIZE];
@@ -443,6 +433,21 @@ struct removed {
     int64_t bytes;
     bool has_attempts;
 };
+
+static enum soma_code note_removed(struct store_txn *txn, int64_t revision,
+                                   const struct removed *removed, struct wall_time now,
+                                   struct soma_error *err)
+{
+    char space[NAMESPACE_SIZE];
+    namespace_of(removed->queue, space);
+    QUERY_CLEANUP struct query query;
+    query_begin(&query, txn, SQL_REMOVED);
+    query_bind_int(&query, 1, revision);
+    query_bind_text(&query, 2, removed->id);
+    query_bind_int(&query, 3, now.ms);
+    query_bind_text(&query, 4, space);
+    return query_run(&query, err);
+}
 
 static enum soma_code delete_row(struct store_txn *txn, int64_t num, struct removed *ret_removed,
                                  struct soma_error *err)
@@ -480,5 +485,5 @@ enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_
         code = job_uploads_forget(txn, num, err);
     if (code == SOMA_OK)
         code = counters_move(txn, removed.queue, removed.state, 0, -removed.bytes, &revision, err);
-    return code == SOMA_OK ? note_removed(txn, revision, removed.id, now, err) : code;
+    return code == SOMA_OK ? note_removed(txn, revision, &removed, now, err) : code;
 }

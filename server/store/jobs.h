@@ -48,22 +48,24 @@ struct job_new {
     const struct job_spec *spec;
     struct spec_bytes bytes;
     struct wall_time now;
-    int64_t unfinished_max;      // past it QUEUE_FULL
+    struct job_room room;
     const uint8_t *dedupe_print; // DEDUPE_PRINT_BYTES, where the spec has a dedupe_key
     bool is_blocked;             // other jobs have to end first
     const char *parent;          // id of the job that submits; NULL: none does
     uint32_t parent_attempt;     // the one that does
 };
 
-// In state QUEUED, attempt 0. Refuses (QUEUE_FULL, QUEUE_LIMIT) before it changes anything.
-// ret_row is complete, with the spec that was given.
+// In state QUEUED, attempt 0. Refuses (queue_store_check_room, QUEUE_LIMIT) before it changes
+// anything. ret_row is complete, with the spec that was given.
 enum soma_code job_store_insert(struct store_txn *txn, const struct job_new *job,
                                 struct job_row *ret_row, struct soma_error *err);
 
-// The queued or running job with this dedupe key; *ret_num 0: there is none. ret_is_same says
+// The queued or running job with this dedupe key in the namespace of the queue; *ret_num 0: there
+// is none. ret_is_same says
 // whether the request that submitted it had the same print.
-enum soma_code job_store_find_dedupe(struct store_txn *txn, const char *key, const uint8_t *print,
-                                     int64_t *ret_num, bool *ret_is_same, struct soma_error *err);
+enum soma_code job_store_find_dedupe(struct store_txn *txn, const char *key, const char *queue,
+                                     const uint8_t *print, int64_t *ret_num, bool *ret_is_same,
+                                     struct soma_error *err);
 
 // JOB_NOT_FOUND with field "job_id".
 enum soma_code job_store_get(struct store_txn *txn, const char *id, bool with_body,

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "store/job_counters.h"
 #include "store/queue_rows.h"
 
 static const char SQL_LIST[] =
-    "SELECT " QUEUE_COLUMNS " FROM job_queue WHERE name > ?1 ORDER BY name LIMIT ?2";
+    "SELECT " QUEUE_COLUMNS " FROM job_queue WHERE name > ?1 AND name < ?3 "
+    "AND (?4 OR instr(name, '/') = 0) ORDER BY name LIMIT ?2";
 static const char SQL_GET[] = "SELECT " QUEUE_COLUMNS " FROM job_queue WHERE name = ?1";
 
 void queue_row_read(const struct query *query, struct queue_values *ret_values)
@@ -46,7 +48,7 @@ static void take_values(const struct queue_values *values, const char *name,
     memcpy(ret_queue->count_of, values->count_of, sizeof ret_queue->count_of);
 }
 
-enum soma_code queue_store_list(struct store_txn *txn, const char *after, size_t max,
+enum soma_code queue_store_list(struct store_txn *txn, const struct name_range *range, size_t max,
                                 struct arena *arena, struct queue_list *ret_list,
                                 struct soma_error *err)
 {
@@ -55,8 +57,10 @@ enum soma_code queue_store_list(struct store_txn *txn, const char *after, size_t
         return error_set_no_memory(err);
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_LIST);
-    query_bind_text(&query, 1, after);
+    query_bind_text(&query, 1, range->after);
     query_bind_int(&query, 2, (int64_t)max + 1);
+    query_bind_text(&query, 3, range->before);
+    query_bind_int(&query, 4, range->others_too);
     for (;;) {
         bool row = false;
         enum soma_code code = query_next(&query, &row, err);
@@ -117,7 +121,7 @@ enum soma_code queue_store_get(struct store_txn *txn, const char *name, struct q
     enum soma_code code = peek(txn, name, &queue, &found, err);
     if (code == SOMA_OK && !found)
         return error_set(err, REASON_QUEUE_NOT_FOUND, "queue",
-                         "queue '%s' has neither jobs nor settings", name);
+                         "queue '%s' has neither jobs nor settings", namespace_plain(name));
     if (code == SOMA_OK)
         *ret_queue = queue;
     return code;
@@ -134,4 +138,22 @@ enum soma_code queue_store_set(struct store_txn *txn, const char *name,
     if (code == SOMA_OK)
         node->now.settings = *settings;
     return code;
+}
+
+enum soma_code queue_store_check_room(struct store_txn *txn, const char *queue,
+                                      const struct job_room *room, struct soma_error *err)
+{
+    struct job_counters *counters;
+    enum soma_code code = counters_get(txn, &counters, err);
+    if (code != SOMA_OK)
+        return code;
+    if (counters->unfinished >= room->unfinished_max)
+        return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
+                         (long long)counters->unfinished);
+    int64_t queued = room->queued_max > 0 ? counters_queued_beside(counters, queue) : 0;
+    if (room->queued_max == 0 || queued < room->queued_max)
+        return SOMA_OK;
+    return error_set(err, REASON_NAMESPACE_FULL, NULL,
+                     "%lld jobs of the namespace are queued, at most %lld", (long long)queued,
+                     (long long)room->queued_max);
 }

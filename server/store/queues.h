@@ -12,9 +12,9 @@ struct queue_list {
     bool more; // something follows
 };
 
-// Queues by name, those after the name ("": from the first), at most max. Not in a write
-// transaction, whose changes it may not see.
-enum soma_code queue_store_list(struct store_txn *txn, const char *after, size_t max,
+// Queues of the range by name, at most max. Not in a write transaction, whose changes it may not
+// see.
+enum soma_code queue_store_list(struct store_txn *txn, const struct name_range *range, size_t max,
                                 struct arena *arena, struct queue_list *ret_list,
                                 struct soma_error *err);
 
@@ -30,5 +30,10 @@ enum soma_code queue_store_peek(struct store_txn *txn, const char *name, struct 
 // QUEUE_LIMIT where the queue is new and there are too many. Needs a write transaction.
 enum soma_code queue_store_set(struct store_txn *txn, const char *name,
                                const struct queue_settings *settings, struct soma_error *err);
+
+// QUEUE_FULL or NAMESPACE_FULL unless one more job of the queue may be queued. Needs a write
+// transaction.
+enum soma_code queue_store_check_room(struct store_txn *txn, const char *queue,
+                                      const struct job_room *room, struct soma_error *err);
 
 #endif

@@ -22,7 +22,7 @@ static enum soma_code check_count(struct store_txn *txn, struct soma_error *err)
     return code;
 }
 
-enum soma_code restores_begin(struct store_txn *txn, struct collection_row *row,
+enum soma_code restores_begin(struct store_txn *txn, const char *space, struct collection_row *row,
                               struct soma_error *err)
 {
     enum soma_code code = check_count(txn, err);
@@ -31,17 +31,31 @@ enum soma_code restores_begin(struct store_txn *txn, struct collection_row *row,
         code = collections_insert(txn, row, err);
     if (code)
         return code;
-    snprintf(row->name, sizeof row->name, ".%s", row->uid);
+    snprintf(row->name, sizeof row->name, ".%s%s%s", space, space[0] ? "/" : "", row->uid);
     return collections_save(txn, row, err);
 }
 
-enum soma_code restores_find(struct store_txn *txn, const char *uid, struct arena *arena,
-                             struct collection_row *ret_row, struct soma_error *err)
+enum soma_code restores_find(struct store_txn *txn, const char *space, const char *uid,
+                             struct arena *arena, struct collection_row *ret_row,
+                             struct soma_error *err)
 {
     enum soma_code code = collections_get(txn, uid, arena, ret_row, err);
-    if (code == SOMA_NOT_FOUND || (!code && ret_row->name[0] != '.'))
+    bool is_it = !code && ret_row->name[0] == '.' && namespace_holds(space, ret_row->name + 1);
+    if (code == SOMA_NOT_FOUND || (!code && !is_it))
         return error_set(err, REASON_COLLECTION_NOT_FOUND, "uid", "no restore '%s' is under way",
                          uid);
+    return code;
+}
+
+enum soma_code restores_get(struct store_txn *txn, const char *full_name, struct arena *arena,
+                            struct collection_row *ret_row, struct soma_error *err)
+{
+    char space[NAMESPACE_SIZE];
+    namespace_of(full_name, space);
+    const char *uid = namespace_plain(full_name);
+    enum soma_code code = restores_find(txn, space, uid, arena, ret_row, err);
+    if (code == SOMA_NOT_FOUND)
+        return error_set(err, REASON_COLLECTION_NOT_FOUND, "collection", "no collection '%s'", uid);
     return code;
 }
 

@@ -10,12 +10,17 @@ enum {
 };
 
 // As collections_insert, but for the name. COLLECTION_LIMIT: too many restores are under way.
-enum soma_code restores_begin(struct store_txn *txn, struct collection_row *row,
+enum soma_code restores_begin(struct store_txn *txn, const char *space, struct collection_row *row,
                               struct soma_error *err);
 
-// COLLECTION_NOT_FOUND: no restore has this uid, or it is finished.
-enum soma_code restores_find(struct store_txn *txn, const char *uid, struct arena *arena,
-                             struct collection_row *ret_row, struct soma_error *err);
+// COLLECTION_NOT_FOUND: no restore of the namespace has this uid, or it is finished.
+enum soma_code restores_find(struct store_txn *txn, const char *space, const char *uid,
+                             struct arena *arena, struct collection_row *ret_row,
+                             struct soma_error *err);
+
+// The same by a full name that has the uid where the plain name would be; field "collection".
+enum soma_code restores_get(struct store_txn *txn, const char *full_name, struct arena *arena,
+                            struct collection_row *ret_row, struct soma_error *err);
 
 // Deletes those that began before the time.
 enum soma_code restores_sweep(struct store_txn *txn, int64_t before_unix_ms,

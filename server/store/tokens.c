@@ -6,10 +6,12 @@
 #include "store/sqlite.h"
 
 static const char SQL_LIST[] =
-    "SELECT name, hash, scopes, created_unix_ms, expires_unix_ms, last_used_unix_ms FROM token";
+    "SELECT name, hash, scopes, created_unix_ms, expires_unix_ms, last_used_unix_ms, namespace "
+    "FROM token";
 static const char SQL_COUNT[] = "SELECT count(*), total(name = ?1) FROM token";
-static const char SQL_INSERT[] = "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, 0)";
-static const char SQL_REMOVE[] = "DELETE FROM token WHERE name = ?1 RETURNING 1";
+static const char SQL_INSERT[] = "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)";
+static const char SQL_REMOVE[] =
+    "DELETE FROM token WHERE name = ?1 AND (?2 IS NULL OR namespace = ?2) RETURNING 1";
 static const char SQL_TOUCH[] = "UPDATE token SET last_used_unix_ms = ?2 WHERE name = ?1";
 
 static enum soma_code read_token(const struct query *query, struct access_token *ret_token,
@@ -27,6 +29,7 @@ static enum soma_code read_token(const struct query *query, struct access_token 
         .last_used = {query_int(query, 5)},
     };
     snprintf(token.name, sizeof token.name, "%s", query_peek_text(query, 0));
+    snprintf(token.space, sizeof token.space, "%s", query_peek_text(query, 6));
     memcpy(token.hash, hash, sizeof token.hash);
     *ret_token = token;
     return SOMA_OK;
@@ -82,14 +85,18 @@ enum soma_code token_store_insert(struct store_txn *txn, const struct access_tok
     query_bind_int(&query, 3, token->scopes);
     query_bind_int(&query, 4, token->created.ms);
     query_bind_int(&query, 5, token->expires.ms);
+    query_bind_text(&query, 6, token->space);
     return query_run(&query, err);
 }
 
-enum soma_code token_store_remove(struct store_txn *txn, const char *name, struct soma_error *err)
+enum soma_code token_store_remove(struct store_txn *txn, const char *name, const char *space,
+                                  struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_REMOVE);
     query_bind_text(&query, 1, name);
+    if (space)
+        query_bind_text(&query, 2, space);
     bool found;
     enum soma_code code = query_next(&query, &found, err);
     if (code == SOMA_OK && !found)

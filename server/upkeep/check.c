@@ -160,8 +160,9 @@ static enum soma_code look_at_collection(struct looking *looking, struct vectors
     return code;
 }
 
-static enum soma_code next_collection(struct looking *looking, char name[static 256],
-                                      bool *ret_found, struct soma_error *err)
+static enum soma_code next_collection(struct looking *looking,
+                                      char name[static FULL_NAME_BYTES_MAX + 1], bool *ret_found,
+                                      struct soma_error *err)
 {
     struct store_txn *txn;
     struct collection_row row;
@@ -169,17 +170,19 @@ static enum soma_code next_collection(struct looking *looking, char name[static 
     enum soma_code code = store_read_begin(looking->store, &txn, err);
     if (code != SOMA_OK)
         return code;
-    code = collections_list(txn, name, 1, &looking->arena, &row, &count, err);
+    struct name_range range;
+    name_range_init(&range, NULL, name);
+    code = collections_list(txn, &range, 1, &looking->arena, &row, &count, err);
     store_read_end(txn);
     *ret_found = code == SOMA_OK && count > 0;
     if (*ret_found)
-        snprintf(name, 256, "%s", row.name);
+        snprintf(name, FULL_NAME_BYTES_MAX + 1, "%s", row.name);
     return code;
 }
 
 static enum soma_code look_at_collections(struct looking *looking, struct soma_error *err)
 {
-    char directory[PATH_MAX], name[256] = "";
+    char directory[PATH_MAX], name[FULL_NAME_BYTES_MAX + 1] = "";
     snprintf(directory, sizeof directory, "%.*s/index", PATH_MAX - 16, looking->data_directory);
     const struct vectors_options options = {.budget_bytes = MEMORY_BYTES, .directory = directory};
     struct vectors *vectors;

@@ -66,7 +66,7 @@ static enum soma_code insert(void *context, struct store_txn *txn, struct soma_e
         .spec = &spec,
         .bytes = bytes,
         .now = {model_now_ms},
-        .unfinished_max = MODEL_MAX,
+        .room = {.unfinished_max = MODEL_MAX},
     };
     struct job_row row;
     enum soma_code code = job_store_insert(txn, &new, &row, err);

@@ -65,7 +65,7 @@ enum soma_code queue_apply_submit(void *context, struct store_txn *txn, struct s
         .id = id,
         .spec = &submit->spec,
         .now = clock_wall_now(),
-        .unfinished_max = 1000,
+        .room = {.unfinished_max = 1000},
         .dedupe_print = submit->print,
     };
     struct submit_result result;
@@ -116,7 +116,8 @@ static enum soma_code change(const struct step *step, struct store_txn *txn, str
         return job_give_back(txn, &row, err);
     if (step->cancels)
         return job_cancel(txn, &row, "", false, arena, &was_final, err);
-    return step->retries ? job_retry(txn, &row, 1000, err) : SOMA_OK;
+    static const struct job_room room = {.unfinished_max = 1000};
+    return step->retries ? job_retry(txn, &row, &room, err) : SOMA_OK;
 }
 
 enum soma_code queue_apply_change(void *context, struct store_txn *txn, struct soma_error *err)

@@ -89,7 +89,7 @@ static void tokens_stand_by_name_and_go_one_by_one(void **state)
     put("mole", SCOPE_READ, "secret-m");
     tokens_remove(gate.tokens, "mole");
     tokens_remove(gate.tokens, "nobody");
-    size_t count = tokens_list(gate.tokens, list);
+    size_t count = tokens_list(gate.tokens, NULL, list);
     assert_int_equal(count, 2);
     assert_string_equal(list[0].name, "ant");
     assert_string_equal(list[1].name, "zebra");

@@ -267,7 +267,7 @@ static enum soma_code insert_over_the_cap(void *context, struct store_txn *txn,
         .spec = &spec,
         .bytes = bytes,
         .now = {1},
-        .unfinished_max = 2,
+        .room = {.unfinished_max = 2},
     };
     struct job_row row;
     return job_store_insert(txn, &new, &row, err);

@@ -62,7 +62,7 @@ static enum soma_code insert(void *context, struct store_txn *txn, struct soma_e
         .spec = &spec,
         .bytes = {"head", 4, NULL, 0},
         .now = {1},
-        .unfinished_max = INT64_MAX,
+        .room = {.unfinished_max = INT64_MAX},
     };
     struct job_row row;
     enum soma_code code = job_store_insert(txn, &new, &row, err);
@@ -348,7 +348,9 @@ static void queues_are_capped_and_listed_in_pages(void **state)
     size_t seen = 0;
     char last[64] = "";
     while (list.more) {
-        assert_int_equal(queue_store_list(txn, last, 999, &arena, &list, NULL), SOMA_OK);
+        struct name_range range;
+        name_range_init(&range, NULL, last);
+        assert_int_equal(queue_store_list(txn, &range, 999, &arena, &list, NULL), SOMA_OK);
         for (size_t i = 0; i < list.count; i++, seen++) {
             assert_true(strcmp(last, list.rows[i].name) < 0);
             snprintf(last, sizeof last, "%s", list.rows[i].name);

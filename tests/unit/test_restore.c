@@ -30,7 +30,7 @@ struct step {
 
 static enum soma_code begin(void *context, struct store_txn *txn, struct soma_error *err)
 {
-    return restores_begin(txn, context, err);
+    return restores_begin(txn, "", context, err);
 }
 
 static struct collection_row begin_one(struct vectors_scene *scene, int64_t created_ms)
@@ -63,14 +63,17 @@ static void nobody_sees_a_restore_that_is_under_way(void **unused)
     assert_int_equal(collections_find(txn, row.uid, &scene.arena, &found[0], NULL), SOMA_NOT_FOUND);
     assert_int_equal(collections_find(txn, row.name, &scene.arena, &found[0], NULL),
                      SOMA_NOT_FOUND);
-    assert_int_equal(collections_list(txn, "", 4, &scene.arena, found, &count, NULL), SOMA_OK);
+    struct name_range range;
+    name_range_init(&range, NULL, "");
+    assert_int_equal(collections_list(txn, &range, 4, &scene.arena, found, &count, NULL), SOMA_OK);
     assert_int_equal(count, 1);
     assert_string_equal(found[0].name, "c");
     assert_int_equal(collections_count(txn, &collections, &records, NULL), SOMA_OK);
     assert_int_equal(collections, 1);
-    assert_int_equal(restores_find(txn, row.uid, &scene.arena, &found[0], NULL), SOMA_OK);
-    assert_int_equal(restores_find(txn, scene_get(&scene, "c").uid, &scene.arena, &found[0], NULL),
-                     SOMA_NOT_FOUND);
+    assert_int_equal(restores_find(txn, "", row.uid, &scene.arena, &found[0], NULL), SOMA_OK);
+    assert_int_equal(
+        restores_find(txn, "", scene_get(&scene, "c").uid, &scene.arena, &found[0], NULL),
+        SOMA_NOT_FOUND);
     store_read_end(txn);
     scene_close(&scene);
 }

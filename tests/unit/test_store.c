@@ -198,22 +198,41 @@ static void a_failing_migration_changes_nothing(void **state)
     assert_int_equal(number_on("m.db", "SELECT x FROM t"), 1);
 }
 
+static void migrate_to_version(int version)
+{
+    struct migration until_then[32] = {{0}};
+    size_t count = 0;
+    for (const struct migration *at = migration_table; at->sql && at->version <= version; at++)
+        until_then[count++] = *at;
+    assert_in_range(count, 1, 31);
+    assert_int_equal(migrate_to(until_then), SOMA_OK);
+}
+
 static void documents_of_version_1_are_found_by_their_words(void **state)
 {
     (void)state;
-    struct migration to_version_1[32] = {{0}};
-    size_t count = 0;
-    for (const struct migration *at = migration_table; at->sql; at++) {
-        if (at->version == 1)
-            to_version_1[count++] = *at;
-    }
-    assert_in_range(count, 1, 31);
-    assert_int_equal(migrate_to(to_version_1), SOMA_OK);
+    migrate_to_version(1);
     exec_on("m.db", "INSERT INTO document VALUES (7, 'Hello there'), (9, 'hello world')");
     assert_int_equal(migrate_to(migration_table), SOMA_OK);
     assert_int_equal(
         number_on("m.db", "SELECT sum(rowid) FROM document_text WHERE document_text MATCH 'hello'"),
         16);
+}
+
+#define INSERT_JOB                                                                    \
+    "INSERT INTO job (revision, state, priority, not_before_unix_ms, keep_ms, hold, " \
+    "created_unix_ms, spec, dedupe_key, num, id, queue) VALUES (1, 1, 0, 0, 0, 0, 0, '', 'key', "
+
+static void what_version_3_has_is_in_the_default_namespace(void **state)
+{
+    (void)state;
+    migrate_to_version(3);
+    exec_on("m.db", INSERT_JOB "1, 'j', 'q'); INSERT INTO token VALUES ('t', '', 8, 1, 0, 0)");
+    assert_int_equal(migrate_to(migration_table), SOMA_OK);
+    assert_int_equal(
+        number_on("m.db", "SELECT j.namespace || t.namespace = '' FROM job j, token t"), 1);
+    exec_on("m.db", "UPDATE job SET revision = 0; " INSERT_JOB "2, 'k', 'a/q')");
+    assert_int_equal(number_on("m.db", "SELECT num FROM job WHERE namespace = 'a'"), 2);
 }
 
 // --- a disk that fails: the log's methods, with two replaced
@@ -470,6 +489,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_migration_keeps_a_copy_of_the_old_file, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_failing_migration_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_version_3_has_is_in_the_default_namespace, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_failing_disk_changes_nothing_and_heals, set_up_faulty,
                                         tear_down_faulty),
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_sigkill, set_up, tear_down),

@@ -70,7 +70,7 @@ static enum soma_code insert_and_change(void *context, struct store_txn *txn,
         .spec = &spec,
         .bytes = bytes,
         .now = {1},
-        .unfinished_max = INT64_MAX,
+        .room = {.unfinished_max = INT64_MAX},
     };
     struct job_row row;
     enum soma_code code = job_store_insert(txn, &new, &row, err);

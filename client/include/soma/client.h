@@ -54,6 +54,10 @@ struct soma_client_options {
     // How long a call waits for a server that this client has not reached yet, before
     // SERVER_UNREACHABLE. 0: 2 000. Below 0: as long as the call's timeout.
     int64_t connect_timeout_ms;
+    // Where the calls work: which jobs, queues and collections there are. NULL: $SOMA_NAMESPACE, or
+    // that of the token; where none is asked for, "default". At most 63 characters of
+    // [A-Za-z0-9._-], a letter or digit first.
+    const char *namespace_name;
 };
 #define SOMA_CLIENT_OPTIONS_INIT SOMA_INIT(struct soma_client_options)
 

@@ -33,6 +33,8 @@ struct soma_token {
     int64_t expires_ms;
     // To the minute. 0: not yet.
     int64_t last_used_ms;
+    // Where its holder works: that of the client which made it.
+    const char *namespace_name;
 };
 
 enum {

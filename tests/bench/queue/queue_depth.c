@@ -75,7 +75,7 @@ static void submit(int number, struct arena *arena)
     id_make(id);
     request_id_make(request_id);
     struct job_new new = {
-        .id = id, .spec = &spec, .now = clock_wall_now(), .unfinished_max = INT64_MAX};
+        .id = id, .spec = &spec, .now = clock_wall_now(), .room = {.unfinished_max = INT64_MAX}};
     struct submit_result result;
     const void *stored;
     size_t length;
