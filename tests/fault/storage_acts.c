@@ -32,8 +32,11 @@ static enum soma_code submit(struct store_txn *txn, struct job_spec *spec, const
                              struct arena *arena, struct soma_error *err)
 {
     static const uint8_t print[DEDUPE_PRINT_BYTES] = {1};
-    struct job_new new = {
-        .id = id, .spec = spec, .now = {ACT_NOW_MS}, .unfinished_max = 1000, .dedupe_print = print};
+    struct job_new new = {.id = id,
+                          .spec = spec,
+                          .now = {ACT_NOW_MS},
+                          .room = {.unfinished_max = 1000},
+                          .dedupe_print = print};
     struct submit_result result;
     enum soma_code code = spec_encode(spec, arena, &new.bytes, err);
     return code ? code : job_submit(txn, &new, arena, &result, err);
@@ -204,7 +207,8 @@ static enum soma_code retry_final(const struct house *house, struct store_txn *t
     (void)house, (void)news;
     struct job_row row;
     enum soma_code code = get(txn, ID_FINAL, arena, &row, err);
-    return code ? code : job_retry(txn, &row, 1000, err);
+    static const struct job_room room = {.unfinished_max = 1000};
+    return code ? code : job_retry(txn, &row, &room, err);
 }
 
 static enum soma_code delete_final(const struct house *house, struct store_txn *txn,
