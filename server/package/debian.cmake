@@ -5,7 +5,7 @@ set(CPACK_PACKAGE_VENDOR "the developers of SOMA")
 set(CPACK_PACKAGE_CONTACT "the developers of SOMA <maintainers@soma.invalid>")
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
-set(CPACK_COMPONENTS_ALL server client library development)
+set(CPACK_COMPONENTS_ALL server client library development python)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
@@ -42,4 +42,13 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   "libsoma${SOMA_SOVERSION} (= ${PROJECT_VERSION}), libprotobuf-c-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "client library of SOMA, for developers
  Headers, the static library, and what pkg-config and CMake want to know.")
+
+set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-soma)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "python3 (>= 3.9), libsoma${SOMA_SOVERSION} (>= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS "python3-numpy")
+set(CPACK_COMPONENT_PYTHON_DESCRIPTION "client of SOMA for Python
+ Jobs as objects, and collections of vectors with the methods of Chroma's,
+ on a SOMA server.")
 include(CPack)

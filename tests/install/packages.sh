@@ -30,7 +30,7 @@ fail() {
 
 cpack --config "$build/CPackConfig.cmake" -B "$scratch/made" >"$scratch/cpack.log" 2>&1 || { cat "$scratch/cpack.log"; exit 1; }
 names=$(cd "$scratch/made" && for file in *.deb; do dpkg-deb -f "$file" Package; done | sort | tr '\n' ' ')
-[ "$names" = "libsoma-dev libsoma1 soma-client soma-server " ] || fail "the packages are $names"
+[ "$names" = "libsoma-dev libsoma1 python3-soma soma-client soma-server " ] || fail "the packages are $names"
 lintian --no-cfg --allow-root --fail-on error --tag-display-limit 0 "$scratch"/made/*.deb || fail "lintian finds errors"
 
 # This machine, with a layer above it that takes what is written.
@@ -72,11 +72,13 @@ start_server
 inside soma wait "$id" || fail "the job did not live through the restart"
 [ "$(inside soma logs "$id")" = "still here" ] || fail "its output is lost"
 inside pkg-config --modversion soma >/dev/null || fail "libsoma-dev is not found"
+out=$(inside /usr/bin/python3 -c 'import soma; print(soma.connect().run("print(6 * 7)"), end="")') || fail "python3-soma does not run a job"
+[ "$out" = 42 ] || fail "python3-soma's job prints '$out'"
 
 kill -TERM "$server"
 wait "$server"
 server=
-inside dpkg --purge soma-server soma-client libsoma-dev libsoma1 >"$scratch/log" 2>&1 || fail "dpkg --purge fails"
+inside dpkg --purge python3-soma soma-server soma-client libsoma-dev libsoma1 >"$scratch/log" 2>&1 || fail "dpkg --purge fails"
 for left in usr/sbin/somad usr/bin/soma usr/include/soma var/lib/soma usr/libexec/soma; do
     [ ! -e "$root/$left" ] || fail "/$left is left behind"
 done

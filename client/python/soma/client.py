@@ -1,0 +1,331 @@
+"""A server, as programs see it."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+from . import _abi
+from ._library import Connection, library, milliseconds, name_of, number_of
+from ._spec import FileContent, Program, make_spec
+from ._values import Metadata, encoded, metadata_fields, pairs, text_of, time_of
+from .collection import Collection, EmbeddingFunction
+from .jobs import Job, job_of
+
+_SCOPES = {"read": 1, "submit": 2, "write-vectors": 3, "admin": 4}
+# What Chroma calls them.
+_SPACES = {"l2": "l2", "cosine": "cosine", "ip": "dot"}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue; bounds of 0 are none."""
+
+    name: str
+    is_paused: bool
+    max_running: int
+    keep: float
+    keep_jobs: int
+    keep_bytes: int
+    queued_jobs: int
+    running_jobs: int
+    finished_jobs: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class Token:
+    name: str
+    scopes: list[str]
+    created: datetime | None
+    expires: datetime | None
+    last_used: datetime | None
+    namespace: str  # where its holder works
+
+
+class Client:
+    """A connection to a server; any number of threads may use it. soma.connect() makes one."""
+
+    def __init__(self, options: _abi.soma_client_options) -> None:
+        self._connection = Connection(options)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<soma.Client {self.server}>"
+
+    def close(self) -> None:
+        """Calls in flight end with Cancelled. Jobs run on."""
+        self._connection.close()
+
+    @property
+    def server(self) -> str:
+        """The address in use."""
+        return self._connection.server()
+
+    # --- jobs
+
+    def submit(
+        self,
+        program: Program,
+        args: Sequence[str] = (),
+        *,
+        language: str | None = None,
+        stdin: str | bytes | None = None,
+        files: Mapping[str, FileContent] | None = None,
+        retries: int = 0,
+        **options: Any,
+    ) -> Job:
+        """Makes a job; it is on the server's disk when this returns.
+
+        program: the text of a program, for the interpreter that language names (default python); or a command, as a list; or
+        a pathlib.Path to a file, whose ending says the language. files: name in the job's work directory: text, bytes, or
+        the Path of a file. Options, durations in seconds and sizes in bytes: name, queue, priority, labels, env, not_before,
+        delay, start_deadline, start_within, time_limit, kill_grace, keep, output_limit, output_tail, end_at_output_limit,
+        idempotent, interactive, detached, artifacts, artifact_limit, backoff, backoff_factor, backoff_max, retry_on, dedupe,
+        after (jobs or their ids), after_policy, cpu_time, memory, processes, disk, file_size, open_files, tmp_size, network,
+        sandbox ("required", "best-effort"). `soma help submit` explains them.
+        """
+        spec = make_spec(self._connection, program, language, args, stdin, files or {}, retries, options)
+        with self._connection.call("job_submit", spec) as job:
+            return Job(self._connection, text_of(job.id))
+
+    def run(self, program: Program, args: Sequence[str] = (), **options: Any) -> str:
+        """Submits and waits; what it wrote to stdout. Raises JobFailed where it does not succeed."""
+        return self.submit(program, args, **options).result()
+
+    def job(self, job_id: str) -> Job:
+        """The job of this id. Raises NotFound."""
+        job = Job(self._connection, job_id)
+        job.info()
+        return job
+
+    def jobs(
+        self,
+        status: str | Sequence[str] = (),
+        queue: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        parent: str | Job | None = None,
+    ) -> Iterator[Job]:
+        """The jobs that match all that is given, the newest first."""
+        request = _abi.soma_job_list_request()
+        _set_filter(request.filter, status, queue, labels, parent)
+        yield from self._pages("job_list", request, "jobs", lambda job: job_of(self._connection, job))
+
+    def prune(
+        self,
+        older_than: float = 0.0,
+        status: str | Sequence[str] = (),
+        queue: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        """Removes final jobs that ended so many seconds ago, with their output; how many."""
+        request = _abi.soma_job_prune_request(older_than_ms=milliseconds(older_than), max_jobs=1000)
+        _set_filter(request.filter, status, queue, labels, None)
+        removed = 0
+        more = True
+        while more:
+            with self._connection.call("job_prune", request) as result:
+                removed += result.removed_count
+                more = result.more and result.removed_count > 0
+        return removed
+
+    # --- queues
+
+    def queues(self) -> Iterator[Queue]:
+        yield from self._pages("queue_list", _abi.soma_queue_list_request(), "queues", _queue)
+
+    def queue(self, name: str) -> Queue:
+        with self._connection.call("queue_get", _abi.soma_queue_request(queue=encoded(name))) as queue:
+            return _queue(queue)
+
+    def update_queue(
+        self,
+        name: str,
+        *,
+        paused: bool | None = None,
+        max_running: int | None = None,
+        keep: float | None = None,
+        keep_jobs: int | None = None,
+        keep_bytes: int | None = None,
+    ) -> Queue:
+        """Changes what is given; bounds of 0 are none."""
+        request = _abi.soma_queue_update_request(queue=encoded(name))
+        values: list[tuple[str, Any, Any]] = [
+            ("is_paused", ctypes.c_bool, paused),
+            ("max_running", ctypes.c_uint32, max_running),
+            ("keep_ms", ctypes.c_int64, None if keep is None else milliseconds(keep)),
+            ("keep_jobs", ctypes.c_int64, keep_jobs),
+            ("keep_bytes", ctypes.c_int64, keep_bytes),
+        ]
+        for field, kind, value in values:
+            if value is not None:
+                setattr(request, field, ctypes.pointer(kind(value)))
+        with self._connection.call("queue_update", request) as queue:
+            return _queue(queue)
+
+    # --- collections, as Chroma's client has them
+
+    def create_collection(
+        self,
+        name: str,
+        metadata: Metadata | None = None,
+        embedding_function: EmbeddingFunction | None = None,
+        get_or_create: bool = False,
+        *,
+        dimension: int | None = None,
+        metric: str | None = None,
+        quantization: str | None = None,
+        m: int = 0,
+        ef_construction: int = 0,
+        ef_search: int = 0,
+        rerank: str | None = None,
+    ) -> Collection:
+        """dimension: numbers in an embedding; without it the embedding_function is asked. metric: "cosine", "l2" or "dot"; without it
+        metadata's "hnsw:space", else cosine. The others: docs/VECTORS.md."""
+        if dimension is None:
+            if embedding_function is None:
+                raise TypeError("create_collection() wants a dimension, or an embedding_function")
+            dimension = len(embedding_function(["dimension"])[0])
+        if metric is None:
+            metric = _SPACES.get(str((metadata or {}).get("hnsw:space", "cosine")), "cosine")
+        fields = metadata_fields(metadata)
+        request = _abi.soma_collection_create_request(name=encoded(name), dimension=dimension, exist_ok=get_or_create)
+        request.metric = number_of("metric", metric)
+        request.metadata, request.metadata_count = fields, len(fields)
+        request.index.m, request.index.ef_construction, request.index.ef_search = m, ef_construction, ef_search
+        request.index.quantization = number_of("quantization", quantization) if quantization else 0
+        request.index.rerank = number_of("rerank", rerank) if rerank else 0
+        with self._connection.call("collection_create", request) as made:
+            return Collection(self._connection, made, embedding_function)
+
+    def get_or_create_collection(
+        self,
+        name: str,
+        metadata: Metadata | None = None,
+        embedding_function: EmbeddingFunction | None = None,
+        **options: Any,
+    ) -> Collection:
+        """One that is there must have the same dimension and metric."""
+        return self.create_collection(name, metadata, embedding_function, True, **options)
+
+    def get_collection(self, name: str, embedding_function: EmbeddingFunction | None = None) -> Collection:
+        """By name, alias or uid. Raises NotFound."""
+        with self._connection.call("collection_get", _abi.soma_collection_request(collection=encoded(name))) as found:
+            return Collection(self._connection, found, embedding_function)
+
+    def list_collections(self, limit: int | None = None, offset: int | None = None) -> list[Collection]:
+        """By name."""
+        rows = self._pages("collection_list", _abi.soma_collection_list_request(), "collections", lambda c: Collection(self._connection, c))
+        first = offset or 0
+        return list(rows)[first : None if limit is None else first + limit]
+
+    def count_collections(self) -> int:
+        return len(self.list_collections())
+
+    def delete_collection(self, name: str) -> None:
+        with self._connection.call("collection_delete", _abi.soma_collection_request(collection=encoded(name))):
+            pass
+
+    # --- the server
+
+    def heartbeat(self) -> datetime:
+        """The server's time. Raises Unavailable where there is none."""
+        with self._connection.call("server_ping", _abi.soma_ping_request()) as pong:
+            time = time_of(pong.server_time_ms)
+            assert time
+            return time
+
+    def info(self) -> dict[str, Any]:
+        """What the server is and enforces."""
+        with self._connection.call("server_info") as info:
+            enforcement = info.enforcement[: info.enforcement_count]
+            return {
+                "version": text_of(info.version),
+                "started": time_of(info.started_ms),
+                "pid": info.pid,
+                "limits": {text_of(row.name): row.value for row in info.limits[: info.limit_count]},
+                "enforcement": {text_of(row.name): row.enforced for row in enforcement},
+                "languages": {text_of(row.name): text_of(row.interpreter) for row in info.languages[: info.language_count]},
+                "listeners": [text_of(raw) for raw in info.listeners[: info.listener_count]],
+                "sandbox": text_of(info.sandbox),
+                "job_network": info.job_network,
+            }
+
+    def stats(self) -> dict[str, int]:
+        with self._connection.call("server_stats") as stats:
+            return {text_of(row.name): row.value for row in stats.stats[: stats.stat_count]}
+
+    def create_token(self, name: str, scopes: Sequence[str], expires_after: float | None = None) -> str:
+        """A new token's secret, which nobody can ask for again. scopes: "read", "submit", "write-vectors", "admin"."""
+        secret = ctypes.create_string_buffer(_abi.CONSTANTS["SOMA_SECRET_SIZE"])
+        library.soma_secret_make(secret)
+        numbers = (ctypes.c_int * len(scopes))(*(_SCOPES[scope] for scope in scopes))
+        request = _abi.soma_token_create_request(
+            name=encoded(name), secret=secret.value, scope_count=len(scopes), expires_after_ms=milliseconds(expires_after or 0)
+        )
+        request.scopes = numbers
+        with self._connection.call("token_create", request):
+            return secret.value.decode()
+
+    def tokens(self) -> list[Token]:
+        with self._connection.call("token_list") as found:
+            return [_token(row) for row in found.tokens[: found.token_count]]
+
+    def revoke_token(self, name: str) -> None:
+        with self._connection.call("token_revoke", _abi.soma_token_request(name=encoded(name))):
+            pass
+
+    def _pages(self, method: str, request: Any, rows: str, make: Callable[[Any], Any]) -> Iterator[Any]:
+        count = rows[:-1] + "_count"
+        while True:
+            with self._connection.call(method, request) as page:
+                made = [make(row) for row in getattr(page, rows)[: getattr(page, count)]]
+                request.cursor = page.next_cursor and bytes(page.next_cursor)
+            yield from made
+            if not request.cursor:
+                return
+
+
+def _set_filter(
+    target: Any,
+    status: str | Sequence[str],
+    queue: str | None,
+    labels: Mapping[str, str] | None,
+    parent: str | Job | None,
+) -> None:
+    states = [status] if isinstance(status, str) else status
+    target.states = (ctypes.c_int * len(states))(*(number_of("job_state", state) for state in states))
+    target.state_count = len(states)
+    target.queue = encoded(queue)
+    wanted = pairs(labels or {})
+    target.labels, target.label_count = wanted, len(wanted)
+    target.parent_id = encoded(parent.id if isinstance(parent, Job) else parent)
+
+
+def _queue(queue: Any) -> Queue:
+    return Queue(
+        text_of(queue.name),
+        queue.is_paused,
+        queue.max_running,
+        queue.keep_ms / 1000,
+        queue.keep_jobs,
+        queue.keep_bytes,
+        queue.queued_jobs,
+        queue.running_jobs,
+        queue.finished_jobs,
+        queue.output_bytes,
+    )
+
+
+def _token(token: Any) -> Token:
+    scopes = [name_of("scope", number) for number in token.scopes[: token.scope_count]]
+    created, expires, used = time_of(token.created_ms), time_of(token.expires_ms), time_of(token.last_used_ms)
+    return Token(text_of(token.name), scopes, created, expires, used, text_of(token.namespace_name))
