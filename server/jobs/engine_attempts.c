@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "jobs/engine_private.h"
 #include "jobs/outcome.h"
+#include "measures/measures.h"
 
 enum {
     SPAWNER_PAUSE_MS = 1000, // between two starts of the spawner
@@ -58,6 +59,7 @@ void engine_begin(struct engine *engine, const struct job *job, bool is_prepared
         log_error("JOB-START-FAILED", "job %s: out of memory", job->id);
         return;
     }
+    running->begun_us = clock_mono_us();
     // Input may have come since the directory was made, and nobody followed the job to be told.
     running->feed_is_owed = job->spec.interactive;
     if (atomic_load(&engine->stopping)) {
@@ -235,6 +237,10 @@ static void take_started(struct engine *engine, struct running *running, const c
     pthread_mutex_lock(&engine->lock);
     running->live.runner_pid = pid;
     pthread_mutex_unlock(&engine->lock);
+    // Said again to a server that comes back, which did not see the begin.
+    if (running->begun_us > 0)
+        measure_observe(MEASURE_JOB_START, clock_mono_us() - running->begun_us);
+    running->begun_us = 0;
 }
 
 static void take_isolation(struct engine *engine, struct running *running, const char *words)

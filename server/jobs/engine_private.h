@@ -38,6 +38,7 @@ struct running {
     uint32_t withheld; // the specification's
     char space[NAMESPACE_SIZE];
     enum attempt_phase phase;
+    int64_t begun_us;     // of clock_mono_us: claimed, by this server
     struct mono_time due; // of the phase's next step; MONO_NEVER while others are at work
     int64_t retry_ms;
     int link_fd;          // -1: none; owned

@@ -287,7 +287,8 @@ static inline int64_t job_kept_bytes(const struct job_status *status)
 // False, and nothing written, for a number without a name.
 bool job_state_from_number(int64_t number, enum job_state *ret_state);
 
-// "queued", "running", …; for logs and messages.
+// "queued", "timed_out"; "exited", "wall_timeout": for logs, messages and metrics.
 const char *job_state_name(enum job_state state);
+const char *job_reason_name(enum job_reason reason);
 
 #endif

@@ -1,9 +1,12 @@
 #include "rpc/call.h"
 
 #include <nettle/sha2.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
+#include "measures/measures.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
 #include "wire/decode.h"
@@ -14,6 +17,18 @@ enum {
     ARENA_KEPT_BYTES = 16384
 };
 
+static atomic_llong slow_us = INT64_MAX;
+
+void rpc_call_set_slow(int64_t ms)
+{
+    atomic_store(&slow_us, ms > 0 ? ms * 1000 : INT64_MAX);
+}
+
+struct mono_time rpc_call_deadline_after(const struct rpc_call *call, int64_t timeout_ms)
+{
+    return (struct mono_time){call->begun_us / 1000 + timeout_ms};
+}
+
 void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer)
 {
     arena_reset(&call->arena, ARENA_KEPT_BYTES);
@@ -22,9 +37,12 @@ void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, 
     call->frame_length = length;
     call->message = NULL;
     call->message_length = 0;
-    call->method = "";
+    call->method = call->client = "";
+    call->number = 0;
+    call->was_parked = false;
+    call->begun_us = clock_mono_us();
     call->has_request_id = false;
-    call->deadline = clock_deadline_after(LIMIT_DEFAULT_TIMEOUT_MS);
+    call->deadline = rpc_call_deadline_after(call, LIMIT_DEFAULT_TIMEOUT_MS);
     call->deadline_is_ours = true;
     call->caller = (struct rpc_caller){0};
     call->is_counted = false;
@@ -95,6 +113,11 @@ bool rpc_call_is_expired(const struct rpc_call *call)
     return clock_left_ms(call->deadline) == 0;
 }
 
+void rpc_call_note_parked(struct rpc_call *call)
+{
+    call->was_parked = true;
+}
+
 uint32_t rpc_call_peer(const struct rpc_call *call)
 {
     return call->peer;
@@ -103,6 +126,27 @@ uint32_t rpc_call_peer(const struct rpc_call *call)
 void **rpc_call_slot(struct rpc_call *call)
 {
     return &call->slot;
+}
+
+static void log_slow(const struct rpc_call *call, enum soma_code code, int64_t us)
+{
+    char request[2 * REQUEST_ID_BYTES + 1] = "-";
+    if (call->has_request_id)
+        text_from_bytes(request, call->request_id, REQUEST_ID_BYTES);
+    measure_add(MEASURE_RPC_SLOW, 0, 1);
+    log_warning("CALL-SLOW", "method=%s ms=%lld code=%s request=%s job=%s client=%s bytes=%zu",
+                call->number ? call->method : "-", (long long)(us / 1000), code_name(code), request,
+                call->caller.job_id[0] ? call->caller.job_id : "-",
+                call->client[0] ? call->client : "-", call->frame_length);
+}
+
+// The reply is made; after it is sent the call is no more.
+static void measure(const struct rpc_call *call, enum soma_code code)
+{
+    int64_t us = call->was_parked ? -1 : clock_mono_us() - call->begun_us;
+    measure_call(call->number, (unsigned)code, us);
+    if (us > atomic_load_explicit(&slow_us, memory_order_relaxed))
+        log_slow(call, code, us);
 }
 
 static void init_header(Pb__ResponseHeader *header, struct rpc_call *call)
@@ -138,6 +182,7 @@ void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message)
         return;
     }
     frame_write(frame, &header.base, message);
+    measure(call, SOMA_OK);
     transport_send(call);
 }
 
@@ -154,6 +199,7 @@ void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t le
         return;
     }
     frame_write_packed(frame, &header.base, message, length);
+    measure(call, SOMA_OK);
     transport_send(call);
 }
 
@@ -176,5 +222,6 @@ void rpc_call_fail(struct rpc_call *call, const struct soma_error *err)
         return;
     }
     frame_write(frame, &header.base, NULL);
+    measure(call, err->code);
     transport_send(call);
 }

@@ -57,6 +57,12 @@ const char *rpc_call_space(const struct rpc_call *call);
 // Nobody was asked: whoever may open the socket calls, in any namespace that it names.
 bool rpc_call_is_owner(const struct rpc_call *call);
 
+// It waits for something to happen: how long it takes says nothing of the server.
+void rpc_call_note_parked(struct rpc_call *call);
+
+// Calls that take longer are lines in the log, CALL-SLOW; 0: none is. For all calls from now on.
+void rpc_call_set_slow(int64_t ms);
+
 // The nng pipe that it came through; parked calls are counted and dropped by it.
 uint32_t rpc_call_peer(const struct rpc_call *call);
 

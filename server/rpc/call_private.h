@@ -18,6 +18,10 @@ struct rpc_call {
     const uint8_t *message;
     size_t message_length;
     const char *method; // in the arena; "" until the header is read
+    const char *client; // likewise
+    unsigned number;    // of the method, to be measured by; 0 until it is found
+    int64_t begun_us;   // of clock_mono_us
+    bool was_parked;    // its time says nothing of the server
     uint8_t request_id[REQUEST_ID_BYTES];
     bool has_request_id;
     struct mono_time deadline;
@@ -33,6 +37,9 @@ struct rpc_call {
 // A fresh call for a received frame. The arena was initialised once and is reset here;
 // must_be_admitted stays.
 void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer);
+
+// So long after the call's begin.
+struct mono_time rpc_call_deadline_after(const struct rpc_call *call, int64_t timeout_ms);
 
 // --- what the listener does for a call (listener.c)
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "measures/measures.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
 #include "wire/decode.h"
@@ -22,10 +23,13 @@ enum {
     HANDLER_BYTES = 4 * LIMIT_FRAME_BYTES
 };
 
+_Static_assert((int)SLOT_COUNT / 2 < (int)MEASURE_METHODS, "every method can be measured");
+
 struct method {
     char path[METHOD_BYTES_MAX + 1]; // "" where the place is free
     ProtobufCService *service;
     unsigned index;
+    unsigned number; // counted from 1, as metrics have it
 };
 
 struct dispatcher {
@@ -70,6 +74,7 @@ static bool add_service(struct dispatcher *dispatcher, ProtobufCService *service
         memcpy(method->path, path, sizeof path);
         method->service = service;
         method->index = i;
+        method->number = (unsigned)dispatcher->method_count;
     }
     return true;
 }
@@ -111,6 +116,15 @@ struct load *dispatcher_load(struct dispatcher *dispatcher)
     return dispatcher->load;
 }
 
+const char *dispatcher_method(const struct dispatcher *dispatcher, unsigned number)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        if (dispatcher->methods[i].path[0] && dispatcher->methods[i].number == number)
+            return dispatcher->methods[i].path;
+    }
+    return NULL;
+}
+
 void dispatcher_stop(struct dispatcher *dispatcher)
 {
     atomic_store(&dispatcher->stopping, true);
@@ -129,7 +143,7 @@ static enum soma_code take_timeout(struct rpc_call *call, int32_t timeout_ms,
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "timeout_ms",
                          "timeout_ms is %d, at most %lld", timeout_ms, (long long)LIMIT_TIMEOUT_MS);
     if (timeout_ms > 0) {
-        call->deadline = clock_deadline_after(timeout_ms);
+        call->deadline = rpc_call_deadline_after(call, timeout_ms);
         call->deadline_is_ours = false;
     }
     return SOMA_OK;
@@ -214,6 +228,7 @@ static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *
     if (strlen(call->method) > METHOD_BYTES_MAX)
         return error_set(err, REASON_FIELD_TOO_LONG, "method", "a method path has at most %d bytes",
                          METHOD_BYTES_MAX);
+    call->client = header->client;
     code = check_header_sizes(header, err);
     if (code == SOMA_OK)
         code = admit(gate, call, header->token, err);
@@ -251,6 +266,7 @@ static void begin(struct dispatcher *dispatcher, struct rpc_call *call)
         rpc_call_fail(call, &err);
         return;
     }
+    call->number = method->number;
     const ProtobufCServiceDescriptor *service = method->service->descriptor;
     const ProtobufCMessage *request =
         wire_decode(service->methods[method->index].input, call->message, call->message_length,

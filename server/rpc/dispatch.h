@@ -18,6 +18,9 @@ enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
                               struct soma_error *err);
 void dispatcher_free(struct dispatcher *dispatcher);
 
+// The path of the method that metrics have under this number, counted from 1; NULL past the last.
+const char *dispatcher_method(const struct dispatcher *dispatcher, unsigned number);
+
 // From now on every call is failed with SERVER_STOPPING; waits for the threads that are inside
 // dispatch.
 void dispatcher_stop(struct dispatcher *dispatcher);

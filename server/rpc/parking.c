@@ -364,6 +364,7 @@ bool parking_begin(struct parking *parking, struct rpc_call *call, int64_t topic
 
 void parking_wait(struct parking *parking, struct rpc_call *call)
 {
+    rpc_call_note_parked(call);
     pthread_mutex_lock(&parking->mutex);
     struct parked *parked = *rpc_call_slot(call);
     bool last = parking->stopping || parked->dropped;

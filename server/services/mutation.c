@@ -43,9 +43,11 @@ static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *t
                          "the deadline passed before the write was begun");
     if (op->refuses_first && !arena_reserve(rpc_call_arena(mutation->call), MUTATION_ARENA_BYTES))
         return error_set_no_memory(err);
-    if (id)
-        return apply_once(mutation, txn, id, err);
-    return mutation->apply(mutation, txn, &mutation->reply, err);
+    txn_set_request(txn, id);
+    enum soma_code code = id ? apply_once(mutation, txn, id, err)
+                             : mutation->apply(mutation, txn, &mutation->reply, err);
+    txn_set_request(txn, NULL);
+    return code;
 }
 
 static void mutation_finish(struct write_op *op, const struct soma_error *err)

@@ -11,6 +11,7 @@
 #include "services/server_service.h"
 #include "services/vector_service.h"
 #include "somad/data_directory.h"
+#include "somad/exporter.h"
 #include "somad/jobs_room.h"
 #include "somad/listeners.h"
 #include "somad/stats.h"
@@ -45,6 +46,7 @@ struct server {
     struct gate gate;
     struct server_facts facts;
     struct stats_sources stats;
+    struct exporter exporter;
     struct watchdog watchdog;
     const char *libraries[LIBRARIES_MAX];
 };
@@ -170,6 +172,17 @@ static enum soma_code make_services(struct server *server, struct soma_error *er
                           &server->dispatcher, err);
 }
 
+static enum soma_code open_exporter(struct server *server, struct soma_error *err)
+{
+    rpc_call_set_slow(server->config->slow_ms);
+    server->exporter.config = server->config;
+    server->exporter.sources = &server->stats;
+    server->exporter.dispatcher = server->dispatcher;
+    server->exporter.data = server->data.path;
+    server->exporter.started_unix_ms = server->facts.started_unix_ms;
+    return exporter_open(&server->exporter, server->workers, err);
+}
+
 static void fill_facts(struct server *server)
 {
     server->libraries[0] = listener_library();
@@ -198,6 +211,7 @@ static enum soma_code open_for_jobs(struct server *server, struct soma_error *er
     (void)err;
     watchdog_init(&server->watchdog, server->writer);
     engine_begin_claims(server->jobs.engine);
+    exporter_set_state(&server->exporter, EXPORTER_READY);
     return SOMA_OK;
 }
 
@@ -205,8 +219,8 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
                             struct soma_error *err)
 {
     static enum soma_code (*const steps[])(struct server *, struct soma_error *) = {
-        prepare_jobs,  open_store,    start_threads,     start_jobs,
-        start_vectors, make_services, listen_everywhere, open_for_jobs};
+        prepare_jobs,  open_store,    start_threads,     start_jobs,   start_vectors,
+        make_services, open_exporter, listen_everywhere, open_for_jobs};
     struct server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set_no_memory(err);
@@ -244,6 +258,7 @@ void server_stop(struct server *server)
 {
     if (!server)
         return;
+    exporter_set_state(&server->exporter, EXPORTER_STOPPING);
     if (server->dispatcher)
         dispatcher_stop(server->dispatcher);
     parking_stop(server->parking);
@@ -251,6 +266,7 @@ void server_stop(struct server *server)
     jobs_room_stop(&server->jobs);
     writer_stop(server->writer);
     listeners_close(&server->listeners, CLOSE_WAIT_MS);
+    exporter_close(&server->exporter);
     dispatcher_free(server->dispatcher);
     server_service_free(server->server_service);
     jobs_room_fini(&server->jobs);

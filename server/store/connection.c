@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "store/job_counters.h"
+#include "store/job_notes.h"
 #include "store/texts_score.h"
 
 // The log's length, in pages. A checkpoint costs two syncs, so it waits for a pause (IDLE), but not
@@ -112,7 +113,8 @@ enum soma_code connection_open(const char *path, enum connection_kind kind,
         rc = set_up(txn, kind);
     if (rc == SQLITE_OK && kind == CONNECTION_WRITER) {
         txn->counters = counters_new();
-        rc = txn->counters ? SQLITE_OK : SQLITE_NOMEM;
+        txn->notes = calloc(1, sizeof *txn->notes);
+        rc = txn->counters && txn->notes ? SQLITE_OK : SQLITE_NOMEM;
     }
     if (rc != SQLITE_OK) {
         enum soma_code code = sqlite_error(txn->db, rc, err);
@@ -136,6 +138,7 @@ void connection_close(struct store_txn *txn)
         sqlite3_finalize(txn->slots[i].stmt);
     sqlite3_close(txn->db);
     counters_free(txn->counters);
+    job_notes_free(txn->notes);
     free(txn);
 }
 
@@ -155,6 +158,8 @@ enum soma_code txn_commit(struct store_txn *txn, struct soma_error *err)
         counters_committed(txn->counters);
     else
         txn_rollback(txn);
+    if (code == SOMA_OK)
+        job_notes_committed(txn->notes);
     return code;
 }
 
@@ -164,6 +169,7 @@ void txn_rollback(struct store_txn *txn)
     if (txn_is_open(txn))
         txn_exec(txn, SQL_ROLLBACK, NULL);
     counters_rolled_back(txn->counters);
+    job_notes_rolled_back(txn->notes);
 }
 
 bool txn_is_open(const struct store_txn *txn)
@@ -174,6 +180,7 @@ bool txn_is_open(const struct store_txn *txn)
 enum soma_code txn_part_begin(struct store_txn *txn, struct soma_error *err)
 {
     counters_part_begin(txn->counters);
+    job_notes_part_begin(txn->notes);
     return txn_exec(txn, SQL_PART_BEGIN, err);
 }
 
@@ -189,12 +196,14 @@ enum soma_code txn_part_undo(struct store_txn *txn, struct soma_error *err)
     if (code != SOMA_OK)
         return code;
     counters_part_undo(txn->counters);
+    job_notes_part_undo(txn->notes);
     return txn_part_keep(txn, err);
 }
 
 void txn_bare_begin(struct store_txn *txn)
 {
     counters_part_begin(txn->counters);
+    job_notes_part_begin(txn->notes);
     txn->changes_before = sqlite3_total_changes64(txn->db);
 }
 
@@ -206,6 +215,7 @@ void txn_bare_keep(struct store_txn *txn)
 bool txn_bare_undo(struct store_txn *txn)
 {
     counters_part_undo(txn->counters);
+    job_notes_part_undo(txn->notes);
     return txn_is_open(txn) && sqlite3_total_changes64(txn->db) == txn->changes_before;
 }
 
@@ -229,4 +239,10 @@ void txn_checkpoint(struct store_txn *txn, bool is_idle)
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
         log_warning("STORE-CHECKPOINT", "cannot checkpoint: %s", sqlite3_errstr(rc));
     txn->wal_pages_tried = txn->wal_pages;
+}
+
+void txn_set_request(struct store_txn *txn, const uint8_t *id)
+{
+    if (txn->notes)
+        txn->notes->request = id;
 }

@@ -5,6 +5,7 @@
 #include "store/job_after.h"
 #include "store/job_counters.h"
 #include "store/job_isolation.h"
+#include "store/job_notes.h"
 #include "store/job_rows.h"
 #include "store/job_uploads.h"
 #include "store/queues.h"
@@ -211,6 +212,7 @@ enum soma_code job_store_insert(struct store_txn *txn, const struct job_new *new
     if (job->status.wait == JOB_WAIT_PLACE)
         counters_ready(txn, job->spec.queue, job->spec.priority, job->num);
     row.stored = job->status;
+    job_notes_add(txn->notes, job, 0);
     *ret_row = row;
     return SOMA_OK;
 }
@@ -396,6 +398,7 @@ enum soma_code job_store_update(struct store_txn *txn, struct job_row *row, stru
         return error_set(err, REASON_INTERNAL, NULL, "job %s was changed in between", row->job.id);
     status->revision = revision;
     code = follow_up(txn, row, err);
+    job_notes_add(txn->notes, &row->job, row->stored.state);
     row->stored = *status;
     return code;
 }

@@ -46,6 +46,7 @@ struct store_txn {
     int wal_pages_tried;                          // and when it was last checkpointed
     int64_t changes_before;                       // rows changed before the open bare part
     struct job_counters *counters;                // the writer's alone; owned
+    struct job_notes *notes;                      // likewise
     struct statement_slot slots[STATEMENT_SLOTS]; // open addressing
 };
 

@@ -16,6 +16,8 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 
 struct store;
@@ -41,6 +43,10 @@ void store_close(struct store *store);
 enum soma_code store_read_begin(struct store *store, struct store_txn **ret_txn,
                                 struct soma_error *err);
 void store_read_end(struct store_txn *txn);
+
+// In a write transaction: what changes from now on was asked for by the request with these 16
+// bytes, for the log. NULL: by nobody. Borrowed until it is set again.
+void txn_set_request(struct store_txn *txn, const uint8_t *id);
 
 // "sqlite 3.40.1".
 const char *store_library(void);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "measures/measures.h"
 #include "store/ballast.h"
 #include "store/connection.h"
 
@@ -176,8 +178,11 @@ static void write_again(struct writer *writer, struct group *group)
 
 static void group_write(struct writer *writer, struct group *group)
 {
+    int64_t begun_us = clock_mono_us();
     write_all(writer, group);
     write_again(writer, group);
+    measure_observe(MEASURE_COMMIT_TIMES, clock_mono_us() - begun_us);
+    measure_observe(MEASURE_COMMIT_SIZE, (int64_t)group->count);
     atomic_fetch_add(&writer->group_count, 1);
     atomic_fetch_add(&writer->op_count, (long long)group->count);
     for (size_t i = 0; i < group->count; i++) {

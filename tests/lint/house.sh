@@ -20,10 +20,10 @@ only_in() {
     done < <(files "$@" | grep '\.[ch]$' | xargs -r grep -nE "^ *# *include +[<\"]$pattern")
 }
 
-only_in "nng" 'nng/' '^(server/rpc/listener\.c|client/lib/connection\.c)$' common server client
+only_in "nng" 'nng/' '^(server/rpc/(listener|http)\.c|client/lib/connection\.c)$' common server client
 only_in "sqlite3" 'sqlite3' '^server/store/' common server client
 only_in "generated protobuf" 'soma/v1/' '^(server/(rpc|services)/|client/lib/|common/wire/)' common server client
-only_in "the server" '(rpc|services|access|jobs|vectors|store|upkeep|runner|config|somad)/' '^server/' common client
+only_in "the server" '(measures|rpc|services|access|jobs|vectors|store|upkeep|runner|config|somad)/' '^server/' common client
 only_in "the client" '(lib|cli|soma/(soma|client|collections|jobs|records|server)\.h)' '^client/' common server
 only_in "anything but soma.h and its own" '(base|wire|lib)/' '^(common|server|client/lib)/' common server client
 only_in "a part of soma.h" 'soma/(client|collections|jobs|queues|records|server|tokens)\.h' '^client/include/soma/' client

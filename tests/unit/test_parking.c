@@ -37,6 +37,11 @@ void rpc_call_extend(struct rpc_call *call, struct mono_time deadline)
         call->deadline = deadline;
 }
 
+void rpc_call_note_parked(struct rpc_call *call)
+{
+    (void)call;
+}
+
 uint32_t rpc_call_peer(const struct rpc_call *call)
 {
     return call->peer;

@@ -1,9 +1,10 @@
-// Prints the tables of docs/PROTOCOL.md from where they live in the code: `print_tables
-// reasons|limits`.
+// Prints the tables of docs/PROTOCOL.md and docs/METRICS.md from where they live in the code:
+// `print_tables reasons|limits|metrics`.
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "measures/measures.h"
 #include "wire/limits.h"
 
 static void print_reasons(void)
@@ -21,13 +22,27 @@ static void print_limits(void)
         printf("| %s | %lld | %s |\n", row->name, (long long)row->value, row->meaning);
 }
 
+static void print_metrics(void)
+{
+    printf("| metric | type | labels | what |\n| --- | --- | --- | --- |\n");
+    for (int i = 0; i < MEASURE_COUNT; i++) {
+        const struct measure_row *row = &measure_table[i];
+        printf("| `%s` | %s | %s | %s |\n", row->name, measure_type_name(row->type), row->labels,
+               row->help);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "reasons") == 0)
-        print_reasons();
-    else if (argc == 2 && strcmp(argv[1], "limits") == 0)
-        print_limits();
-    else
-        return 2;
-    return 0;
+    static const struct {
+        const char *name;
+        void (*print)(void);
+    } tables[] = {{"reasons", print_reasons}, {"limits", print_limits}, {"metrics", print_metrics}};
+    for (size_t i = 0; argc == 2 && i < sizeof tables / sizeof tables[0]; i++) {
+        if (strcmp(argv[1], tables[i].name) == 0) {
+            tables[i].print();
+            return 0;
+        }
+    }
+    return 2;
 }

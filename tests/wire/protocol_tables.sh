@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds the tables of docs/PROTOCOL.md to the code: protocol_tables.sh PRINT_TABLES DOCUMENT [--write]
+# Holds the tables of a document (docs/PROTOCOL.md, docs/METRICS.md) to the code: protocol_tables.sh PRINT_TABLES DOCUMENT [--write]
 set -eu
 print_tables=$1
 document=$2
@@ -13,7 +13,9 @@ write() {
 };/<!-- $1: end -->/p;d}" "$document" < <("$print_tables" "$1")
 }
 
-for table in reasons limits; do
+tables=$(sed -n 's/^<!-- \([a-z]*\): begin -->$/\1/p' "$document")
+[ -n "$tables" ]
+for table in $tables; do
     if [ "${3:-}" = --write ]; then write "$table"; fi
     if ! diff <("$print_tables" "$table") <(section "$table"); then
         echo "table '$table' of $document is not what the code says; $0 ... --write mends it" >&2
