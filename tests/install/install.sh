@@ -22,6 +22,8 @@ if [[ "$5" != *-fsanitize* && "$5" != *--coverage* ]]; then
     strangers -g --defined-only "$root/$libdir/libsoma.a"
 fi
 
+[ -s "$root/share/man/man3/soma_job_submit_async.3.gz" ] || { echo "install: no manual pages" >&2; exit 1; }
+
 export PKG_CONFIG_PATH=$root/$libdir/pkgconfig
 [ "$(pkg-config --modversion soma)" = "$version" ]
 define="-DEXPECTED_VERSION=\"$version\""
