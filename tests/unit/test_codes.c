@@ -83,17 +83,17 @@ static void check(enum quantization quantization, bool is_dot, uint32_t dim, con
     assert_true(code_query_init(&format, numbers, memory, &query));
     static const uint32_t wanted[] = {2, 0, 1, 1};
     for (const struct kernels *const *kernels = kernel_table; *kernels; kernels++) {
-        float got[4];
         if (!(*kernels)->is_usable())
             continue;
-        format.kernels = *kernels;
-        code_score(&format, &query, codes, wanted, 4, got);
+        format.kernel = code_kernel(*kernels, quantization);
+        struct code_run run = {.numbers = wanted, .known_count = 4};
         for (size_t i = 0; i < 4; i++) {
             const uint8_t *code = codes + wanted[i] * format.stride;
+            double got = (double)code_run_next(&format, &query, codes, &run);
             double plain = plain_distance(&format, numbers, code);
-            if (!(fabs((double)got[i] - plain) <= tolerance(numbers, code, &format)))
+            if (!(fabs(got - plain) <= tolerance(numbers, code, &format)))
                 fail_msg("%s, codes %d, dim %u: %.9g for %.9g", (*kernels)->name, quantization, dim,
-                         (double)got[i], plain);
+                         got, plain);
         }
     }
     free(codes);

@@ -5,7 +5,9 @@
 
 enum {
     LINE_BYTES = 64,
-    SCORED_AT_ONCE = 64
+    ASKED_BYTES = 6 << 10, // ahead of the code that is compared
+    ASKED_MIN = 2,
+    SUMS = 8 // side by side
 };
 
 static size_t padded_dim(uint32_t dim)
@@ -34,6 +36,21 @@ size_t code_bytes(enum quantization quantization, uint32_t dim)
     return (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
 }
 
+kernel_code_fn *code_kernel(const struct kernels *kernels, enum quantization quantization)
+{
+    switch (quantization) {
+    case QUANTIZATION_BF16:
+        return kernels->bf16;
+    case QUANTIZATION_INT8:
+        return kernels->int8;
+    case QUANTIZATION_INT4:
+        return kernels->int4;
+    case QUANTIZATION_NONE:
+        break;
+    }
+    return kernels->float32;
+}
+
 void code_format_init(struct code_format *format, enum quantization quantization, bool is_dot,
                       uint32_t dim)
 {
@@ -43,6 +60,9 @@ void code_format_init(struct code_format *format, enum quantization quantization
                                    .padded = (uint32_t)padded_dim(dim),
                                    .stride = code_bytes(quantization, dim),
                                    .kernels = kernels_best()};
+    size_t ahead = ASKED_BYTES / format->stride;
+    format->asked_ahead = (uint32_t)(ahead < ASKED_MIN ? ASKED_MIN : ahead);
+    format->kernel = code_kernel(format->kernels, quantization);
 }
 
 // To the nearest, ties to even, as the hardware does it; vectors are finite, and what would round
@@ -132,25 +152,40 @@ size_t code_query_bytes(const struct code_format *format)
     return format->padded * (sizeof(float) + sizeof(int16_t));
 }
 
+// The largest absolute value and the sum of padded numbers.
+static void measure(const float *numbers, size_t padded, float *ret_largest, float *ret_sum)
+{
+    float largest[SUMS] = {0}, sums[SUMS] = {0};
+    for (size_t at = 0; at < padded; at += SUMS) {
+        for (size_t i = 0; i < SUMS; i++) {
+            float size = fabsf(numbers[at + i]);
+            largest[i] = size > largest[i] ? size : largest[i];
+            sums[i] += numbers[at + i];
+        }
+    }
+    *ret_largest = *ret_sum = 0;
+    for (size_t i = 0; i < SUMS; i++) {
+        *ret_largest = largest[i] > *ret_largest ? largest[i] : *ret_largest;
+        *ret_sum += sums[i];
+    }
+}
+
 bool code_query_init(const struct code_format *format, const float *vector, void *memory,
                      struct code_query *ret_query)
 {
     float *numbers = memory;
     int16_t *steps = (int16_t *)(void *)(numbers + format->padded);
-    memset(memory, 0, code_query_bytes(format));
+    float largest, sum, norm = 0;
     memcpy(numbers, vector, format->dim * sizeof *numbers);
-    float largest = 0, sum = 0, norm = 0;
-    for (uint32_t i = 0; i < format->dim; i++) {
-        largest = fabsf(vector[i]) > largest ? fabsf(vector[i]) : largest;
-        sum += vector[i];
-    }
+    memset(numbers + format->dim, 0, (format->padded - format->dim) * sizeof *numbers);
+    measure(numbers, format->padded, &largest, &sum);
     format->kernels->dot(vector, 1, vector, 1, format->dim, &norm);
     float per_number = largest > 0 ? (float)CODE_STEPS_MAX / largest : 0;
     if (!isfinite(per_number) || !isfinite(norm * 4))
         return false;
-    for (uint32_t i = 0; i < format->dim; i++) {
-        float scaled = vector[i] * per_number;
-        steps[i] = (int16_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+    for (size_t i = 0; i < format->padded; i++) {
+        float scaled = numbers[i] * per_number;
+        steps[i] = (int16_t)(scaled + copysignf(0.5f, scaled));
     }
     *ret_query = (struct code_query){.padded = format->padded,
                                      .numbers = numbers,
@@ -160,41 +195,4 @@ bool code_query_init(const struct code_format *format, const float *vector, void
                                      .norm = norm,
                                      .is_dot = format->is_dot};
     return true;
-}
-
-static void score_floats(const struct code_format *format, const struct code_query *query,
-                         const uint8_t *codes, const uint32_t *numbers, size_t count, float *ret)
-{
-    const float *rows[SCORED_AT_ONCE];
-    kernel_rows_fn *kernel =
-        format->is_dot ? format->kernels->dot_rows : format->kernels->squared_distance_rows;
-    for (size_t from = 0; from < count; from += SCORED_AT_ONCE) {
-        size_t left = count - from;
-        size_t some = left < SCORED_AT_ONCE ? left : SCORED_AT_ONCE;
-        for (size_t i = 0; i < some; i++)
-            rows[i] = (const float *)(const void *)(codes + numbers[from + i] * format->stride);
-        kernel(query->numbers, rows, some, format->dim, ret + from);
-    }
-    for (size_t i = 0; format->is_dot && i < count; i++)
-        ret[i] = -ret[i];
-}
-
-void code_score(const struct code_format *format, const struct code_query *query,
-                const uint8_t *codes, const uint32_t *numbers, size_t count, float *ret_distances)
-{
-    const struct kernels *kernels = format->kernels;
-    switch (format->quantization) {
-    case QUANTIZATION_NONE:
-        score_floats(format, query, codes, numbers, count, ret_distances);
-        break;
-    case QUANTIZATION_BF16:
-        kernels->bf16(query, codes, format->stride, numbers, count, ret_distances);
-        break;
-    case QUANTIZATION_INT8:
-        kernels->int8(query, codes, format->stride, numbers, count, ret_distances);
-        break;
-    case QUANTIZATION_INT4:
-        kernels->int4(query, codes, format->stride, numbers, count, ret_distances);
-        break;
-    }
 }

@@ -8,7 +8,8 @@
 #include "vectors/index/walk.h"
 
 enum {
-    COMPARED_AT_ONCE = 8
+    COMPARED_AT_ONCE = 8,
+    ASKED_LINES = 4 // of each; what follows comes by itself
 };
 
 // --- searches under way, so that nodes are not used again under them
@@ -95,7 +96,8 @@ static bool rank_pool(struct ranking *ranking, const struct scratch *scratch)
         struct row *row = graph_row(ranking->graph, candidate->node);
         if (!row || !row_is_alive(row, ranking->search->sequence))
             continue;
-        __builtin_prefetch(row->vector);
+        for (size_t at = 0; at < ASKED_LINES; at++)
+            __builtin_prefetch((const char *)row->vector + at * 64);
         ranking->rows[ranking->count] = row;
         ranking->coded[ranking->count++] = candidate->distance;
         if (ranking->count == COMPARED_AT_ONCE)
@@ -150,26 +152,20 @@ bool graph_search(struct graph *graph, const struct index_search *search, size_t
 // --- all that match, by their codes
 
 enum {
-    SCORED_AT_ONCE = 16, // while the codes of the next so many are on their way
-    DEEPER = 4           // times, where codes are too coarse
+    ROOM_MIN = 16,
+    DEEPER = 4 // times, where codes are too coarse
 };
 
 // Leaves the nearest `room` by their codes in the pool.
 static void scan_codes(const struct graph *graph, struct scratch *scratch, const uint32_t *nodes,
                        uint32_t count, uint32_t room)
 {
-    float distances[SCORED_AT_ONCE];
+    struct code_run run = {.numbers = nodes, .known_count = count};
     scratch->pool_count = 0;
-    for (uint32_t from = 0; from < count; from += SCORED_AT_ONCE) {
-        uint32_t left = count - from, some = left < SCORED_AT_ONCE ? left : SCORED_AT_ONCE;
-        for (uint32_t i = from + some; i < from + 2 * some && i < count; i++)
-            walk_prefetch(graph, nodes[i]);
-        code_score(&graph->format, &scratch->query, graph->codes.base, nodes + from, some,
-                   distances);
-        for (uint32_t i = 0; i < some; i++) {
-            if (scratch->pool_count < room || distances[i] < scratch->pool[room - 1].distance)
-                pool_put(scratch, room, (struct candidate){distances[i], nodes[from + i]});
-        }
+    for (uint32_t i = 0; i < count; i++) {
+        float distance = code_run_next(&graph->format, &scratch->query, graph->codes.base, &run);
+        if (scratch->pool_count < room || distance < scratch->pool[room - 1].distance)
+            pool_put(scratch, room, (struct candidate){distance, nodes[i]});
     }
 }
 
@@ -179,7 +175,7 @@ static bool scan_one(struct graph *graph, const struct index_search *search, siz
     const float *vector = search->queries + query * search->dim;
     struct ranking ranking = {.graph = graph, .search = search, .query = vector, .topk = topk};
     bool is_done = false;
-    for (uint64_t room = (uint64_t)topk->k * 2 + SCORED_AT_ONCE; !is_done; room *= DEEPER) {
+    for (uint64_t room = (uint64_t)topk->k * 2 + ROOM_MIN; !is_done; room *= DEEPER) {
         struct scratch *scratch;
         uint32_t fitting = room < count ? (uint32_t)room : count;
         if (!scratch_take(graph, vector, fitting, &scratch))

@@ -108,37 +108,32 @@ void scratch_give_back(struct graph *graph, struct scratch *scratch)
 
 // --- walking
 
-// The links that were not visited. All their codes are asked for, so that their ways from memory
-// overlap.
-static inline void gather(const struct graph *graph, struct scratch *scratch, uint32_t node,
-                          int level, struct walk_near *ret)
+static void queue_close_up(struct walk_queue *queue)
+{
+    struct code_run *run = &queue->run;
+    size_t at = run->at, left = run->known_count - at;
+    memmove(queue->nodes, queue->nodes + at, left * sizeof *queue->nodes);
+    *run = (struct code_run){.numbers = queue->nodes,
+                             .known_count = left,
+                             .asked_count = run->asked_count > at ? run->asked_count - at : 0};
+}
+
+void walk_gather(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
+                 struct walk_queue *queue)
 {
     const _Atomic uint32_t *links = graph_links(graph, node, level);
     uint32_t room = graph_link_room(graph, level);
-    ret->count = 0;
+    if (queue->run.known_count + room > sizeof queue->nodes / sizeof *queue->nodes)
+        queue_close_up(queue);
+    uint32_t *known = queue->nodes + queue->run.known_count;
     for (uint32_t i = 0; i < room; i++) {
         uint32_t link = atomic_load_explicit(&links[i], memory_order_acquire);
         if (link == NO_NODE)
             break;
-        if (link >= scratch->node_limit || !walk_visit(scratch, link))
-            continue;
-        walk_prefetch(graph, link);
-        ret->nodes[ret->count++] = link;
+        if (link < scratch->node_limit && walk_visit(scratch, link))
+            *known++ = link;
     }
-}
-
-static inline void score(const struct graph *graph, const struct scratch *scratch,
-                         struct walk_near *near)
-{
-    code_score(&graph->format, &scratch->query, graph->codes.base, near->nodes, near->count,
-               near->distances);
-}
-
-void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
-                struct walk_near *ret)
-{
-    gather(graph, scratch, node, level, ret);
-    score(graph, scratch, ret);
+    queue->run.known_count = (size_t)(known - queue->nodes);
 }
 
 uint32_t pool_put(struct scratch *scratch, uint32_t room, struct candidate candidate)
@@ -164,22 +159,29 @@ uint32_t pool_put(struct scratch *scratch, uint32_t room, struct candidate candi
     return low;
 }
 
+static struct candidate compare_one(const struct graph *graph, const struct scratch *scratch,
+                                    uint32_t node)
+{
+    struct code_run run = {.numbers = &node, .known_count = 1};
+    return (struct candidate){
+        code_run_next(&graph->format, &scratch->query, graph->codes.base, &run), node};
+}
+
 struct candidate walk_down(const struct graph *graph, struct scratch *scratch, uint32_t entry,
                            int level)
 {
-    struct candidate nearest = {.node = entry};
-    code_score(&graph->format, &scratch->query, graph->codes.base, &entry, 1, &nearest.distance);
+    struct candidate nearest = compare_one(graph, scratch, entry);
+    struct walk_queue queue;
+    walk_queue_init(&queue);
     for (int at = graph_level(graph, entry); at > level; at--) {
-        bool has_moved = true;
-        while (has_moved) {
-            struct walk_near near;
-            has_moved = false;
-            walk_score(graph, scratch, nearest.node, at, &near);
-            for (uint32_t i = 0; i < near.count; i++) {
-                if (near.distances[i] < nearest.distance) {
-                    nearest = (struct candidate){near.distances[i], near.nodes[i]};
-                    has_moved = true;
-                }
+        uint32_t from = NO_NODE;
+        while (from != nearest.node) {
+            from = nearest.node;
+            walk_gather(graph, scratch, from, at, &queue);
+            while (walk_queue_count(&queue)) {
+                struct candidate found = walk_queue_take(graph, scratch, &queue);
+                if (found.distance < nearest.distance)
+                    nearest = found;
             }
         }
         walk_forget(scratch);
@@ -209,16 +211,16 @@ static inline uint32_t take_next(struct scratch *scratch, uint32_t *next)
     return NO_NODE;
 }
 
-// Puts them into the pool; whose links will be wanted next is asked for.
-static inline void put_all(const struct graph *graph, struct scratch *scratch, int level,
-                           uint32_t ef, const struct walk_near *near, uint32_t *next)
+// Compares the first `count` of the queue; whose links will be wanted next is asked for.
+static inline void put_some(const struct graph *graph, struct scratch *scratch, int level,
+                            uint32_t ef, struct walk_queue *queue, size_t count, uint32_t *next)
 {
-    for (uint32_t i = 0; i < near->count; i++) {
-        uint32_t place =
-            pool_put(scratch, ef, (struct candidate){near->distances[i], near->nodes[i]});
+    for (; count; count--) {
+        struct candidate found = walk_queue_take(graph, scratch, queue);
+        uint32_t place = pool_put(scratch, ef, found);
         if (place > *next)
             continue;
-        prefetch_links(graph, near->nodes[i], level);
+        prefetch_links(graph, found.node, level);
         *next = place;
     }
 }
@@ -228,25 +230,21 @@ static inline void put_all(const struct graph *graph, struct scratch *scratch, i
 void walk_level(const struct graph *graph, struct scratch *scratch, struct candidate start,
                 int level, uint32_t ef)
 {
-    struct walk_near steps[2] = {{.count = 0}, {.count = 0}};
-    struct walk_near *now = &steps[0], *ahead = &steps[1];
+    struct walk_queue queue;
     uint32_t next = 0;
+    walk_queue_init(&queue);
     walk_forget(scratch);
     walk_visit(scratch, start.node);
     scratch->pool[0] = start;
     scratch->pool_count = 1;
     for (;;) {
+        size_t count = walk_queue_count(&queue);
         uint32_t node = take_next(scratch, &next);
-        if (node == NO_NODE && !now->count)
-            break;
-        ahead->count = 0;
         if (node != NO_NODE)
-            gather(graph, scratch, node, level, ahead);
-        score(graph, scratch, now);
-        put_all(graph, scratch, level, ef, now, &next);
-        struct walk_near *done = now;
-        now = ahead;
-        ahead = done;
+            walk_gather(graph, scratch, node, level, &queue);
+        else if (!count)
+            break;
+        put_some(graph, scratch, level, ef, &queue, count, &next);
     }
     for (uint32_t i = 0; i < scratch->pool_count; i++)
         scratch->pool[i].node &= ~WALK_EXPANDED;

@@ -75,10 +75,6 @@ static inline uint32_t links_read(const struct graph *graph, uint32_t node, int 
 
 #define WALK_EXPANDED ((uint32_t)1 << 31) // a candidate of the pool whose links were looked at
 
-enum {
-    WALK_PREFETCH_MAX = 1024 // bytes of a code; the rest follows by itself
-};
-
 void walk_forget(struct scratch *scratch); // all visits
 
 // True the first time.
@@ -94,23 +90,34 @@ static inline bool walk_visit(struct scratch *scratch, uint32_t node)
     return true;
 }
 
-static inline void walk_prefetch(const struct graph *graph, uint32_t node)
-{
-    const uint8_t *code = graph_code(graph, node);
-    size_t bytes =
-        graph->format.stride < WALK_PREFETCH_MAX ? graph->format.stride : WALK_PREFETCH_MAX;
-    for (size_t at = 0; at < bytes; at += 64)
-        __builtin_prefetch(code + at);
-}
-
-struct walk_near {
-    uint32_t nodes[LINKS_PER_M * INDEX_M_MAX];
-    float distances[LINKS_PER_M * INDEX_M_MAX];
-    uint32_t count;
+// Nodes that a walk has come across, in the order in which they are compared with the query.
+struct walk_queue {
+    struct code_run run; // of nodes
+    uint32_t nodes[2 * LINKS_PER_M * INDEX_M_MAX];
 };
 
-// The node's links on the level that were not visited before, with their distances.
-void walk_score(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
-                struct walk_near *ret_near);
+static inline void walk_queue_init(struct walk_queue *queue)
+{
+    queue->run = (struct code_run){.numbers = queue->nodes};
+}
+
+static inline size_t walk_queue_count(const struct walk_queue *queue)
+{
+    return queue->run.known_count - queue->run.at;
+}
+
+// Puts the node's links on the level that were not visited before behind the others, which are
+// those of one node at most.
+void walk_gather(const struct graph *graph, struct scratch *scratch, uint32_t node, int level,
+                 struct walk_queue *queue);
+
+// The first of the queue, with its distance; there is one.
+static inline struct candidate
+walk_queue_take(const struct graph *graph, const struct scratch *scratch, struct walk_queue *queue)
+{
+    uint32_t node = queue->nodes[queue->run.at];
+    return (struct candidate){
+        code_run_next(&graph->format, &scratch->query, graph->codes.base, &queue->run), node};
+}
 
 #endif

@@ -48,32 +48,46 @@ static struct candidate heap_pop(struct scratch *scratch)
     return top;
 }
 
+// Is there nothing to be found any more where the walk would go on?
+static bool is_far(const struct scratch *scratch, uint32_t ef)
+{
+    return !scratch->heap_count || (scratch->pool_count == ef &&
+                                    scratch->heap[0].distance > scratch->pool[ef - 1].distance);
+}
+
+// False: out of memory.
+static bool offer(const struct graph *graph, struct scratch *scratch, uint32_t ef,
+                  const struct num_set *only, struct candidate found)
+{
+    if (scratch->pool_count == ef && found.distance >= scratch->pool[ef - 1].distance)
+        return true;
+    if (numbers_match(graph, only, found.node))
+        pool_put(scratch, ef, found);
+    return heap_push(scratch, found);
+}
+
+// One step ahead, as walk_level.
 bool walk_matching(const struct graph *graph, struct scratch *scratch, struct candidate start,
                    uint32_t ef, const struct num_set *only, struct mono_time deadline)
 {
-    struct walk_near near;
+    struct walk_queue queue;
+    walk_queue_init(&queue);
     walk_forget(scratch);
     walk_visit(scratch, start.node);
     scratch->pool_count = 0;
     scratch->heap_count = 0;
-    if (numbers_match(graph, only, start.node))
-        pool_put(scratch, ef, start);
-    bool is_ok = heap_push(scratch, start);
-    for (size_t step = 1; is_ok && scratch->heap_count; step++) {
-        struct candidate at = heap_pop(scratch);
-        if (scratch->pool_count == ef && at.distance > scratch->pool[ef - 1].distance)
+    bool is_ok = offer(graph, scratch, ef, only, start);
+    for (size_t step = 1; is_ok; step++) {
+        size_t count = walk_queue_count(&queue);
+        bool is_over = is_far(scratch, ef);
+        if (is_over && !count)
             break;
         if (step % STEPS_BETWEEN_CLOCKS == 0 && clock_left_ms(deadline) == 0)
             return false;
-        walk_score(graph, scratch, at.node, 0, &near);
-        for (uint32_t i = 0; is_ok && i < near.count; i++) {
-            struct candidate found = {near.distances[i], near.nodes[i]};
-            if (scratch->pool_count == ef && found.distance >= scratch->pool[ef - 1].distance)
-                continue;
-            is_ok = heap_push(scratch, found);
-            if (numbers_match(graph, only, found.node))
-                pool_put(scratch, ef, found);
-        }
+        if (!is_over)
+            walk_gather(graph, scratch, heap_pop(scratch).node, 0, &queue);
+        for (; is_ok && count; count--)
+            is_ok = offer(graph, scratch, ef, only, walk_queue_take(graph, scratch, &queue));
     }
     return is_ok;
 }

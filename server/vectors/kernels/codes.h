@@ -4,7 +4,8 @@
 //     vi_zero()            vi_sum(v), of all lanes, as int64_t
 //     vi_step8(q, c, v)    v + q × c over CODE_BLOCK components: int16_t × int8_t
 //     vi_step4(q, c, v)    the same for components of 4 bits, which are not negative
-// The including file then has code_bf16, code_int8 and code_int4, which are kernel_code_fn.
+// The including file then has code_float32, code_bf16, code_int8 and code_int4, which are
+// kernel_code_fn.
 //
 // A lane sums at most 4 096 / 8 products of 8 191 × 128, so int32 does not overflow.
 // No include guard: included once by each file of kernels, after tile.h.
@@ -21,48 +22,65 @@ TILE_INLINE float code_distance(const struct code_query *query, const struct cod
     return query->is_dot ? -dot : query->norm + tail->norm - 2 * dot;
 }
 
-static void code_bf16(const struct code_query *query, const uint8_t *codes, size_t stride,
-                      const uint32_t *numbers, size_t count, float *ret)
+TILE_INLINE void code_ask(const uint8_t *soon, const uint8_t *later, size_t at)
 {
-    for (size_t i = 0; i < count; i++) {
-        const uint16_t *code = (const uint16_t *)(const void *)(codes + numbers[i] * stride);
-        VF even = vf_zero(), odd = vf_zero();
-        for (size_t at = 0; at < query->padded; at += 2 * VF_LANES) {
-            const float *q = query->numbers + at;
-            even = pair_step(vf_load(q), vf_load_bf16(code + at), even, query->is_dot);
-            odd = pair_step(vf_load(q + VF_LANES), vf_load_bf16(code + at + VF_LANES), odd,
-                            query->is_dot);
-        }
-        float sum = vf_sum(even) + vf_sum(odd);
-        ret[i] = query->is_dot ? -sum : sum;
-    }
+    __builtin_prefetch(soon + at);
+    __builtin_prefetch(later + at);
 }
 
-static void code_int8(const struct code_query *query, const uint8_t *codes, size_t stride,
-                      const uint32_t *numbers, size_t count, float *ret)
+static float code_float32(const struct code_query *query, const uint8_t *code, const uint8_t *soon,
+                          const uint8_t *later)
 {
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *code = codes + numbers[i] * stride;
-        VI sum = vi_zero();
-        for (size_t at = 0; at < query->padded; at += CODE_BLOCK)
-            sum = vi_step8(query->steps + at, (const int8_t *)code + at, sum);
-        ret[i] = code_distance(query, tail_of(code, query->padded), vi_sum(sum));
+    const float *numbers = (const float *)(const void *)code;
+    VF sum = vf_zero();
+    for (size_t at = 0; at < query->padded; at += VF_LANES) {
+        code_ask(soon, later, at * sizeof *numbers);
+        sum = pair_step(vf_load(query->numbers + at), vf_load(numbers + at), sum, query->is_dot);
     }
+    return query->is_dot ? -vf_sum(sum) : vf_sum(sum);
 }
 
-static void code_int4(const struct code_query *query, const uint8_t *codes, size_t stride,
-                      const uint32_t *numbers, size_t count, float *ret)
+static float code_bf16(const struct code_query *query, const uint8_t *code, const uint8_t *soon,
+                       const uint8_t *later)
 {
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *code = codes + numbers[i] * stride;
-        VI sum = vi_zero();
-        for (size_t at = 0; at < query->padded; at += CODE_BLOCK)
-            sum = vi_step4(query->steps + at, code + at / 2, sum);
-        ret[i] = code_distance(query, tail_of(code, query->padded / 2), vi_sum(sum));
+    const uint16_t *numbers = (const uint16_t *)(const void *)code;
+    VF even = vf_zero(), odd = vf_zero();
+    for (size_t at = 0; at < query->padded; at += 2 * VF_LANES) {
+        const float *q = query->numbers + at;
+        code_ask(soon, later, at * sizeof *numbers);
+        even = pair_step(vf_load(q), vf_load_bf16(numbers + at), even, query->is_dot);
+        odd = pair_step(vf_load(q + VF_LANES), vf_load_bf16(numbers + at + VF_LANES), odd,
+                        query->is_dot);
     }
+    float sum = vf_sum(even) + vf_sum(odd);
+    return query->is_dot ? -sum : sum;
+}
+
+static float code_int8(const struct code_query *query, const uint8_t *code, const uint8_t *soon,
+                       const uint8_t *later)
+{
+    VI sum = vi_zero();
+    for (size_t at = 0; at < query->padded; at += CODE_BLOCK) {
+        code_ask(soon, later, at);
+        sum = vi_step8(query->steps + at, (const int8_t *)code + at, sum);
+    }
+    code_ask(soon, later, query->padded);
+    return code_distance(query, tail_of(code, query->padded), vi_sum(sum));
+}
+
+static float code_int4(const struct code_query *query, const uint8_t *code, const uint8_t *soon,
+                       const uint8_t *later)
+{
+    VI sum = vi_zero();
+    for (size_t at = 0; at < query->padded; at += CODE_BLOCK) {
+        code_ask(soon, later, at / 2);
+        sum = vi_step4(query->steps + at, code + at / 2, sum);
+    }
+    code_ask(soon, later, query->padded / 2);
+    return code_distance(query, tail_of(code, query->padded / 2), vi_sum(sum));
 }
 
 // The rest of a table: everything behind its name and is_usable.
-#define KERNELS_ALL                                                                           \
-    tile_dot, tile_squared_distance, apart_dot, apart_squared_distance, code_bf16, code_int8, \
-        code_int4
+#define KERNELS_ALL                                                                              \
+    tile_dot, tile_squared_distance, apart_dot, apart_squared_distance, code_float32, code_bf16, \
+        code_int8, code_int4

@@ -46,10 +46,12 @@ struct code_query {
     bool is_dot; // distances are -q·x; otherwise Σ (q - x)²
 };
 
-// Distances from the query to the codes with the given numbers; the code of n starts at
-// codes + n × stride. The sums over int8 and int4 codes are of whole numbers, and exact.
-typedef void kernel_code_fn(const struct code_query *query, const uint8_t *codes, size_t stride,
-                            const uint32_t *numbers, size_t count, float *ret);
+// The distance from the query to a code. Two others, which will be wanted soon, are asked for from
+// memory line by line meanwhile: of many lines that are asked for in one go, a processor drops
+// those beyond the few that it can wait for. Where there are none, they are the code itself. The
+// sums over int8 and int4 codes are of whole numbers, and exact.
+typedef float kernel_code_fn(const struct code_query *query, const uint8_t *code,
+                             const uint8_t *soon, const uint8_t *later);
 
 struct kernels {
     const char *name;            // "avx512", for GetServerInfo
@@ -58,9 +60,10 @@ struct kernels {
     kernel_fn *squared_distance; // Σ (q - x)²
     kernel_rows_fn *dot_rows;
     kernel_rows_fn *squared_distance_rows;
-    kernel_code_fn *bf16; // uint16_t[padded], the upper half of a float each
-    kernel_code_fn *int8; // int8_t[padded], tail
-    kernel_code_fn *int4; // blocks of 16 bytes, tail: low halves are components 0 to 15 of 32
+    kernel_code_fn *float32; // float[padded]
+    kernel_code_fn *bf16;    // uint16_t[padded], the upper half of a float each
+    kernel_code_fn *int8;    // int8_t[padded], tail
+    kernel_code_fn *int4;    // blocks of 16 bytes, tail: low halves are components 0 to 15 of 32
 };
 
 // The kernels compiled in, best first; the last is portable and always usable. Ends with NULL.
