@@ -6,6 +6,7 @@ const struct command_group command_groups[] = {
     {"Run code", job_run_commands},
     {"See jobs", job_show_commands},
     {"Watch jobs", job_watch_commands},
+    {"Watch the server", top_commands},
     {"Files of jobs", job_artifact_commands},
     {"Direct jobs", job_control_commands},
     {"Queues", queue_commands},

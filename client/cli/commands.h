@@ -11,6 +11,8 @@ extern const struct command job_run_commands[];
 extern const struct command job_show_commands[];
 // jobs_watch.c: watch
 extern const struct command job_watch_commands[];
+// top.c: top
+extern const struct command top_commands[];
 // jobs_artifacts.c: artifacts
 extern const struct command job_artifact_commands[];
 // jobs_control.c: wait, cancel, retry, rm, prune, progress

@@ -160,7 +160,6 @@ static const struct {
     {"tail", "logs"},
     {"token list", "token ls"},
     {"token rm", "token revoke"},
-    {"top", "watch"},
 };
 
 const char *help_nearest(const char *name)

@@ -68,6 +68,53 @@ test_watch_is_a_table_that_stays_up_to_date() {
     close_terminal
 }
 
+# The columns of the terminal that the longest line takes.
+columns() { screen | LC_ALL=C.UTF-8 wc -L; }
+columns_are() { [ "$(columns)" = "$1" ]; }
+
+test_top_shows_queues_jobs_and_collections_and_gives_the_screen_back() {
+    local id
+    open_terminal
+    soma collection create seen --dim 2 >/dev/null
+    soma queue pause later >/dev/null
+    id=$(soma submit -q --name busy --language sh -c 'echo "40 halfway, nearly" >"$SOMA_PROGRESS"; sleep 100')
+    type_line "echo before; soma top --interval 200ms"
+    until_true screen_has "$id  busy"
+    until_true screen_has ' 40%  0:0'
+    screen | grep -qE '^default +0 +1 ' || fail "no queue: $(screen)"
+    screen | grep -qE '^later .* paused ' || fail "no paused queue: $(screen)"
+    screen | grep -qE '^seen +0 +2 ' || fail "no collection: $(screen)"
+    screen_has 'jobs: 1 running, 0 queued' || fail "no figures: $(screen)"
+    is "$(columns)" 80
+    terminal resize-window -x 120 -y 30
+    until_true columns_are 120
+    until_true screen_has 'halfway, nearly'
+    soma cancel -q --force --wait "$id" >/dev/null
+    until_true screen_has 'jobs: 0 running'
+    press q
+    ended_with 0
+    screen_has COLLECTION && fail "the screen is not given back"
+    screen_has before || fail "what stood there is gone"
+    close_terminal
+}
+
+test_top_survives_a_restart_and_leaves_by_ctrl_c() {
+    open_terminal
+    type_line "soma top --interval 200ms --timeout 1s"
+    until_true screen_has 'q quits'
+    stop_server TERM
+    until_true screen_has 'the server does not answer'
+    start_server
+    until_true eval '! screen_has "the server does not answer"'
+    press C-c
+    ended_with 0
+    type_line "stty -a | tr ' ' '\n' | grep -x -- 'echo'"
+    ended_with 0
+    expect 2 soma top
+    grep -q 'top needs a terminal' "$scratch/err" || fail "$(cat "$scratch/err")"
+    close_terminal
+}
+
 test_a_spinner_and_a_clock_show_while_nothing_is_reported() {
     open_terminal
     type_line "soma run -- sleep 2"
