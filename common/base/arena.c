@@ -65,7 +65,7 @@ void arena_reset(struct arena *arena, size_t keep_bytes)
         arena_fini(arena);
     }
     arena->used = 0;
-    arena->budget_hit = false;
+    arena->budget_hit = arena->has_failed = false;
 }
 
 // Makes a block that holds at least size bytes, growing geometrically while the budget allows.
@@ -73,7 +73,7 @@ static bool add_block(struct arena *arena, size_t size)
 {
     size_t left = arena->budget - arena->held;
     if (arena->held > arena->budget || size > left) {
-        arena->budget_hit = true;
+        arena->budget_hit = arena->has_failed = true;
         return false;
     }
     size_t wanted = arena->held > BLOCK_BYTES_MIN ? arena->held : BLOCK_BYTES_MIN;
@@ -82,8 +82,10 @@ static bool add_block(struct arena *arena, size_t size)
     if (wanted > left)
         wanted = left;
     struct arena_block *block = malloc(sizeof *block + wanted);
-    if (!block)
+    if (!block) {
+        arena->has_failed = true;
         return false;
+    }
     block->next = arena->blocks;
     block->size = wanted;
     arena->blocks = block;

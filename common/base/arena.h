@@ -18,6 +18,7 @@ struct arena {
     size_t held;                 // bytes of all blocks
     size_t budget;               // held never grows past it
     bool budget_hit;             // an allocation was refused because of it
+    bool has_failed;             // one was, because of that or for lack of memory
     ProtobufCAllocator protobuf; // allocates here; its free does nothing
 };
 

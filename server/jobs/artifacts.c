@@ -71,7 +71,7 @@ static enum soma_code parse(const char *bytes, size_t length, struct arena *aren
         return error_set_no_memory(err);
     while (fields_next(&reader, &field)) {
         if (!take_field(&list, &field, arena))
-            return arena->budget_hit ? error_set_no_memory(err)
+            return arena->has_failed ? error_set_no_memory(err)
                                      : error_set(err, REASON_DATA_DAMAGED, NULL,
                                                  "the artifacts' index has a bad %s", field.key);
     }

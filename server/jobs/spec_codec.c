@@ -364,7 +364,7 @@ static enum soma_code decode(struct decoding *decoding, const void *bytes, size_
     while (fields_next(&reader, &field)) {
         if (read_one(decoding, &field))
             continue;
-        if (decoding->arena->budget_hit)
+        if (decoding->arena->has_failed)
             return error_set_no_memory(err);
         return error_set(err, REASON_DATA_DAMAGED, NULL, "a stored job has a damaged field %s",
                          field.key);

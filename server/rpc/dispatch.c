@@ -219,6 +219,8 @@ static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *
     call->message_length = parts.message_length;
     const Pb__RequestHeader *header = (const Pb__RequestHeader *)wire_decode(
         &pb__request_header__descriptor, parts.header, parts.header_length, &call->arena, err);
+    if (!header && strcmp(err->reason, "OUT_OF_MEMORY") == 0)
+        return err->code;
     if (!header)
         return error_set(err, REASON_HEADER_MALFORMED, NULL, "the header is no RequestHeader");
     code = take_request_id(call, &header->request_id, err);
