@@ -26,6 +26,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "dice.h"
+#include "ledger.h"
 #include "load.h"
 #include "somad_kit.h"
 #include "victims.h"
@@ -202,52 +203,23 @@ static void only_those_are_lost_whose_runner_was_killed(void **state)
     assert_true(scene.signaled <= scene.program_kills);
 }
 
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-// The ledger's lines, sorted; the text behind them is the caller's to free.
-static size_t read_ledger(char ***ret_lines, char **ret_text)
-{
-    struct soma_error err;
-    char *text;
-    assert_int_equal(file_read_all(AT_FDCWD, scene.ledger, 64 << 20, &text, NULL, NULL, &err), 0);
-    size_t count = 0, size = 4 * LOAD_JOBS_MAX;
-    char **lines = calloc(size, sizeof *lines);
-    assert_non_null(lines);
-    for (char *save, *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        assert_true(count < size);
-        lines[count++] = line;
-    }
-    qsort(lines, count, sizeof *lines, compare_lines);
-    *ret_lines = lines;
-    *ret_text = text;
-    return count;
-}
-
 static void no_attempt_ran_twice_and_whoever_ended_well_ran(void **state)
 {
     (void)state;
     if (scene.is_sandboxed)
         skip();
-    char **lines, *text;
-    size_t count = read_ledger(&lines, &text);
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(lines[i - 1], lines[i]) == 0)
-            fail_msg("ran twice: %s", lines[i]);
-    }
+    struct ledger ledger;
+    ledger_read(&ledger, scene.ledger);
+    if (ledger_twice(&ledger))
+        fail_msg("ran twice: %s", ledger_twice(&ledger));
     for (unsigned i = 0; i < scene.load.count; i++) {
         const struct load_job *job = &scene.load.jobs[i];
-        char line[64], *key = line;
+        char line[64];
         snprintf(line, sizeof line, "%s %u", job->id, job->attempt);
-        bool ran = bsearch(&key, lines, count, sizeof *lines, compare_lines) != NULL;
-        if (job->state == SOMA_JOB_SUCCEEDED && !ran)
+        if (job->state == SOMA_JOB_SUCCEEDED && !ledger_has(&ledger, line))
             fail_msg("succeeded without running: %s", line);
     }
-    free(lines);
-    free(text);
+    ledger_free(&ledger);
 }
 
 static size_t read_stream(const struct load_job *job, enum soma_stream stream, char *ret_text)
