@@ -12,6 +12,7 @@
 #include <soma/soma.h>
 
 #include "cli/options.h"
+#include "cli/settings.h"
 
 enum format {
     FORMAT_TABLE,
@@ -28,10 +29,9 @@ struct cli {
         COLOR_ALWAYS,
         COLOR_NEVER
     } color;
-    // NULL: the library's default.
-    const char *server;
-    // --namespace; NULL: the library's default.
-    const char *namespace_name;
+    // The command line's, once it is read.
+    const struct options *options;
+    struct settings settings;
     // --timeout, 0 where it was not given.
     int64_t timeout_ms;
     // The command's exit status speaks of a job: SOMA's own failures are then 125.

@@ -21,6 +21,7 @@ const struct command_group command_groups[] = {
     {"Search records", record_search_commands},
     {"Read and delete records", record_read_commands},
     {"The server", server_commands},
+    {"Which server", context_commands},
     {"For shells", completion_commands},
     {NULL, NULL},
 };

@@ -41,6 +41,8 @@ extern const struct command record_search_commands[];
 extern const struct command record_read_commands[];
 // completion.c: complete
 extern const struct command completion_commands[];
+// context_commands.c: context …, config show
+extern const struct command context_commands[];
 // server.c: ping, info, stats, help
 extern const struct command server_commands[];
 

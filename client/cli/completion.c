@@ -79,19 +79,30 @@ static void offer_tokens(const struct completion *completion)
     soma_free(list);
 }
 
+static void offer_contexts(const struct completion *completion)
+{
+    struct contexts *contexts = &completion->cli->settings.contexts;
+    if (contexts_load(completion->cli, contexts) != STATUS_OK)
+        return;
+    for (size_t i = 0; i < contexts->count; i++)
+        offer(completion, contexts->list[i].name, contexts->list[i].values[SETTING_SERVER]);
+}
+
 // The word of a synopsis, or of an option's value, that names something of the server. Where a
 // record's id stands, no job's is meant.
 static const struct {
     const char *word;
     const char *group; // the command's name begins with it; "": any
+    bool asks_server;
     void (*offer)(const struct completion *completion);
 } sources[] = {
-    {"ID", "", offer_jobs},
-    {"JOB", "", offer_jobs},
-    {"COLLECTION", "", offer_collections},
-    {"NAME", "collection ", offer_collections},
-    {"QUEUE", "", offer_queues},
-    {"TOKEN", "", offer_tokens},
+    {"ID", "", true, offer_jobs},
+    {"JOB", "", true, offer_jobs},
+    {"COLLECTION", "", true, offer_collections},
+    {"NAME", "collection ", true, offer_collections},
+    {"QUEUE", "", true, offer_queues},
+    {"CONTEXT", "", false, offer_contexts},
+    {"TOKEN", "", true, offer_tokens},
 };
 
 static void offer_from(const struct completion *completion, const struct command *command,
@@ -104,7 +115,7 @@ static void offer_from(const struct completion *completion, const struct command
         if (!is_it)
             continue;
         completion->cli->timeout_ms = TIMEOUT_MS;
-        if (cli_connect(completion->cli) == STATUS_OK)
+        if (!sources[i].asks_server || cli_connect(completion->cli) == STATUS_OK)
             sources[i].offer(completion);
         return;
     }

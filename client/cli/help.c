@@ -5,8 +5,13 @@
 #include "cli/error.h"
 
 const struct option global_options[] = {
-    {"server", 0, "URL", "the server's address; also $SOMA_SERVER", false},
-    {"namespace", 0, "NAME", "where to work; also $SOMA_NAMESPACE (the token's, or default)",
+#define SETTING(id, name, value, field, variable, kind, otherwise, summary) \
+    {name, 0, value, summary "; also $" variable, false},
+#define SECRET(id, name, field, variable, otherwise, summary)
+#include "cli/settings.def"
+#undef SETTING
+#undef SECRET
+    {"context", 0, "CONTEXT", "a named server, see 'soma help context add'; also $SOMA_CONTEXT",
      false},
     {"output", 'o', "FORMAT", "table, json or jsonl (one JSON value a line)", false},
     {"quiet", 'q', NULL, "print no more than needed: ids, and no progress", false},
@@ -25,15 +30,21 @@ static void print_exit_codes(FILE *file)
                   "failures are 125,\nand only a wrong command line is 2.\n");
 }
 
+static void print_environment(FILE *file)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        fprintf(file, "  %-15s %s\n", setting_table[i].variable, setting_table[i].summary);
+    fputs("  SOMA_CONTEXT    a context, where neither --context nor a server is named\n"
+          "  XDG_CONFIG_HOME where contexts are kept, in soma/contexts ($HOME/.config)\n"
+          "  SOMA_PROGRESS   in a job: where 'soma progress' writes to\n"
+          "  NO_COLOR        not empty: no colours\n"
+          "  TERM            \"dumb\" or not set: no progress bar and no colours\n",
+          file);
+}
+
 const struct topic help_topics[] = {
     {"exit-codes", "what the program exits with", print_exit_codes, NULL},
-    {"environment", "variables that are read", NULL,
-     "  SOMA_SERVER    address of the server, where --server is not given\n"
-     "  SOMA_TOKEN     token for servers that ask for one\n"
-     "  SOMA_NAMESPACE where to work, where --namespace is not given\n"
-     "  SOMA_PROGRESS  in a job: where 'soma progress' writes to\n"
-     "  NO_COLOR       not empty: no colours\n"
-     "  TERM           \"dumb\" or not set: no progress bar and no colours\n"},
+    {"environment", "variables that are read", print_environment, NULL},
     {"units", "durations, sizes and times", NULL,
      "  durations  500ms, 90s, 10m, 24h, 7d, 1h30m; a bare number is seconds\n"
      "  sizes      64K, 64M, 1G, 2T, by 1024; a bare number is bytes\n"

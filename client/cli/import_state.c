@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/folders.h"
+
 static const char state_form[] = "soma-import 1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
                                  " %" SCNd64 " %" SCNd64 " %" SCNd64 " .";
 
@@ -17,39 +19,19 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-static bool directory_of(char *ret_path, size_t size)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    int length = state && *state ? snprintf(ret_path, size, "%s", state)
-                 : home && *home ? snprintf(ret_path, size, "%s/.local/state", home)
-                                 : -1;
-    return length >= 0 && (size_t)length < size;
-}
-
-// mkdir -p, and no error: saving fails where it did.
-static void make_directories(char *path)
-{
-    for (char *at = path + 1; *at; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        mkdir(path, 0700);
-        *at = '/';
-    }
-}
-
 void import_state_init(struct import_state *state, const char *collection_uid, const char *path)
 {
     struct stat about;
-    char directory[256], version[96], *whole = realpath(path, NULL);
+    char name[32], version[96], *whole = realpath(path, NULL);
     *state = (struct import_state){.path = ""};
-    if (whole && stat(whole, &about) == 0 && S_ISREG(about.st_mode) &&
-        directory_of(directory, sizeof directory)) {
+    if (whole && stat(whole, &about) == 0 && S_ISREG(about.st_mode)) {
         snprintf(version, sizeof version, "/%lld/%lld.%09ld", (long long)about.st_size,
                  (long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
         uint64_t hash = hash_text(14695981039346656037u, collection_uid);
         hash = hash_text(hash_text(hash, whole), version);
-        snprintf(state->path, sizeof state->path, "%s/soma/import-%016" PRIx64, directory, hash);
+        snprintf(name, sizeof name, "import-%016" PRIx64, hash);
+        if (!folder_path("XDG_STATE_HOME", ".local/state", name, state->path, sizeof state->path))
+            state->path[0] = '\0';
     }
     free(whole);
 }
@@ -77,14 +59,13 @@ bool import_state_load(struct import_state *state)
 
 void import_state_save(const struct import_state *state)
 {
-    char fresh[sizeof state->path + 8], path[sizeof state->path];
+    char fresh[sizeof state->path + 8];
     if (!*state->path)
         return;
-    snprintf(path, sizeof path, "%s", state->path);
     snprintf(fresh, sizeof fresh, "%s.%d", state->path, (int)(getpid() % 10000));
     FILE *file = fopen(fresh, "we");
     if (!file) {
-        make_directories(path);
+        folders_make(state->path);
         file = fopen(fresh, "we");
     }
     if (!file)

@@ -15,14 +15,16 @@ int cli_connect(struct cli *cli)
 {
     struct soma_client_options options = SOMA_CLIENT_OPTIONS_INIT;
     struct soma_error err;
-    options.server = cli->server;
-    options.namespace_name = cli->namespace_name;
+    int status = settings_resolve(cli);
+    if (status != STATUS_OK)
+        return status;
+    settings_apply(&cli->settings, &options);
     options.program = "soma/" SOMA_VERSION;
     options.timeout_ms = cli->timeout_ms;
     if (soma_client_open(&options, &cli->client, &err) == SOMA_OK)
         return STATUS_OK;
-    return report_error(cli, &err, "cannot use the server%s%s", cli->server ? " " : "",
-                        cli->server ? cli->server : "");
+    return report_error(cli, &err, "cannot use the server%s%s", options.server ? " " : "",
+                        options.server ? options.server : "");
 }
 
 void cli_disconnect(struct cli *cli)
@@ -63,8 +65,7 @@ static int read_global_options(struct cli *cli, const struct options *options)
     if (timeout && (!parse_duration(timeout, &cli->timeout_ms) || cli->timeout_ms == 0))
         return report_usage(cli, "write 500ms, 90s, 10m or 2h",
                             "option --timeout: '%s' is no duration", timeout);
-    cli->server = options_value(options, "server");
-    cli->namespace_name = options_value(options, "namespace");
+    cli->options = options;
     cli->quiet = options_has(options, "quiet");
     return STATUS_OK;
 }
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
         return report_out_of_memory(&cli);
     int status = run_words(&cli, &options, argv + 1, argc > 0 ? (size_t)argc - 1 : 0);
     status = finish_output(&cli, status);
+    settings_fini(&cli.settings);
     options_fini(&options);
     return status;
 }
