@@ -53,7 +53,8 @@ static int print_submitted(const struct cli *cli, const struct soma_job *job,
         shown.spec = *spec;
     say_existing(cli, job);
     if (cli->format == FORMAT_TABLE) {
-        bool is_bare = cli->quiet || job->is_existing;
+        // For a script, id=$(soma submit …) is the id.
+        bool is_bare = cli->quiet || job->is_existing || !isatty(STDOUT_FILENO);
         printf("%s%s\n", is_bare ? "" : "submitted job ", job->id);
         return STATUS_OK;
     }
@@ -240,7 +241,7 @@ const struct command job_run_commands[] = {
         .name = "submit",
         .synopsis = "[OPTIONS] FILE [ARG…] | -c CODE [ARG…] | -- COMMAND [ARG…]",
         .summary = "Submit a program as a job and print its id",
-        .examples = "id=$(soma submit -q --language python job.py)\n"
+        .examples = "id=$(soma submit --language python job.py)\n"
                     "soma submit --name nightly --queue batch --priority 5 -l team=a job.py\n"
                     "soma submit --delay 10m --keep 30d -F data -A b.tgz -- tar czf b.tgz data\n"
                     "soma submit --retries 3 --backoff 10s,2,5m --dedupe sync sync.sh\n"

@@ -17,9 +17,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "runner/packet.h"
+#include "runner/zygote.h"
 
 enum {
     SPAWNER_FD = 3, // the socket's number in the spawner
+    START_WAIT_MS = 10000,
     STOP_WAIT_MS = 1000
 };
 
@@ -76,6 +78,39 @@ static int spawn_program(pid_t *ret_pid, const char *runner_path, int socket_fd)
     return errnum;
 }
 
+static bool is_readable_within(int fd, struct mono_time deadline)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(&readable, 1, (int)clock_left_ms(deadline));
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+// Whether it says the word; false also when it ends, or says nothing in time.
+static bool says(int fd, const char *word, struct mono_time deadline)
+{
+    char text[PACKET_SIZE];
+    while (is_readable_within(fd, deadline)) {
+        ssize_t length = packet_receive(fd, text, sizeof text, NULL, MSG_DONTWAIT);
+        if (length == 0 || (length < 0 && errno != EMSGSIZE && errno != EAGAIN))
+            return false;
+        if (length > 0 && strcmp(text, word) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void wait_or_kill(pid_t pid, struct mono_time deadline)
+{
+    FD_CLEANUP int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0 || !is_readable_within(pidfd, deadline))
+        kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
 enum soma_code spawner_start(struct spawner *ret_spawner, const char *runner_path,
                              struct soma_error *err)
 {
@@ -90,6 +125,12 @@ enum soma_code spawner_start(struct spawner *ret_spawner, const char *runner_pat
     if (errnum) {
         close(pair[0]);
         return error_set_errno(err, errnum, "cannot start %s", runner_path);
+    }
+    if (!says(pair[0], ZYGOTE_READY, clock_deadline_after(START_WAIT_MS))) {
+        close(pair[0]);
+        wait_or_kill(pid, clock_mono_now());
+        return error_set(err, REASON_CONFIG_INVALID, "runner", "%.200s is no soma-runner",
+                         runner_path);
     }
     *ret_spawner = (struct spawner){.fd = pair[0], .pid = pid};
     return SOMA_OK;
@@ -142,46 +183,13 @@ enum spawner_read_result spawner_read(struct spawner *spawner, struct spawner_re
     }
 }
 
-static bool is_readable_within(int fd, struct mono_time deadline)
-{
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    int ready;
-    do
-        ready = poll(&readable, 1, (int)clock_left_ms(deadline));
-    while (ready < 0 && errno == EINTR);
-    return ready > 0;
-}
-
-// Whether it says so; false also when it ends, or says nothing in time.
-static bool says_that_it_stays(int fd, struct mono_time deadline)
-{
-    char text[PACKET_SIZE];
-    while (is_readable_within(fd, deadline)) {
-        ssize_t length = packet_receive(fd, text, sizeof text, NULL, MSG_DONTWAIT);
-        if (length == 0 || (length < 0 && errno != EMSGSIZE && errno != EAGAIN))
-            return false;
-        if (length > 0 && strcmp(text, "stays") == 0)
-            return true;
-    }
-    return false;
-}
-
-static void wait_or_kill(pid_t pid, struct mono_time deadline)
-{
-    FD_CLEANUP int pidfd = pidfd_open(pid, 0);
-    if (pidfd < 0 || !is_readable_within(pidfd, deadline))
-        kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-}
-
 void spawner_stop(struct spawner *spawner)
 {
     if (spawner->fd < 0)
         return;
     struct mono_time deadline = clock_deadline_after(STOP_WAIT_MS);
     shutdown(spawner->fd, SHUT_WR);
-    if (!says_that_it_stays(spawner->fd, deadline))
+    if (!says(spawner->fd, ZYGOTE_STAYS, deadline))
         wait_or_kill(spawner->pid, deadline);
     close(spawner->fd);
     *spawner = SPAWNER_INIT;

@@ -32,7 +32,8 @@ struct spawner {
 
 // Starts the program at runner_path. Called before the server's first thread; again, after
 // spawner_stop, whenever spawner_read said SPAWNER_GONE (posix_spawn is safe with threads).
-// IO_ERROR where the program cannot be executed.
+// Waits until it is ready, at most ten seconds.
+// IO_ERROR where the program cannot be executed, CONFIG_INVALID (runner) where it is another one.
 enum soma_code spawner_start(struct spawner *ret_spawner, const char *runner_path,
                              struct soma_error *err);
 

@@ -97,10 +97,16 @@ static bool serve(struct zygote *zygote)
     return !is_valid || answer(zygote->socket_fd, &request, pid, errnum);
 }
 
+// Nobody may be there to hear it.
+static void say(const struct zygote *zygote, const char *word)
+{
+    packet_send(zygote->socket_fd, word, strlen(word), -1, MSG_DONTWAIT);
+}
+
 static void leave_server(struct zygote *zygote)
 {
     if (zygote->brood.count > 0)
-        packet_send(zygote->socket_fd, "stays", 5, -1, MSG_DONTWAIT);
+        say(zygote, ZYGOTE_STAYS);
     close(zygote->socket_fd);
     zygote->socket_fd = -1;
     // Nobody who waits for the end of the server's log shall wait for a runner.
@@ -124,6 +130,7 @@ int zygote_run(int socket_fd)
     if (zygote.signal_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1))
         return 1;
     prctl(PR_SET_NAME, "soma-spawner");
+    say(&zygote, ZYGOTE_READY);
     bool has_children = false;
     while (zygote.socket_fd >= 0 || has_children) {
         struct pollfd set[] = {{.fd = zygote.socket_fd, .events = POLLIN},

@@ -8,6 +8,9 @@
 #ifndef RUNNER_ZYGOTE_H
 #define RUNNER_ZYGOTE_H
 
+#define ZYGOTE_READY "ready" // its first word to the server
+#define ZYGOTE_STAYS "stays" // its last, where it has runners
+
 // Serves the socket until the server closes it and no runner is left. Returns an exit status: the
 // spawner's, or, in each forked child, the runner's.
 int zygote_run(int socket_fd);

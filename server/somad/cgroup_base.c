@@ -66,23 +66,24 @@ static void find_own(int kind, char *ret_path, size_t size)
         ret_path[0] = '\0';
 }
 
-static bool is_service(const char *path)
+static bool ends_with(const char *text, const char *end)
 {
-    size_t length = strlen(path);
-    return length > 8 && strcmp(path + length - 8, ".service") == 0;
+    size_t length = strlen(text), end_length = strlen(end);
+    return length > end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-// Gives the children of a cgroup of version 2 its controllers.
-static bool open_unified(const char *own)
+static bool give_controllers(const char *cgroup)
 {
-    char child[PATH_MAX];
-    if (!is_service(own))
-        return false;
-    snprintf(child, sizeof child, "%s/server", own);
-    if (mkdir(child, 0755) && errno != EEXIST)
-        return false;
-    return write_text(child, "cgroup.procs", "0") &&
-           write_text(own, "cgroup.subtree_control", "+memory +pids");
+    return write_text(cgroup, "cgroup.subtree_control", "+memory +pids");
+}
+
+// Turns this process's cgroup of version 2 into that of its unit, which must be another one: a
+// cgroup whose children have controllers may hold no process itself, and would refuse the server
+// at its next start while jobs of the last one run.
+static bool go_to_unit(char *own)
+{
+    *strrchr(own, '/') = '\0';
+    return (ends_with(own, ".service") || ends_with(own, ".scope")) && give_controllers(own);
 }
 
 // Only empty ones can be removed.
@@ -105,10 +106,12 @@ void cgroup_base_find(char ret_paths[SANDBOX_CGROUPS][4096])
         char *base = ret_paths[kind];
         base[0] = '\0';
         find_own(kind, own, sizeof own);
-        if (!own[0] || (kind == KIND_UNIFIED && !open_unified(own)))
+        bool is_unified = kind == KIND_UNIFIED;
+        if (!own[0] || (is_unified && !go_to_unit(own)))
             continue;
         snprintf(base, 4096, "%s/soma-jobs", own);
-        if ((mkdir(base, 0755) && errno != EEXIST) || access(base, W_OK))
+        if ((mkdir(base, 0755) && errno != EEXIST) || access(base, W_OK) ||
+            (is_unified && !give_controllers(base)))
             base[0] = '\0';
         else
             sweep(base);

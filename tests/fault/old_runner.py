@@ -140,6 +140,7 @@ def run(directory, link):
 
 def serve(server):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server.send(b"ready")
     while True:
         text, descriptors, _, _ = socket.recv_fds(server, 8192, 1)
         if not text:

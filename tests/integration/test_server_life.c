@@ -109,6 +109,17 @@ static void addresses_beyond_this_machine_are_refused(void **state)
     setenv("SOMA_INSECURE", "on", 1);
 }
 
+static void another_program_is_not_taken_for_the_runner(void **state)
+{
+    (void)state;
+    const char *const arguments[] = {"--data",   in_scratch("", "data2"),
+                                     "--listen", in_scratch("ipc://", "other"),
+                                     "--runner", "/bin/true",
+                                     NULL};
+    assert_int_equal(somad_refused(&somad, arguments), EXIT_CONFIG);
+    assert_true(somad_said(&somad, "refused", "/bin/true is no soma-runner"));
+}
+
 static void only_the_owner_may_connect_and_look(void **state)
 {
     (void)state;
@@ -187,6 +198,7 @@ int main(void)
         TEST(a_second_server_on_the_socket_does_not_harm_the_first),
         TEST(a_file_that_is_no_socket_is_left_alone),
         TEST(addresses_beyond_this_machine_are_refused),
+        TEST(another_program_is_not_taken_for_the_runner),
         TEST(only_the_owner_may_connect_and_look),
         TEST(a_client_lives_through_restarts),
         TEST(a_server_under_load_stops_in_order),
