@@ -129,6 +129,9 @@ int run_logs(struct cli *cli, const struct options *options)
     int status = read_where(cli, options, &request);
     if (status != STATUS_OK)
         return status;
+    if (cli->format != FORMAT_TABLE)
+        return report_usage(cli, "-t puts the time before each line",
+                            "logs prints the bytes of the job: they have no other format");
     if (only_out && only_err)
         return report_usage(cli, "without both, both are printed",
                             "--stdout and --stderr exclude each other");

@@ -19,9 +19,10 @@ static const struct ending endings[] = {
 };
 
 enum {
-    // The server's own limits of a program and of its stdin are 1 MiB; a little more is read here,
-    // so that the server can say what its limit is.
-    INPUT_BYTES_MAX = 4 * 1024 * 1024,
+    // The server's own limit of a program is 1 MiB; a little more is read here, so that the server
+    // can say what its limit is.
+    SOURCE_BYTES_MAX = 4 * 1024 * 1024,
+    STDIN_BYTES_MAX = 1024 * 1024, // the server's; who has more streams it
 };
 
 static const char *base_name(const char *path)
@@ -49,7 +50,7 @@ static int read_source(const struct cli *cli, const char *path, struct pool *poo
     if (!spec->language)
         return report_usage(cli, "name it with --language; to run a command, put -- before it",
                             "cannot tell the language of %s", path);
-    int status = read_file(cli, path, INPUT_BYTES_MAX, pool, &source, &spec->source_length);
+    int status = read_file(cli, path, SOURCE_BYTES_MAX, NULL, pool, &source, &spec->source_length);
     spec->source = source;
     if (status == STATUS_OK && spec->source_length == 0)
         return report_usage(cli, NULL, "cannot run %s: it is empty",
@@ -203,7 +204,8 @@ int job_spec_read(const struct cli *cli, const struct options *options, struct p
         if (strcmp(input, "-") == 0 && options->before_dashes &&
             strcmp(options->operands[0], "-") == 0)
             return report_usage(cli, NULL, "stdin cannot be both the program and its input");
-        status = read_file(cli, input, INPUT_BYTES_MAX, pool, &bytes, &spec.stdin_length);
+        status = read_file(cli, input, STDIN_BYTES_MAX, "more is streamed: soma run -i … <FILE",
+                           pool, &bytes, &spec.stdin_length);
         spec.stdin_bytes = bytes;
     }
     if (options_has(options, "name"))

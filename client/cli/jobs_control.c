@@ -279,6 +279,11 @@ static int run_prune(struct cli *cli, const struct options *options)
     int status = value_filter(cli, options, &pool, &request.filter);
     if (status == STATUS_OK)
         status = value_duration(cli, options, "older-than", &request.older_than_ms);
+    for (size_t i = 0; status == STATUS_OK && i < request.filter.state_count; i++) {
+        if (!soma_job_state_is_final(request.filter.states[i]))
+            status = report_usage(cli, "'soma cancel' ends others",
+                                  "option --state: only jobs that have ended are removed");
+    }
     request.dry_run = options_has(options, "dry-run");
     if (status == STATUS_OK)
         status = cli_connect(cli);

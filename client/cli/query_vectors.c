@@ -130,7 +130,7 @@ int query_vectors_read(const struct cli *cli, const struct options *options,
         status = add_file(cli, &vectors, path, format);
     } else if (status == STATUS_OK && path) {
         struct pool pool = {0};
-        status = read_file(cli, path, VECTORS_BYTES_MAX, &pool, &text, &length);
+        status = read_file(cli, path, VECTORS_BYTES_MAX, NULL, &pool, &text, &length);
         if (status == STATUS_OK)
             status = add_lines(cli, &vectors, path, text, length);
         pool_empty(&pool);

@@ -162,7 +162,7 @@ int value_set(const struct cli *cli, const struct options *options, const char *
 }
 
 static int read_all(const struct cli *cli, int fd, const char *name, size_t max_bytes,
-                    struct pool *pool, const char **ret_bytes, size_t *ret_length)
+                    const char *hint, struct pool *pool, const char **ret_bytes, size_t *ret_length)
 {
     size_t length = 0, room = 64 * 1024;
     char *bytes = pool_alloc(pool, room + 1);
@@ -180,7 +180,7 @@ static int read_all(const struct cli *cli, int fd, const char *name, size_t max_
         }
         length += (size_t)count;
         if (length > max_bytes)
-            return report_failure(cli, STATUS_USAGE, NULL, "cannot take %s: more than %zu bytes",
+            return report_failure(cli, STATUS_USAGE, hint, "cannot take %s: more than %zu bytes",
                                   name, max_bytes);
         if (length == room) {
             char *larger = pool_alloc(pool, room * 2 + 1);
@@ -193,16 +193,16 @@ static int read_all(const struct cli *cli, int fd, const char *name, size_t max_
     return report_out_of_memory(cli);
 }
 
-int read_file(const struct cli *cli, const char *path, size_t max_bytes, struct pool *pool,
-              const char **ret_bytes, size_t *ret_length)
+int read_file(const struct cli *cli, const char *path, size_t max_bytes, const char *hint,
+              struct pool *pool, const char **ret_bytes, size_t *ret_length)
 {
     if (strcmp(path, "-") == 0)
-        return read_all(cli, STDIN_FILENO, "stdin", max_bytes, pool, ret_bytes, ret_length);
+        return read_all(cli, STDIN_FILENO, "stdin", max_bytes, hint, pool, ret_bytes, ret_length);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return report_failure(cli, STATUS_FAILED, NULL, "cannot read %s: %s", path,
                               strerror(errno));
-    int status = read_all(cli, fd, path, max_bytes, pool, ret_bytes, ret_length);
+    int status = read_all(cli, fd, path, max_bytes, hint, pool, ret_bytes, ret_length);
     close(fd);
     return status;
 }

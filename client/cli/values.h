@@ -33,8 +33,9 @@ int value_filter(const struct cli *cli, const struct options *options, struct po
 int value_set(const struct cli *cli, const struct options *options, const char *name,
               const char *const *names, size_t name_count, unsigned *ret_set);
 
-// A file whole, "-" is stdin; at most max_bytes. Memory of the pool; a NUL follows the bytes.
-int read_file(const struct cli *cli, const char *path, size_t max_bytes, struct pool *pool,
-              const char **ret_bytes, size_t *ret_length);
+// A file whole, "-" is stdin; at most max_bytes, and hint (or NULL) tells where more goes. Memory
+// of the pool; a NUL follows the bytes.
+int read_file(const struct cli *cli, const char *path, size_t max_bytes, const char *hint,
+              struct pool *pool, const char **ret_bytes, size_t *ret_length);
 
 #endif

@@ -7,8 +7,8 @@
 // Finds and makes the folders, in the order of sandbox_cgroup_keys, "" where this process may make
 // none; removes what earlier attempts left empty there.
 //
-// Version 2 asks that processes live in leaves alone: it is used where the server has a cgroup below
-// that of its systemd unit, which gives a unit with Delegate=yes and DelegateSubgroup= (systemd 254).
+// Version 2 asks that processes live in leaves alone: it is used where the server has a cgroup
+// below that of its systemd unit, as Delegate=yes and DelegateSubgroup= give it (systemd 254).
 void cgroup_base_find(char ret_paths[SANDBOX_CGROUPS][4096]);
 
 #endif

@@ -43,6 +43,8 @@ test_programs_come_as_code_file_stdin_and_command() {
     expect 0 soma --quiet run --language sh -c 'echo sh; cat' --stdin "$scratch/say.sh"
     out_has 'echo "$1"'
     is "$(echo input | soma run -q --stdin - -- cat)" input
+    expect 125 soma run --stdin /dev/zero -- cat
+    err_has "soma run -i"
 }
 
 test_run_exits_as_the_job_does() {
@@ -265,8 +267,10 @@ test_cancel_retry_and_rm() {
 
 test_prune_counts_and_removes() {
     local id
-    id=$(soma submit -q -l prune=me -- true)
+    id=$(soma submit -l prune=me -- true)
     soma wait "$id"
+    expect 2 soma logs -o json "$id"
+    err_has "no other format"
     expect 0 soma -o json prune --dry-run -l prune=me
     is "$(jq -c '[.removed_count, .dry_run]' "$scratch/out")" '[1,true]'
     expect 0 soma -o json prune --older-than 1h -l prune=me
@@ -274,6 +278,8 @@ test_prune_counts_and_removes() {
     expect 0 soma prune -l prune=me
     out_has "removed 1 job,"
     expect 3 soma show "$id"
+    expect 2 soma prune --state running
+    err_has "only jobs that have ended"
 }
 
 test_ps_lists_in_every_form() {
