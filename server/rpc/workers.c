@@ -19,15 +19,17 @@ struct workers {
     size_t queue_max;
     size_t first;
     size_t count;
+    unsigned idle_count; // threads that wait
     bool stopping;
     unsigned thread_count; // started ones; the starter's
     pthread_t threads[];
 };
 
-static bool put(struct workers *workers, const struct task *task)
+// room: how many may wait already.
+static bool put(struct workers *workers, const struct task *task, size_t room)
 {
     pthread_mutex_lock(&workers->mutex);
-    bool fits = workers->count < workers->queue_max && !workers->stopping;
+    bool fits = workers->count < room && !workers->stopping;
     if (fits) {
         workers->ring[(workers->first + workers->count) % workers->queue_max] = *task;
         workers->count++;
@@ -41,8 +43,10 @@ static bool put(struct workers *workers, const struct task *task)
 static bool take(struct workers *workers, struct task *ret_task)
 {
     pthread_mutex_lock(&workers->mutex);
+    workers->idle_count++;
     while (workers->count == 0 && !workers->stopping)
         pthread_cond_wait(&workers->filled, &workers->mutex);
+    workers->idle_count--;
     bool taken = workers->count > 0;
     if (taken) {
         *ret_task = workers->ring[workers->first];
@@ -128,7 +132,7 @@ void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufC
                  work_fn *fn, void *service)
 {
     const struct task task = {.call = call, .request = request, .fn = fn, .service = service};
-    if (put(workers, &task))
+    if (put(workers, &task, workers->queue_max))
         return;
     struct soma_error err = {0};
     error_set(&err, REASON_SERVER_BUSY, NULL, "%zu requests are waiting for a worker already",
@@ -140,5 +144,22 @@ void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufC
 bool workers_try(struct workers *workers, void (*run_fn)(void *argument), void *argument)
 {
     const struct task task = {.run = run_fn, .argument = argument};
-    return put(workers, &task);
+    return put(workers, &task, workers->queue_max);
+}
+
+bool workers_try_idle(struct workers *workers, void (*run_fn)(void *argument), void *argument)
+{
+    const struct task task = {.run = run_fn, .argument = argument};
+    pthread_mutex_lock(&workers->mutex);
+    unsigned idle_count = workers->idle_count;
+    pthread_mutex_unlock(&workers->mutex);
+    return put(workers, &task, idle_count);
+}
+
+bool workers_are_quiet(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->mutex);
+    bool are_quiet = workers->count == 0;
+    pthread_mutex_unlock(&workers->mutex);
+    return are_quiet;
 }

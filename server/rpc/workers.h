@@ -27,4 +27,10 @@ void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufC
 // workers stop.
 bool workers_try(struct workers *workers, void (*run)(void *argument), void *argument);
 
+// The same, but only where a worker has nothing to do.
+bool workers_try_idle(struct workers *workers, void (*run)(void *argument), void *argument);
+
+// True: nothing waits for a worker.
+bool workers_are_quiet(struct workers *workers);
+
 #endif

@@ -58,6 +58,13 @@ static unsigned worker_count(const struct config *config)
                            : (unsigned)(processors > 0 ? processors : 1) + 2;
 }
 
+// One thread for each processor is at a call with many queries.
+static unsigned helper_count(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors > 1 ? (unsigned)processors - 1 : 0;
+}
+
 static unsigned indexer_count(const struct config *config)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -132,13 +139,27 @@ static enum soma_code start_jobs(struct server *server, struct soma_error *err)
     return code;
 }
 
+static bool try_worker(void *workers, void (*run)(void *argument), void *argument)
+{
+    return workers_try_idle(workers, run, argument);
+}
+
+static bool is_quiet(void *workers)
+{
+    return workers_are_quiet(workers);
+}
+
 static enum soma_code start_vectors(struct server *server, struct soma_error *err)
 {
     char directory[PATH_MAX + sizeof "/index"];
     snprintf(directory, sizeof directory, "%s/index", server->data.path);
     const struct vectors_options options = {.budget_bytes = (size_t)server->config->memory_budget,
                                             .indexers = indexer_count(server->config),
-                                            .directory = directory};
+                                            .directory = directory,
+                                            .spread = {.context = server->workers,
+                                                       .try_run = try_worker,
+                                                       .is_quiet = is_quiet,
+                                                       .helpers = helper_count()}};
     enum soma_code code = vectors_open(server->store, &options, &server->vectors, err);
     const struct vector_service_rooms rooms = {.store = server->store,
                                                .writer = server->writer,

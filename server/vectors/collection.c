@@ -89,6 +89,7 @@ enum soma_code vectors_open(struct store *store, const struct vectors_options *o
     vectors->store = store;
     vectors->budget_bytes = options->budget_bytes;
     vectors->flat_rows = options->flat_rows;
+    vectors->spread = options->spread;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -365,6 +366,11 @@ void collection_read_end(struct collection_reader *reader)
 struct filter_index *collection_reader_filters(const struct collection_reader *reader)
 {
     return reader->collection->filters;
+}
+
+const struct spread *vectors_spread(const struct vectors *vectors)
+{
+    return &vectors->spread;
 }
 
 size_t vectors_spare_bytes(struct vectors *vectors)

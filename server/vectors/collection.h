@@ -28,6 +28,7 @@ struct vectors_options {
     unsigned indexers;     // threads that keep graphs up; 0: none, and all is searched exactly
     const char *directory; // for the indexes' files; NULL: none are kept
     uint32_t flat_rows;    // collections with fewer rows get no graph; 0: what they say themselves
+    struct spread spread;  // who helps with many queries in one call; all 0: nobody
 };
 
 // store is borrowed.
@@ -97,6 +98,8 @@ enum soma_code vectors_admit(struct vectors *vectors, const struct collection_ro
 void vectors_publish(struct vectors *vectors, const struct row_changes *changes);
 // The collection was deleted; readers that hold it go on.
 void vectors_drop(struct vectors *vectors, const char *uid);
+
+const struct spread *vectors_spread(const struct vectors *vectors);
 
 // What of the budget is not used.
 size_t vectors_spare_bytes(struct vectors *vectors);

@@ -66,6 +66,7 @@ struct collection {
 struct vectors {
     struct store *store;
     size_t budget_bytes;
+    struct spread spread;
     pthread_mutex_t lock;
     pthread_cond_t changed; // something was published, loaded or dropped
     uint64_t clock;         // counts uses

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "vectors/kernels/kernels.h"
 #include "vectors/rows.h"
+#include "vectors/spread.h"
 #include "vectors/topk.h"
 
 // The numbers of vectors.proto.
@@ -45,6 +46,7 @@ struct index_search {
     bool is_exact;              // compare with every row that may be found
     bool has_waiting;           // set by index_search: rows outside the graph were offered already
     struct mono_time deadline;
+    const struct spread *spread; // who helps where there are many queries; NULL: nobody
 };
 
 // What is searched: given by collection_read_at. The graph may be NULL.

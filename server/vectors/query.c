@@ -181,35 +181,48 @@ static enum soma_code run(struct query *query, struct soma_error *err)
 
 // --- together
 
-// Memory is wanted where there are vectors; for a filter alone it is used where it is there.
-static enum soma_code open_reader(struct query *query, struct vectors *vectors, const char *uid,
+// The same collection's state in a new transaction.
+static enum soma_code renew_snapshot(struct query *query, struct store *store,
+                                     struct soma_error *err)
+{
+    struct query_answer *answer = query->answer;
+    char uid[ID_SIZE];
+    memcpy(uid, answer->row.uid, sizeof uid);
+    enum soma_code code = store_read_begin(store, &answer->txn, err);
+    if (!code)
+        code = collections_get(answer->txn, uid, query->arena, &answer->row, err);
+    if (!code)
+        code = check_min_sequence(&answer->row, query->request->min_sequence, err);
+    return code;
+}
+
+// Takes the rows that belong to the transaction. Memory is wanted where there are vectors; for a
+// filter alone it is used where it is there. Where it has to be loaded first, or may have lost rows
+// that the transaction sees, the transaction is another one afterwards.
+static enum soma_code open_reader(struct query *query, struct store *store, struct vectors *vectors,
                                   struct soma_error *err)
 {
     const struct query_request *request = query->request;
     struct query_answer *answer = query->answer;
+    bool is_wanted = request->number_count || request->id_count;
     enum soma_code code = SOMA_OK;
-    if (request->number_count || request->id_count) {
-        code = collection_read_begin(vectors, uid, request->deadline, &answer->reader, err);
-        answer->has_reader = !code;
-    } else if (request->filter) {
-        answer->has_reader = collection_read_begin_loaded(vectors, uid, &answer->reader);
+    if (!is_wanted && !request->filter)
+        return SOMA_OK;
+    answer->has_reader = collection_read_begin_loaded(vectors, answer->row.uid, &answer->reader);
+    if (!answer->has_reader && !is_wanted)
+        return SOMA_OK;
+    if (!answer->has_reader || answer->reader.floor > answer->row.sequence) {
+        store_read_end(answer->txn);
+        answer->txn = NULL;
+        if (!answer->has_reader) {
+            code = collection_read_begin(vectors, answer->row.uid, request->deadline,
+                                         &answer->reader, err);
+            answer->has_reader = !code;
+        }
+        if (!code)
+            code = renew_snapshot(query, store, err);
     }
-    return code;
-}
-
-// Takes the transaction and the rows that belong to it.
-static enum soma_code open_snapshot(struct query *query, struct store *store, const char *uid,
-                                    struct soma_error *err)
-{
-    struct query_answer *answer = query->answer;
-    const struct query_request *request = query->request;
-    enum soma_code code = store_read_begin(store, &answer->txn, err);
-    if (code)
-        return code;
-    code = collections_get(answer->txn, uid, query->arena, &answer->row, err);
     if (!code)
-        code = check_min_sequence(&answer->row, request->min_sequence, err);
-    if (!code && answer->has_reader)
         code = collection_read_at(&answer->reader, answer->row.sequence, request->deadline, err);
     return code;
 }
@@ -220,22 +233,16 @@ enum soma_code query_answer_open(struct store *store, struct vectors *vectors,
 {
     struct query_answer *answer = ret_answer;
     struct query query = {.request = request, .answer = answer, .arena = arena};
-    struct store_txn *txn;
-    struct collection_row row;
     int64_t start_us = clock_mono_us();
     *answer = (struct query_answer){
         .explain = {
             .filter_source = "", .estimated_matches = -1, .matches = -1, .text_matches = -1}};
     enum soma_code code = collection_snapshot(store, request->collection, request->min_sequence,
-                                              arena, &txn, &row, err);
-    if (code)
-        return code;
-    store_read_end(txn);
-    code = count_queries(request, row.dimension, &answer->query_count, err);
+                                              arena, &answer->txn, &answer->row, err);
     if (!code)
-        code = open_reader(&query, vectors, row.uid, err);
+        code = count_queries(request, answer->row.dimension, &answer->query_count, err);
     if (!code)
-        code = open_snapshot(&query, store, row.uid, err);
+        code = open_reader(&query, store, vectors, err);
     answer->explain.records = answer->row.record_count;
     answer->explain.open_us = clock_mono_us() - start_us;
     if (!code)

@@ -114,7 +114,8 @@ static enum soma_code search_vectors(struct query *query, struct soma_error *err
                                         .only = query->matches,
                                         .ef = query->request->ef,
                                         .is_exact = query->request->is_exact,
-                                        .deadline = query->request->deadline};
+                                        .deadline = query->request->deadline,
+                                        .spread = vectors_spread(answer->reader.vectors)};
     query->report = (struct index_report){.kind = "exact"};
     query->by_vector = topks_new(query, query->request->max_distance);
     if (!query->by_vector)

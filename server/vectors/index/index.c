@@ -8,7 +8,8 @@ enum {
     // other does. So it pays where matches² > 50 × ef × rows.
     WALK_COST = 50,
     // A look at fewer codes takes longer than the same rows in float32.
-    CODES_MIN = 32
+    CODES_MIN = 32,
+    QUERIES_A_PART = 4 // of those that are spread over threads
 };
 
 enum plan {
@@ -99,23 +100,58 @@ static enum soma_code search_one(const struct index_view *view, const struct ind
                         : search_exactly(view, &one, topk, err);
 }
 
+static enum soma_code walk_one(const struct index_view *view, const struct index_search *search,
+                               size_t query, struct topk *topk, struct soma_error *err)
+{
+    bool is_fit;
+    if (!graph_search(view->graph, search, query, topk, &is_fit))
+        return error_set_no_memory(err);
+    if (clock_left_ms(search->deadline) == 0)
+        return error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
+                         "the deadline passed during the search");
+    return !is_fit || is_short(search, topk) ? search_one(view, search, query, topk, err) : SOMA_OK;
+}
+
+// The walks of a search, for all threads that take part in it.
+struct walks {
+    const struct index_view *view;
+    const struct index_search *search;
+    struct topk *topks;
+    atomic_bool has_failed; // who sets it writes what follows
+    enum soma_code code;
+    struct soma_error err;
+};
+
+static void walk_part(void *context, size_t part)
+{
+    struct walks *walks = context;
+    size_t end = (part + 1) * QUERIES_A_PART;
+    if (end > walks->search->query_count)
+        end = walks->search->query_count;
+    for (size_t i = part * QUERIES_A_PART; i < end && !atomic_load(&walks->has_failed); i++) {
+        struct soma_error err = {0};
+        enum soma_code code = walk_one(walks->view, walks->search, i, &walks->topks[i], &err);
+        if (code && !atomic_exchange(&walks->has_failed, true)) {
+            walks->code = code;
+            walks->err = err;
+        }
+    }
+}
+
 static enum soma_code search_graph(const struct index_view *view, const struct index_search *search,
                                    struct topk *topks, struct soma_error *err)
 {
+    struct walks walks = {.view = view, .search = search, .topks = topks};
     enum soma_code code = SOMA_OK;
     if (search->has_waiting)
         code = exact_search(view->rows, search, true, topks, NULL, err);
-    for (size_t i = 0; i < search->query_count && !code; i++) {
-        bool is_fit;
-        if (!graph_search(view->graph, search, i, &topks[i], &is_fit))
-            return error_set_no_memory(err);
-        if (clock_left_ms(search->deadline) == 0)
-            return error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
-                             "the deadline passed during the search");
-        if (!is_fit || is_short(search, &topks[i]))
-            code = search_one(view, search, i, &topks[i], err);
-    }
-    return code;
+    if (code)
+        return code;
+    spread_run(search->spread, (search->query_count + QUERIES_A_PART - 1) / QUERIES_A_PART,
+               walk_part, &walks);
+    if (walks.code && err)
+        *err = walks.err;
+    return walks.code;
 }
 
 enum soma_code index_search(const struct index_view *view, const struct index_search *search,
