@@ -100,6 +100,7 @@ class Shell:
         return out
 
     def close(self):
+        self.bash.stdin.write("kill $(jobs -p) 2>/dev/null; wait\n")
         self.bash.stdin.close()
         self.bash.wait(30)
 
@@ -211,14 +212,11 @@ def main(document):
         set_environment(home)
         starts_one = any("console" in block.info and any("somad" in line for line in block.lines) for block in blocks)
         runs = any(block.info[:1] in (["console"], ["python"]) for block in blocks)
-        shell = Shell(home)
         names = {"__name__": "__main__"}
-        with server() if runs and not starts_one else contextlib.nullcontext():
+        shell = Shell(home)
+        with server() if runs and not starts_one else contextlib.nullcontext(), contextlib.closing(shell):
             for block in blocks:
                 run_block(path.name, block, shell, names, home)
-            if "soma" in names and hasattr(names.get("s"), "close"):
-                names["s"].close()
-            shell.close()
     print(f"{path.name}: {len(blocks)} blocks hold")
 
 
