@@ -149,10 +149,10 @@ static int print_table(const struct cli *cli, const struct contexts *contexts)
     for (size_t i = 0; i < contexts->count && added; i++) {
         const struct context *context = &contexts->list[i];
         const char *space = context->values[SETTING_NAMESPACE];
+        const char *server = context->values[SETTING_SERVER];
         bool has_token = context->values[SETTING_TOKEN] || context->values[SETTING_TOKEN_FILE];
         added = table_add(&table, strcmp(contexts->used, context->name) == 0 ? "*" : "") &&
-                table_add(&table, context->name) &&
-                table_add(&table, context->values[SETTING_SERVER]) &&
+                table_add(&table, context->name) && table_add(&table, server ? server : "-") &&
                 table_add(&table, space ? space : "-") &&
                 table_add(&table, has_token ? "yes" : "-");
     }
@@ -190,7 +190,7 @@ static int run_ls(struct cli *cli, const struct options *options)
 static int run_show(struct cli *cli, const struct options *options)
 {
     struct contexts *contexts = &cli->settings.contexts;
-    struct context *context;
+    struct context *context = NULL;
     struct json_out out;
     int status = load(cli);
     const char *name = options->operand_count ? options->operands[0] : contexts->used;
@@ -199,7 +199,7 @@ static int run_show(struct cli *cli, const struct options *options)
                                 "no context is in use");
     if (status == STATUS_OK)
         status = find(cli, name, &context);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK || !context)
         return status;
     if (cli->format != FORMAT_TABLE) {
         value_begin(&out, cli);

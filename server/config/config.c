@@ -59,6 +59,7 @@ static const struct {
     {"check", CONFIG_CHECK, false},
     {"backup", CONFIG_BACKUP, true},
     {"restore", CONFIG_RESTORE, true},
+    {"print-config", CONFIG_PRINTED, false},
 };
 
 enum {
@@ -71,6 +72,7 @@ struct setting {
     struct config *config;
     bool *is_set; // [KEY_COUNT]: by an earlier, stronger place
     bool now_set[KEY_COUNT];
+    const char *places[KEY_COUNT]; // where each was found
     const char *place;
     struct soma_error *err;
     enum soma_code code;
@@ -98,6 +100,7 @@ static enum soma_code set(struct setting *setting, const struct key_row *row, co
         return SOMA_OK;
     bool first = !setting->now_set[index];
     setting->now_set[index] = true;
+    setting->places[index] = setting->place;
     struct soma_error why;
     enum soma_code code = key_parse(row, value, first, setting->config, &why);
     if (code == SOMA_OK)
@@ -148,7 +151,8 @@ static enum soma_code bad_flag(struct setting *setting, const char *word, int re
 }
 
 static enum soma_code read_flags(struct setting *setting, int argc, char **argv,
-                                 const char **ret_file, enum config_action *ret_action)
+                                 const char **ret_file, enum config_action *ret_action,
+                                 bool *ret_is_printed)
 {
     struct option options[OPTION_COUNT + 1];
     fill_options(options);
@@ -168,6 +172,7 @@ static enum soma_code read_flags(struct setting *setting, int argc, char **argv,
         } else if (result >= PRINTER_FIRST) {
             printers[result - PRINTER_FIRST].print(stdout);
             *ret_action = CONFIG_PRINTED;
+            *ret_is_printed = true;
             return SOMA_OK;
         } else
             code = set(setting, &key_table[result], optarg);
@@ -246,6 +251,17 @@ static enum soma_code read_file(struct setting *setting, const char *named)
     return setting->code;
 }
 
+// As lines of a file, each with where it comes from.
+static void print_settings(const struct setting *setting)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const char *place = setting->places[i];
+        printf("# %s\n%s%s = ", place ? place : "not set", place ? "" : "#", key_table[i].name);
+        key_print(stdout, &key_table[i], setting->config);
+        putchar('\n');
+    }
+}
+
 static enum soma_code set_defaults(struct setting *setting)
 {
     char text[512];
@@ -275,14 +291,19 @@ enum soma_code config_load(int argc, char **argv, struct config *ret_config,
     bool is_set[KEY_COUNT] = {false};
     struct setting setting = {.config = ret_config, .is_set = is_set, .err = err};
     const char *file = getenv("SOMA_CONFIG");
-    enum soma_code code = read_flags(&setting, argc, argv, &file, ret_action);
-    if (code != SOMA_OK || *ret_action == CONFIG_PRINTED)
+    bool is_printed = false;
+    enum soma_code code = read_flags(&setting, argc, argv, &file, ret_action, &is_printed);
+    if (code != SOMA_OK || is_printed)
         return code;
     code = read_environment(&setting);
     if (code == SOMA_OK)
         code = read_file(&setting, file);
     close_place(&setting);
-    return code == SOMA_OK ? set_defaults(&setting) : code;
+    if (code == SOMA_OK)
+        code = set_defaults(&setting);
+    if (code == SOMA_OK && *ret_action == CONFIG_PRINTED)
+        print_settings(&setting);
+    return code;
 }
 
 void config_fini(struct config *config)

@@ -1,11 +1,17 @@
 #include "config/key.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
+
+static const char *const level_names[] = {[LOG_LEVEL_ERROR] = "error",
+                                          [LOG_LEVEL_WARNING] = "warning",
+                                          [LOG_LEVEL_INFO] = "info",
+                                          [LOG_LEVEL_DEBUG] = "debug"};
 
 static enum soma_code refuse(struct soma_error *err, const char *what)
 {
@@ -59,12 +65,8 @@ static enum soma_code parse_mode(const char *value, int64_t *ret_number, struct 
 
 static enum soma_code parse_level(const char *value, int64_t *ret_number, struct soma_error *err)
 {
-    static const char *const names[] = {[LOG_LEVEL_ERROR] = "error",
-                                        [LOG_LEVEL_WARNING] = "warning",
-                                        [LOG_LEVEL_INFO] = "info",
-                                        [LOG_LEVEL_DEBUG] = "debug"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i], value) == 0) {
+    for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
+        if (strcmp(level_names[i], value) == 0) {
             *ret_number = (int64_t)i;
             return SOMA_OK;
         }
@@ -138,6 +140,23 @@ enum soma_code key_parse(const struct key_row *row, const char *value, bool firs
     if (code == SOMA_OK)
         *(int64_t *)field = number;
     return code;
+}
+
+void key_print(FILE *out, const struct key_row *row, const struct config *config)
+{
+    const void *field = (const char *)config + row->offset;
+    const struct config_list *list = field;
+    const char *text = row->kind == KEY_TEXT ? *(char *const *)field : NULL;
+    if (row->kind == KEY_LIST) {
+        for (size_t i = 0; i < list->count; i++)
+            fprintf(out, "%s%s", i ? ";" : "", list->items[i]);
+    } else if (row->kind == KEY_TEXT) {
+        fputs(text ? text : "", out);
+    } else if (row->kind == KEY_LEVEL) {
+        fputs(level_names[*(const int64_t *)field], out);
+    } else {
+        fprintf(out, row->kind == KEY_MODE ? "0%" PRIo64 : "%" PRId64, *(const int64_t *)field);
+    }
 }
 
 void key_clear(const struct key_row *row, struct config *config)

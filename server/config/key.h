@@ -33,6 +33,9 @@ extern const struct key_row key_table[];
 enum soma_code key_parse(const struct key_row *row, const char *value, bool first,
                          struct config *config, struct soma_error *err);
 
+// The value, as a file of the configuration has it.
+void key_print(FILE *out, const struct key_row *row, const struct config *config);
+
 // Frees what the field owns.
 void key_clear(const struct key_row *row, struct config *config);
 

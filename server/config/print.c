@@ -57,6 +57,7 @@ void config_print_help(FILE *out)
         out);
     fputs("  --config FILE           A file of lines 'key = value'. Default: $SOMA_CONFIG, or\n"
           "                          /etc/soma/somad.conf where there is one.\n"
+          "  --print-config          Print what holds for each key, and where it comes from.\n"
           "  --print-example         Print an example of that file, with all keys.\n"
           "  --print-man             Print the manual page, somad(8).\n"
           "  --help, --version\n\n"
@@ -95,6 +96,8 @@ void config_print_man(FILE *out)
             fprintf(out, "Default: %s.\n", row->initial);
     }
     fputs(
+        ".PP\n.B somad \\-\\-print\\-config\nprints what holds for each key, and where it comes "
+        "from; with the same flags, environment and file as the server.\n"
         ".SH CHECK, BACKUP AND RESTORE\n"
         ".B somad \\-\\-check\nsays what is wrong in the data directory: in the database, in the "
         "collections beside it, in the files of jobs. No server may run on it.\n"

@@ -129,5 +129,16 @@ test_shells_are_offered_contexts() {
     is "$(soma complete -- ps --context a)" "alpha"$'\t'"$socket"
 }
 
+test_somad_says_what_holds_for_each_key_and_from_where() {
+    printf 'workers = 3\nlog-level = debug\n' >"$scratch/somad.conf"
+    SOMA_MAX_RUNNING=7 expect 0 "$somad_program" --data /x --listen ipc:///y --socket-mode 640 --config "$scratch/somad.conf" --print-config
+    is "$(grep -B 1 -xE '(data|socket-mode|workers|log-level|max-running|slow-ms|#http) = .*' "$scratch/out" | grep -v '^--' | paste -d ' ' - - | sort | tr '\n' '|')" \
+        "# $scratch/somad.conf log-level = debug|# $scratch/somad.conf workers = 3|# command line data = /x|# command line socket-mode = 0640|# default slow-ms = 1000|# environment max-running = 7|# not set #http = |"
+    # What it prints means the same again.
+    cp "$scratch/out" "$scratch/again.conf"
+    expect 0 "$somad_program" --config "$scratch/again.conf" --print-config
+    is "$(grep -v '^#' "$scratch/out")" "$(grep -v '^#' "$scratch/again.conf")"
+}
+
 at_exit() { export SOMA_SERVER=$socket; }
 run_tests
