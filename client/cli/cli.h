@@ -70,6 +70,8 @@ struct command_group {
     const char *title;
     // Ends with a row without a name.
     const struct command *commands;
+    // Of its manual page, soma-PAGE(1); groups of one page stand together. NULL: hidden.
+    const char *page;
 };
 
 // The command table, in commands.c; ends with a group without a title.

@@ -71,7 +71,7 @@ const struct topic help_topics[] = {
      "    {\"$regex\": \"^v[0-9]+\"}                $not_regex; PCRE2\n"
      "    {\"$or\": [{\"$contains\": \"a\"}, …]}      $and\n"},
     {"reference", "every command, in Markdown", help_print_reference, NULL},
-    {"man", "the manual page, soma(1)", help_print_man, NULL},
+    {"man", "the manual page, soma(1); help man jobs: soma-jobs(1)", help_print_man, NULL},
     {0},
 };
 
@@ -95,6 +95,11 @@ static void print_options(FILE *file, const struct option *options)
     }
 }
 
+static void print_summary(FILE *file, const struct command *command)
+{
+    fprintf(file, "  %-18s %s\n", command->name, command->summary);
+}
+
 void help_overview(FILE *file)
 {
     fprintf(file, "soma runs code as durable jobs and keeps vectors, on a SOMA server.\n\n"
@@ -102,9 +107,10 @@ void help_overview(FILE *file)
     for (const struct command_group *group = command_groups; group->title; group++) {
         if (group->commands->is_hidden)
             continue;
-        fprintf(file, "\n%s\n", group->title);
+        const char *example = group->commands->examples;
+        fprintf(file, "\n%s:  %.*s\n", group->title, (int)strcspn(example, "\n"), example);
         for (const struct command *c = group->commands; c->name; c++)
-            fprintf(file, "  %-18s %s\n", c->name, c->summary);
+            print_summary(file, c);
     }
     fprintf(file, "\nOptions, before or after the command\n");
     print_options(file, global_options);
@@ -204,15 +210,30 @@ bool help_knows_group(const char *name)
     return false;
 }
 
-static void print_group(FILE *file, const char *name)
+static void print_examples(FILE *file, const struct command *command)
+{
+    print_indented(file, command->examples);
+}
+
+// What print makes of each command whose first word is name.
+static void for_each_of(const char *name, FILE *file,
+                        void (*print)(FILE *file, const struct command *command))
 {
     size_t length = strlen(name);
     for (const struct command_group *group = command_groups; group->title; group++) {
         for (const struct command *c = group->commands; c->name; c++) {
             if (strncmp(c->name, name, length) == 0 && c->name[length] == ' ')
-                fprintf(file, "  %-18s %s\n", c->name, c->summary);
+                print(file, c);
         }
     }
+}
+
+static void print_group(FILE *file, const char *name)
+{
+    fprintf(file, "Examples\n");
+    for_each_of(name, file, print_examples);
+    fprintf(file, "\nCommands\n");
+    for_each_of(name, file, print_summary);
 }
 
 static const struct topic *topic_find(const char *name)
@@ -232,6 +253,8 @@ int run_help(struct cli *cli, const struct options *options)
         return STATUS_OK;
     }
     const char *second = options->operand_count > 1 ? options->operands[1] : NULL;
+    if (second && strcmp(options->operands[0], "man") == 0)
+        return help_man(cli, second);
     snprintf(name, sizeof name, "%s%s%s", options->operands[0], second ? " " : "",
              second ? second : "");
     const struct command *command = command_find(name);

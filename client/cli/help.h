@@ -24,9 +24,14 @@ struct topic {
 extern const struct topic help_topics[];
 void help_print_topic(FILE *file, const struct topic *topic);
 
-// help_documents.c: docs/CLI.md, and soma(1) in roff.
+// help_documents.c: docs/CLI.md.
 void help_print_reference(FILE *file);
+// help_man.c: soma(1) in roff; then, to stdout, soma-PAGE(1), or with "pages" the names of those
+// that there are.
 void help_print_man(FILE *file);
+int help_man(const struct cli *cli, const char *page);
+// Whether it is made of the others.
+bool help_is_document(const struct topic *topic);
 
 // The command help.
 int run_help(struct cli *cli, const struct options *options);

@@ -54,16 +54,22 @@ test_bash_asks_it() {
     is "$words" docs
 }
 
-test_the_manual_page_has_every_command_and_no_mistake() {
-    local name
+test_the_manual_pages_have_every_command_and_no_mistake() {
+    local name page
     soma help man >"$scratch/soma.1"
-    for name in $(soma complete -- '' | cut -f 1); do
-        grep -q "^\.SS $name" "$scratch/soma.1" || fail "$name is not in the manual page"
+    for page in $(soma help man pages); do
+        soma help man "$page" >"$scratch/soma-$page.1"
+        grep -q "^soma.-$page(1)" "$scratch/soma.1" || fail "soma(1) does not name soma-$page(1)"
     done
-    if command -v groff >/dev/null; then
-        expect 0 groff -man -ww -z -K utf8 "$scratch/soma.1"
+    for name in $(soma complete -- '' | cut -f 1); do
+        grep -q "^\.B soma $name" "$scratch/soma.1" || fail "$name is not in soma(1)"
+        grep -q "^\.SS soma $name" "$scratch"/soma-*.1 || fail "$name is in no manual page"
+    done
+    for page in "$scratch"/soma*.1; do
+        expect 0 groff -man -ww -z -K utf8 "$page"
         err_is ""
-    fi
+    done
+    expect 2 soma help man nothing
 }
 
 run_tests
