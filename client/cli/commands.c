@@ -21,6 +21,7 @@ const struct command_group command_groups[] = {
     {"Read and delete records", record_read_commands, "records"},
     {"The server", server_commands, "server"},
     {"Watch the server", top_commands, "server"},
+    {"Check the server", server_check_commands, "server"},
     {"Which server", context_commands, "context"},
     {"For shells", completion_commands, NULL},
     {NULL, NULL, NULL},

@@ -43,6 +43,8 @@ extern const struct command record_read_commands[];
 extern const struct command completion_commands[];
 // context_commands.c: context …, config show
 extern const struct command context_commands[];
+// server_check.c: check
+extern const struct command server_check_commands[];
 // server.c: ping, info, stats, help
 extern const struct command server_commands[];
 

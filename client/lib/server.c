@@ -93,3 +93,23 @@ void server_stats_read(struct reading *reading, struct soma_server_stats *result
     result->stats = stats;
     result->stat_count = message->n_stats;
 }
+
+void server_check_pack(const struct soma_server_check_request *request, struct packing *packing)
+{
+    Pb__CheckServerRequest *message = packing->message;
+    message->step = pack_text_or_none(request->step);
+    (void)packing;
+}
+
+void server_check_read(struct reading *reading, struct soma_server_check *result)
+{
+    const Pb__CheckServerResponse *message = reading->replies->message;
+    struct soma_server_finding *rows = read_array(reading, message->n_findings, sizeof *rows);
+    for (size_t i = 0; rows && i < message->n_findings; i++)
+        rows[i] =
+            (struct soma_server_finding){message->findings[i]->what, message->findings[i]->message};
+    result->findings = rows;
+    result->finding_count = message->n_findings;
+    result->found = message->finding_count;
+    result->next_step = read_text_or_null(message->next_step);
+}

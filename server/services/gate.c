@@ -19,6 +19,7 @@ static const struct method_rule {
     {"soma.v1.ServerService/Ping", SCOPE_ALL, JOB_ACCESS_JOBS},
     {"soma.v1.ServerService/GetServerInfo", SCOPE_ALL, JOB_ACCESS_JOBS},
     {"soma.v1.ServerService/GetStats", SCOPE_READ, JOB_ACCESS_OFF},
+    {"soma.v1.ServerService/CheckServer", SCOPE_ADMIN, JOB_ACCESS_OFF},
     {"soma.v1.ServerService/CreateToken", SCOPE_ADMIN, JOB_ACCESS_OFF},
     {"soma.v1.ServerService/ListTokens", SCOPE_ADMIN, JOB_ACCESS_OFF},
     {"soma.v1.ServerService/RevokeToken", SCOPE_ADMIN, JOB_ACCESS_OFF},

@@ -2,6 +2,7 @@
 #ifndef SERVICES_SERVER_SERVICE_H
 #define SERVICES_SERVER_SERVICE_H
 
+#include <limits.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +52,10 @@ struct server_facts {
     // database. NULL: none but those of rpc/counters.h.
     size_t (*stats)(void *source, struct server_stat *ret_stats);
     void *stats_source;
+    // What CheckServer looks at.
+    struct store *store;
+    struct vectors *vectors;
+    char jobs_path[PATH_MAX];
     struct workers *workers;
     struct writer *writer;
     struct tokens *tokens;

@@ -2,6 +2,8 @@
 #ifndef SERVICES_SERVER_SERVICE_PRIVATE_H
 #define SERVICES_SERVER_SERVICE_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "rpc/call.h"
 #include "services/server_service.h"
 #include "soma/v1/server.pb-c.h"
@@ -13,6 +15,7 @@ enum {
 struct server_service {
     Pb__ServerService_Service base; // first: the dispatcher's pointer leads back here
     const struct server_facts *facts;
+    atomic_bool is_checking;
     char boot_id[2 * BOOT_ID_BYTES + 1];
 };
 
@@ -24,6 +27,7 @@ struct server_service {
 SERVER_HANDLER(ping, Ping);
 SERVER_HANDLER(get_server_info, GetServerInfo);
 SERVER_HANDLER(get_stats, GetStats);
+SERVER_HANDLER(check_server, CheckServer);
 SERVER_HANDLER(create_token, CreateToken);
 SERVER_HANDLER(list_tokens, ListTokens);
 SERVER_HANDLER(revoke_token, RevokeToken);

@@ -174,6 +174,10 @@ static enum soma_code make_services(struct server *server, struct soma_error *er
         (struct stats_sources){server->store, server->writer, server->parking, server->vectors};
     server->facts.stats = stats_gather;
     server->facts.stats_source = &server->stats;
+    server->facts.store = server->store;
+    server->facts.vectors = server->vectors;
+    snprintf(server->facts.jobs_path, sizeof server->facts.jobs_path, "%.*s/jobs", PATH_MAX - 8,
+             server->data.path);
     server->facts.workers = server->workers;
     server->facts.writer = server->writer;
     server->facts.tokens = server->tokens;

@@ -9,44 +9,6 @@
 #include "store/connection.h"
 #include "store/migrate.h"
 
-// Each gives a row, with one text, for each thing that is wrong.
-static const char *const examinations[] = {
-    "SELECT 'the file: ' || integrity_check FROM pragma_integrity_check "
-    "WHERE integrity_check <> 'ok'",
-
-    "SELECT 'queue ' || name || ': its counts are not those of its jobs' FROM job_queue AS q "
-    "WHERE (queued, running, succeeded, failed, cancelled, timed_out, lost, output_bytes) <> "
-    "(SELECT total(state = 1), total(state = 2), total(state = 3), total(state = 4), "
-    "total(state = 5), total(state = 6), total(state = 7), total(CASE WHEN state > 2 THEN "
-    "stdout_kept + stderr_kept + artifact_bytes ELSE 0 END) FROM job WHERE queue = q.name) LIMIT "
-    "20",
-
-    "SELECT 'job ' || id || ': its queue ' || queue || ' has no counts' FROM job "
-    "WHERE queue NOT IN (SELECT name FROM job_queue) LIMIT 20",
-
-    "SELECT 'job ' || id || ': its revision is past the latest' FROM job, job_total "
-    "WHERE job.revision > job_total.revision LIMIT 20",
-
-    "SELECT 'job_body: row ' || num || ' belongs to no job' FROM job_body "
-    "WHERE num NOT IN (SELECT num FROM job) LIMIT 20",
-
-    "SELECT 'job_label: row ' || num || ' belongs to no job' FROM job_label "
-    "WHERE num NOT IN (SELECT num FROM job) LIMIT 20",
-
-    "SELECT 'job ' || id || ': it waits for nothing' FROM job WHERE state = 1 AND hold = 2 "
-    "AND num NOT IN (SELECT num FROM job_after) LIMIT 20",
-
-    "SELECT 'record ' || id || ': its partition ' || partition || ' is not there' FROM record "
-    "WHERE partition NOT IN (SELECT num FROM partition) LIMIT 20",
-
-    "SELECT 'collection ' || name || ': its records are not as many as it says' FROM collection AS "
-    "c "
-    "WHERE record_count <> (SELECT count(*) FROM record WHERE partition = c.partition) LIMIT 20",
-
-    "SELECT 'embedding: row ' || num || ' belongs to no record' FROM embedding "
-    "WHERE num NOT IN (SELECT num FROM record) LIMIT 20",
-};
-
 static enum soma_code path_of(const char *directory, char ret_path[PATH_MAX],
                               struct soma_error *err)
 {
@@ -84,23 +46,6 @@ enum soma_code store_copy(const char *directory, const char *path, struct soma_e
     return code;
 }
 
-static enum soma_code run_examination(struct store_txn *txn, const char *sql, store_found *found,
-                                      void *user, bool *ret_found, struct soma_error *err)
-{
-    QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, sql);
-    bool row = true;
-    enum soma_code code = SOMA_OK;
-    while (code == SOMA_OK && row) {
-        code = query_next(&query, &row, err);
-        if (code == SOMA_OK && row) {
-            found(user, query_peek_text(&query, 0));
-            *ret_found = true;
-        }
-    }
-    return code;
-}
-
 enum soma_code store_examine(const char *directory, store_found *found, void *user,
                              bool *ret_is_older, struct soma_error *err)
 {
@@ -110,20 +55,10 @@ enum soma_code store_examine(const char *directory, store_found *found, void *us
     if (code != SOMA_OK)
         return code;
     *ret_is_older = version < STORE_SCHEMA_VERSION;
-    size_t count = *ret_is_older ? 1 : sizeof examinations / sizeof examinations[0];
     code = txn_begin(txn, CONNECTION_READER, err);
-    // What a broken file says of itself would mislead.
-    bool is_broken = false;
     if (code == SOMA_OK)
-        code = run_examination(txn, examinations[0], found, user, &is_broken, err);
-    if (code == SOMA_DATA_LOSS) {
-        found(user, err->text);
-        *err = (struct soma_error){0};
-        is_broken = true;
-        code = SOMA_OK;
-    }
-    for (size_t i = 1; i < count && code == SOMA_OK && !is_broken; i++)
-        code = run_examination(txn, examinations[i], found, user, &(bool){false}, err);
+        code = *ret_is_older ? store_examine_file(txn, found, user, err)
+                             : store_examine_in(txn, MONO_NEVER, found, user, err);
     txn_rollback(txn);
     connection_close(txn);
     return code;

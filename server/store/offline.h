@@ -6,14 +6,11 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "store/store.h"
+#include "store/examine.h"
 
 // Copies soma.db of the directory, as it is at one moment, into the new file path, mode 0600,
 // synced. DATA_DAMAGED where it is no database of SOMA, SCHEMA_TOO_NEW.
 enum soma_code store_copy(const char *directory, const char *path, struct soma_error *err);
-
-// Hears of each thing that is wrong; text is valid during the call.
-typedef void store_found(void *user, const char *text);
 
 // Reads all of soma.db in the directory and compares what it holds twice; where its schema is an
 // older one (ret_is_older), looks at the file as such. Tells at most some hundred findings. An

@@ -55,6 +55,7 @@ static const char secret[] =
 CALL(server_ping, soma_ping_request, soma_ping, .payload = "ping", .payload_length = 4)
 CALL(server_info, soma_empty_request, soma_server_info, )
 CALL(server_stats, soma_empty_request, soma_server_stats, )
+CALL(server_check, soma_server_check_request, soma_server_check, )
 CALL(token_create, soma_token_create_request, soma_token, .name = "ci", .secret = secret,
      .scopes = scopes, .scope_count = 1)
 CALL(token_list, soma_empty_request, soma_token_list, )
@@ -297,6 +298,7 @@ const struct method_call method_calls[] = {
     ROW(server_ping, NULL),
     ROW(server_info, NULL),
     ROW(server_stats, NULL),
+    ROW(server_check, NULL),
     ROW(token_create, no_token),
     ROW(token_list, NULL),
     ROW(token_revoke, a_token),

@@ -141,7 +141,7 @@ test_what_is_no_whole_backup_is_refused_and_leaves_nothing() {
     refused "$scratch/other.tar" "holds what no backup holds"
     tar cf "$scratch/nothing.tar" -C "$scratch/made" soma-backup
     refused "$scratch/nothing.tar" "holds no database"
-    sed 's/\n3\n/\n9\n/; s/^3$/9/' "$scratch/made/soma-backup" >"$scratch/made/newer" && mv "$scratch/made/newer" "$scratch/made/soma-backup"
+    sed "s/^$(sqlite3 "$scratch/made/soma.db" "PRAGMA user_version")\$/9/" "$scratch/made/soma-backup" >"$scratch/made/newer" && mv "$scratch/made/newer" "$scratch/made/soma-backup"
     tar cf "$scratch/newer.tar" -C "$scratch/made" soma-backup soma.db
     refused "$scratch/newer.tar" "schema 9, this program knows"
     is "$(ls "$scratch/evil" 2>/dev/null)" ""
@@ -157,7 +157,7 @@ test_a_check_names_what_is_wrong() {
     rm -r "${copy:?}/jobs/$ended" && mkdir "$copy/jobs/00000000000000000000"
     expect 3 "$somad_program" --data "$copy" --check
     out_has "job $ended: 0 of the 5 bytes of its stdout are there"
-    out_has "jobs/00000000000000000000 is the directory of no job"
+    out_has "jobs/00000000000000000000: it is the directory of no job"
     sqlite3 "$copy/soma.db" "UPDATE job_queue SET succeeded = 7; UPDATE collection SET record_count = 1"
     expect 3 "$somad_program" --data "$copy" --check
     out_has "queue default: its counts are not those of its jobs"
@@ -165,6 +165,22 @@ test_a_check_names_what_is_wrong() {
     dd if=/dev/zero of="$copy/soma.db" bs=4096 seek=5 count=4 conv=notrunc 2>/dev/null
     expect 3 "$somad_program" --data "$copy" --check
     out_has "database: "
+}
+
+test_a_running_server_says_whether_its_data_is_sound() {
+    expect 0 soma check
+    out_is "the server's data is sound"
+    is "$(soma -o json check | jq -c .)" '{"findings":[],"found":0,"sound":true}'
+    mv "$home/jobs/$ended" "$scratch/aside"
+    mkdir "$home/jobs/00000000000000000000" # as one whose job was removed just now
+    # Behind the server's back.
+    sqlite3 "$home/soma.db" "DELETE FROM embedding WHERE num IN (SELECT max(num) FROM embedding)"
+    expect 1 soma check
+    out_has "job $ended: 0 of the 5 bytes of its stdout are there"
+    out_has "collection docs: records whose embedding is missing or has another length: 1 (the first: r300)"
+    is "$(soma check | grep -c 00000000000000000000)" 0
+    is "$(soma -o json check | jq -r '.findings[0].what')" "job $ended"
+    expect 1 soma check --quiet
 }
 
 run_tests

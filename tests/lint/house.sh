@@ -23,7 +23,7 @@ only_in() {
 only_in "nng" 'nng/' '^(server/rpc/(listener|http)\.c|client/lib/connection\.c)$' common server client
 only_in "sqlite3" 'sqlite3' '^server/store/' common server client
 only_in "generated protobuf" 'soma/v1/' '^(server/(rpc|services)/|client/lib/|common/wire/)' common server client
-only_in "the server" '(measures|rpc|services|access|jobs|vectors|store|upkeep|runner|config|somad)/' '^server/' common client
+only_in "the server" '(measures|rpc|services|access|jobs|vectors|store|upkeep|inspection|runner|config|somad)/' '^server/' common client
 only_in "the client" '(lib|cli|soma/(soma|client|collections|jobs|records|server)\.h)' '^client/' common server
 only_in "anything but soma.h and its own" '(base|wire|lib)/' '^(common|server|client/lib)/' common server client
 only_in "a part of soma.h" 'soma/(client|collections|jobs|queues|records|server|tokens)\.h' '^client/include/soma/' client
@@ -31,8 +31,9 @@ only_in "a path upwards" '\.\./' '^$' common server client tests
 # Inside the server: services -> domain -> store; nothing looks up.
 only_in "a service" 'services/' '^server/(services|somad)/' server
 only_in "the listener's room" 'rpc/' '^server/(rpc|services|somad)/' server
-only_in "a domain" '(access|jobs|vectors)/' '^server/(access|jobs|vectors|services|store|upkeep|somad)/' server
+only_in "a domain" '(access|jobs|vectors)/' '^server/(access|jobs|vectors|services|store|upkeep|inspection|somad)/' server
 only_in "an operator's work" 'upkeep/' '^server/(upkeep|somad)/' server
+only_in "what an inspection is" 'inspection/' '^server/(inspection|services|upkeep)/' server
 
 while IFS= read -r file; do
     lines=$(wc -l <"$file")

@@ -80,6 +80,34 @@ struct soma_server_stats {
 };
 SOMA_METHOD(server_stats, soma_empty_request, soma_server_stats);
 
+struct soma_server_check_request {
+    size_t struct_size;
+    // next_step of the result before; NULL: the first step.
+    const char *step;
+};
+#define SOMA_SERVER_CHECK_REQUEST_INIT SOMA_INIT(struct soma_server_check_request)
+
+// One thing that is wrong.
+struct soma_server_finding {
+    // "database", "job 01…", "jobs/01…" (a directory), "collection docs".
+    const char *what;
+    // For people.
+    const char *message;
+};
+
+struct soma_server_check {
+    // At most 1 000 of them.
+    const struct soma_server_finding *findings;
+    size_t finding_count;
+    // How many there were in this step.
+    int64_t found;
+    // Where to go on; NULL: this was the last step.
+    const char *next_step;
+};
+// Looks whether what the server keeps is sound, one bounded step a call: its database, the output
+// of jobs, collections against their records. Changes nothing. A step reads much: give it time.
+SOMA_METHOD(server_check, soma_server_check_request, soma_server_check);
+
 #ifdef __cplusplus
 }
 #endif

@@ -584,6 +584,37 @@ class soma_server_stats(ctypes.Structure):
     ]
 
 
+class soma_server_check_request(ctypes.Structure):
+    struct_size: int
+    step: Raw | None
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("step", ctypes.c_char_p),
+    ]
+
+
+class soma_server_finding(ctypes.Structure):
+    what: Raw | None
+    message: Raw | None
+    _fields_ = [
+        ("what", ctypes.c_char_p),
+        ("message", ctypes.c_char_p),
+    ]
+
+
+class soma_server_check(ctypes.Structure):
+    findings: Any
+    finding_count: int
+    found: int
+    next_step: Raw | None
+    _fields_ = [
+        ("findings", ctypes.POINTER(soma_server_finding)),
+        ("finding_count", ctypes.c_size_t),
+        ("found", ctypes.c_int64),
+        ("next_step", ctypes.c_char_p),
+    ]
+
+
 class soma_stream(IntEnum):
     STDOUT = 1
     STDERR = 2
@@ -1790,6 +1821,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "server_ping": (soma_ping_request, soma_ping),
     "server_info": (soma_empty_request, soma_server_info),
     "server_stats": (soma_empty_request, soma_server_stats),
+    "server_check": (soma_server_check_request, soma_server_check),
     "job_submit": (soma_job_spec, soma_job),
     "job_get": (soma_job_request, soma_job),
     "job_retry": (soma_job_request, soma_job),
