@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/records.h"
 #include "vectors/chunk.h"
 #include "vectors/index/hnsw_file.h"
 #include "vectors/index/numbers.h"
@@ -127,15 +128,20 @@ static bool upper_links_are_inside(const struct graph *graph)
     return true;
 }
 
-static void expect_numbers(struct graph *graph, const int64_t *nums, size_t count)
+// False: there is one that is not the partition's.
+static bool expect_numbers(struct graph *graph, int64_t partition, const int64_t *nums,
+                           size_t count)
 {
     int64_t first = INT64_MAX, last = 0;
     for (size_t i = 0; i < count; i++) {
+        if (nums[i] >> PARTITION_SHIFT != partition)
+            return false;
         first = nums[i] < first ? nums[i] : first;
         last = nums[i] > last ? nums[i] : last;
     }
     if (count)
         numbers_expect(graph, first, last);
+    return true;
 }
 
 static bool map_rows(struct rows *rows, struct graph *graph, struct file_map *map)
@@ -150,9 +156,9 @@ static bool map_rows(struct rows *rows, struct graph *graph, struct file_map *ma
                                        .ids = section_of(map, SECTION_IDS),
                                        .id_bytes = head->places[SECTION_IDS].bytes,
                                        .vectors = section_of(map, SECTION_VECTORS)};
-    if (!rows_adopt(rows, &mapped))
+    if (!expect_numbers(graph, head->partition, mapped.nums, mapped.count) ||
+        !rows_adopt(rows, &mapped))
         return false;
-    expect_numbers(graph, mapped.nums, mapped.count);
     struct row *_Atomic *graph_rows = (struct row * _Atomic *)(void *)graph->rows.base;
     uint32_t at = 0;
     for (uint32_t i = 0; i < rows->set->count; i++) {
