@@ -62,8 +62,12 @@ static void set_unreachable(struct soma_call *call)
     const char *server = call->client->server, *ipc = "ipc://";
     bool is_hidden = strncmp(server, ipc, strlen(ipc)) == 0 &&
                      access(server + strlen(ipc), R_OK | W_OK) && errno == EACCES;
+    const char *why = is_hidden ? ": this user may not open it"
+                      : tls_is_address(server)
+                          ? ", or one side does not trust the other's certificate"
+                          : "";
     error_set(&call->error, REASON_SERVER_UNREACHABLE, NULL, "no connection to %.200s%s", server,
-              is_hidden ? ": this user may not open it" : "");
+              why);
 }
 
 static void set_lost(struct soma_call *call)

@@ -17,7 +17,8 @@ enum {
     TOKEN_BYTES_MAX = 512,
     PROGRAM_BYTES_MAX = 64,
     NAMESPACE_BYTES_MAX = 63,
-    ADDRESS_SIZE = 512
+    ADDRESS_SIZE = 512,
+    PATH_BYTES_MAX = 4095
 };
 
 const char *soma_version(void)
@@ -70,6 +71,28 @@ static enum soma_code take_texts(struct soma_client *client,
     return code;
 }
 
+static enum soma_code take_files(struct soma_client *client,
+                                 const struct soma_client_options *options, struct soma_error *err)
+{
+    enum soma_code code = take_text(&client->ca_file, "ca_file", options->ca_file, "SOMA_CA_FILE",
+                                    "", PATH_BYTES_MAX, err);
+    if (code == SOMA_OK)
+        code = take_text(&client->certificate_file, "certificate_file", options->certificate_file,
+                         "SOMA_CERTIFICATE_FILE", "", PATH_BYTES_MAX, err);
+    if (code == SOMA_OK)
+        code = take_text(&client->key_file, "key_file", options->key_file, "SOMA_KEY_FILE", "",
+                         PATH_BYTES_MAX, err);
+    return code;
+}
+
+static enum soma_code open_connection(struct soma_client *client, int number,
+                                      struct soma_error *err)
+{
+    const struct tls_files files = {
+        .ca = client->ca_file, .certificate = client->certificate_file, .key = client->key_file};
+    return connection_open(client->server, &files, attempt_done, &client->connections[number], err);
+}
+
 static enum soma_code take_numbers(struct soma_client *client,
                                    const struct soma_client_options *options,
                                    struct soma_error *err)
@@ -115,8 +138,9 @@ static enum soma_code start(struct soma_client *client, const struct soma_client
     if (code == SOMA_OK)
         code = take_numbers(client, options, err);
     if (code == SOMA_OK)
-        code = connection_open(client->server, attempt_done, &client->connections[CONNECTION_SMALL],
-                               err);
+        code = take_files(client, options, err);
+    if (code == SOMA_OK)
+        code = open_connection(client, CONNECTION_SMALL, err);
     return code == SOMA_OK ? timer_start(client, err) : code;
 }
 
@@ -144,11 +168,10 @@ enum soma_code client_connection(struct soma_client *client, int number, struct 
 {
     enum soma_code code = SOMA_OK;
     pthread_mutex_lock(&client->lock);
-    struct connection **connection = &client->connections[number];
-    if (!*connection)
-        code = connection_open(client->server, attempt_done, connection, err);
+    if (!client->connections[number])
+        code = open_connection(client, number, err);
     if (code == SOMA_OK)
-        *ret = *connection;
+        *ret = client->connections[number];
     pthread_mutex_unlock(&client->lock);
     return code;
 }
@@ -173,5 +196,8 @@ void soma_client_close(struct soma_client *client)
     free(client->token);
     free(client->space);
     free(client->program);
+    free(client->ca_file);
+    free(client->certificate_file);
+    free(client->key_file);
     free(client);
 }

@@ -39,10 +39,13 @@ struct timer_heap {
 };
 
 struct soma_client {
-    char *server; // owned, as the three below
+    char *server; // owned, as the six below
     char *token;
     char *space; // the namespace; "": none is named
     char *program;
+    char *ca_file; // of TLS; "" where none is given, as the two below
+    char *certificate_file;
+    char *key_file;
     int64_t timeout_ms; // below 0: none
     int64_t connect_timeout_ms;
 

@@ -7,6 +7,7 @@
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <nng/supplemental/tls/tls.h>
 
 #include "wire/frame.h"
 #include "wire/limits.h"
@@ -54,7 +55,7 @@ static void count_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
     }
 }
 
-static int configure(struct connection *connection, const char *url)
+static int configure(struct connection *connection, const char *url, struct nng_tls_config *tls)
 {
     nng_socket socket = connection->socket;
     int rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
@@ -72,6 +73,8 @@ static int configure(struct connection *connection, const char *url)
         rv = nng_dialer_create(&connection->dialer, socket, url);
     if (rv == 0 && strncmp(url, "ws", 2) == 0)
         rv = nng_dialer_set_size(connection->dialer, NNG_OPT_WS_RECVMAXFRAME, RECEIVE_BYTES_MAX);
+    if (rv == 0 && tls)
+        rv = nng_dialer_set_ptr(connection->dialer, NNG_OPT_TLS_CONFIG, tls);
     if (rv == 0)
         rv = nng_dialer_start(connection->dialer, NNG_FLAG_NONBLOCK);
     return rv;
@@ -85,8 +88,8 @@ static enum soma_code refuse(struct soma_error *err, const char *url, int rv)
                      nng_strerror(rv));
 }
 
-enum soma_code connection_open(const char *url, exchange_done *done, struct connection **ret,
-                               struct soma_error *err)
+static enum soma_code open_with(const char *url, struct nng_tls_config *tls, exchange_done *done,
+                                struct connection **ret, struct soma_error *err)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
@@ -98,13 +101,29 @@ enum soma_code connection_open(const char *url, exchange_done *done, struct conn
         return error_set(err, REASON_IO_ERROR, NULL, "no socket: %s", nng_strerror(rv));
     }
     pthread_mutex_init(&connection->lock, NULL);
-    rv = configure(connection, url);
+    rv = configure(connection, url, tls);
     if (rv != 0) {
         connection_close(connection);
         return refuse(err, url, rv);
     }
     *ret = connection;
     return SOMA_OK;
+}
+
+enum soma_code connection_open(const char *url, const struct tls_files *files, exchange_done *done,
+                               struct connection **ret, struct soma_error *err)
+{
+    struct nng_tls_config *tls = NULL;
+    enum soma_code code = SOMA_OK;
+    if (tls_is_address(url) && !tls_is_built())
+        return error_set(err, REASON_FIELD_INVALID, "server",
+                         "\"%.200s\": this libsoma is built without TLS", url);
+    if (tls_is_address(url))
+        code = tls_client_new(files, url, &tls, err);
+    if (code == SOMA_OK)
+        code = open_with(url, tls, done, ret, err);
+    tls_free(tls);
+    return code;
 }
 
 // The order matters: contexts that end below a socket which is closing can hang some versions of

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "tls/tls.h"
 
 struct connection;
 struct exchange;
@@ -29,9 +30,10 @@ enum exchange_end {
 // reply is borrowed until it returns. The exchange may be given back or started again from here.
 typedef void exchange_done(void *user, enum exchange_end end, const uint8_t *reply, size_t length);
 
-// Dials in the background. An address that can never be right is FIELD_INVALID "server".
-enum soma_code connection_open(const char *url, exchange_done *done, struct connection **ret,
-                               struct soma_error *err);
+// Dials in the background. An address that can never be right is FIELD_INVALID "server"; the files
+// are read for one over TLS.
+enum soma_code connection_open(const char *url, const struct tls_files *files, exchange_done *done,
+                               struct connection **ret, struct soma_error *err);
 
 // Every exchange must have ended. Takes NULL.
 void connection_close(struct connection *connection);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "tls/tls.h"
 
 static enum soma_code invalid(struct soma_error *err, const char *url, const char *why)
 {
@@ -99,19 +100,22 @@ static bool has_port(const char *host)
 static enum soma_code check_network(const char *url, bool leaves_host, struct soma_error *err)
 {
     const char *host = strstr(url, "://") + 3;
+    if (tls_is_address(url) && !tls_is_built())
+        return invalid(err, url, "this somad is built without TLS");
     if (!has_port(host))
         return invalid(err, url, "a port is needed, 0 (any) to 65535");
     if (!leaves_host && !is_loopback(host))
         return invalid(err, url,
-                       "only loopback addresses, as what goes further can be read on the way; "
-                       "'insecure = on' allows it");
+                       "only loopback addresses, as what goes further can be read on the way: "
+                       "tls+tcp:// and wss:// may, and 'insecure = on' allows it");
     return SOMA_OK;
 }
 
 enum soma_code endpoint_open(const char *url, bool is_locked_already, bool leaves_host,
                              struct endpoint *ret_endpoint, struct soma_error *err)
 {
-    struct endpoint endpoint = {.lock_fd = -1, .is_ws = starts_with(url, "ws://")};
+    struct endpoint endpoint = {
+        .lock_fd = -1, .is_ws = starts_with(url, "ws"), .is_tls = tls_is_address(url)};
     if (strlen(url) >= sizeof endpoint.url)
         return invalid(err, url, "the address is too long");
     snprintf(endpoint.url, sizeof endpoint.url, "%s", url);
@@ -120,10 +124,13 @@ enum soma_code endpoint_open(const char *url, bool is_locked_already, bool leave
         code = prepare_ipc(&endpoint, is_locked_already, err);
     else if (starts_with(url, "tcp://") || starts_with(url, "ws://"))
         code = check_network(url, leaves_host, err);
+    else if (starts_with(url, "tls+tcp://") || starts_with(url, "wss://"))
+        code = check_network(url, true, err);
     else if (!starts_with(url, "inproc://"))
         code = invalid(
             err, url,
-            "an address is ipc:///PATH, tcp://HOST:PORT, ws://HOST:PORT/PATH or inproc://NAME");
+            "an address is ipc:///PATH, tcp://HOST:PORT, ws://HOST:PORT/PATH, the same with "
+            "tls+tcp or wss, or inproc://NAME");
     if (code == SOMA_OK)
         *ret_endpoint = endpoint;
     return code;

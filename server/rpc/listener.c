@@ -2,6 +2,7 @@
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
+#include <nng/supplemental/tls/tls.h>
 #include <nng/transport/ipc/ipc.h>
 #include <nng/transport/ws/websocket.h>
 #include <pthread.h>
@@ -50,8 +51,9 @@ struct listener {
     struct endpoint endpoints[LISTENER_URLS_MAX];
     nng_listener listeners[LISTENER_URLS_MAX];
     size_t endpoint_count;
-    atomic_int armed;   // contexts that receive
-    atomic_int in_hand; // calls from their frame to the end of their reply
+    struct nng_tls_config *tls; // of TLS addresses; NULL where there is none
+    atomic_int armed;           // contexts that receive
+    atomic_int in_hand;         // calls from their frame to the end of their reply
     atomic_bool closing;
     pthread_mutex_t mutex;
     struct context **contexts; // all of them, owned; guarded by mutex, as all below
@@ -277,6 +279,30 @@ static void learn_port(struct endpoint *endpoint, nng_listener listener)
              rest_of_url);
 }
 
+static enum soma_code set_certificates(struct listener *listener, size_t i, struct soma_error *err)
+{
+    int result = nng_listener_set_ptr(listener->listeners[i], NNG_OPT_TLS_CONFIG, listener->tls);
+    return result ? nng_error(err, result, listener->endpoints[i].url) : SOMA_OK;
+}
+
+enum soma_code listener_reload(struct listener *listener, const struct tls_files *files,
+                               struct soma_error *err)
+{
+    struct nng_tls_config *fresh, *old = listener->tls;
+    if (!old)
+        return SOMA_OK;
+    enum soma_code code = tls_server_new(files, &fresh, err);
+    if (code != SOMA_OK)
+        return code;
+    listener->tls = fresh;
+    for (size_t i = 0; i < listener->endpoint_count && code == SOMA_OK; i++) {
+        if (listener->endpoints[i].is_tls)
+            code = set_certificates(listener, i, err);
+    }
+    tls_free(old);
+    return code;
+}
+
 static enum soma_code listen_on(struct listener *listener, const char *url,
                                 const struct listener_options *options, struct soma_error *err)
 {
@@ -287,11 +313,19 @@ static enum soma_code listen_on(struct listener *listener, const char *url,
     if (code != SOMA_OK)
         return code;
     listener->endpoint_count++;
+    if (endpoint->is_tls && !listener->tls)
+        code = tls_server_new(options->tls, &listener->tls, err);
+    if (code != SOMA_OK)
+        return code;
     int result = nng_listener_create(at, listener->socket, endpoint->url);
     if (result == 0 && endpoint->is_ipc)
         result = nng_listener_set_int(*at, NNG_OPT_IPC_PERMISSIONS, (int)options->ipc_mode);
     if (result == 0 && endpoint->is_ws)
         result = nng_listener_set_size(*at, NNG_OPT_WS_RECVMAXFRAME, RECEIVE_BYTES_MAX);
+    if (result == 0 && endpoint->is_tls)
+        code = set_certificates(listener, listener->endpoint_count - 1, err);
+    if (code != SOMA_OK)
+        return code;
     if (result == 0)
         result = nng_listener_start(*at, 0);
     if (result != 0)
@@ -385,6 +419,7 @@ void listener_close(struct listener *listener, int64_t wait_ms)
     }
     for (size_t i = 0; i < listener->endpoint_count; i++)
         endpoint_close(&listener->endpoints[i]);
+    tls_free(listener->tls);
     pthread_mutex_destroy(&listener->mutex);
     free(listener->contexts);
     free(listener);

@@ -12,16 +12,18 @@
 
 #include "rpc/dispatch.h"
 #include "rpc/parking.h"
+#include "tls/tls.h"
 
 struct listener;
 
 struct listener_options {
     const char *const *urls; // at least 1
     size_t url_count;
-    mode_t ipc_mode;        // of socket files
-    bool asks_who;          // the dispatcher's gate admits the calls, one by one
-    bool leaves_host;       // tcp and ws on any address, not on loopback alone
-    bool is_locked_already; // nobody else can listen there: the folder is locked with the data
+    mode_t ipc_mode;             // of socket files
+    bool asks_who;               // the dispatcher's gate admits the calls, one by one
+    bool leaves_host;            // tcp and ws on any address, not on loopback alone
+    const struct tls_files *tls; // for TLS addresses; read when it opens
+    bool is_locked_already;      // nobody else can listen there: the folder is locked with the data
 };
 
 enum {
@@ -33,6 +35,11 @@ enum {
 enum soma_code listener_open(const struct listener_options *options, struct dispatcher *dispatcher,
                              struct parking *parking, struct listener **ret_listener,
                              struct soma_error *err);
+
+// Reads the certificates again, for connections that come from now on; but the one that is waited
+// for may still get the old. On failure nothing is changed.
+enum soma_code listener_reload(struct listener *listener, const struct tls_files *files,
+                               struct soma_error *err);
 
 // The i-th address, with the port that it got; NULL past the last.
 const char *listener_url(const struct listener *listener, size_t i);

@@ -57,6 +57,26 @@ static enum soma_code read_insecure(const struct config *config, bool *ret_insec
                      config->insecure);
 }
 
+static struct tls_files tls_files_of(const struct config *config)
+{
+    return (struct tls_files){.ca = config->tls_client_ca,
+                              .certificate = config->tls_certificate,
+                              .key = config->tls_key};
+}
+
+enum soma_code listeners_reload(struct listeners *listeners, const struct config *config,
+                                struct soma_error *err)
+{
+    const struct tls_files files = tls_files_of(config);
+    struct listener *const all[] = {listeners->owner, listeners->network};
+    enum soma_code code = SOMA_OK;
+    for (size_t i = 0; i < 2 && code == SOMA_OK; i++) {
+        if (all[i])
+            code = listener_reload(all[i], &files, err);
+    }
+    return code;
+}
+
 enum soma_code listeners_open(struct listeners *listeners, const struct config *config,
                               struct dispatcher *dispatcher, struct parking *parking,
                               struct soma_error *err)
@@ -77,9 +97,10 @@ enum soma_code listeners_open(struct listeners *listeners, const struct config *
                         url);
         add(is_open ? &owner : &network, url, i);
     }
-    const struct listener_options open = {.ipc_mode = (mode_t)config->socket_mode,
-                                          .leaves_host = is_insecure};
-    const struct listener_options asking = {.asks_who = true};
+    const struct tls_files files = tls_files_of(config);
+    const struct listener_options open = {
+        .ipc_mode = (mode_t)config->socket_mode, .leaves_host = is_insecure, .tls = &files};
+    const struct listener_options asking = {.asks_who = true, .tls = &files};
     code = open_some(listeners, &owner, open, dispatcher, parking, &listeners->owner, err);
     if (code == SOMA_OK)
         code =

@@ -32,6 +32,10 @@ enum soma_code listeners_open_door(struct listeners *listeners, const struct doo
                                    struct dispatcher *dispatcher, struct parking *parking,
                                    struct soma_error *err);
 
+// Reads the certificates of TLS addresses again; on failure the old ones stay.
+enum soma_code listeners_reload(struct listeners *listeners, const struct config *config,
+                                struct soma_error *err);
+
 // Waits at most wait_ms for each one's calls in hand. Harmless on what is not open.
 void listeners_close(struct listeners *listeners, int64_t wait_ms);
 

@@ -32,12 +32,18 @@ static sigset_t stop_signals(void)
     return set;
 }
 
+static sigset_t known_signals(void)
+{
+    sigset_t set = stop_signals();
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
 // Signals are waited for by the main thread alone; all threads inherit the mask.
 static void set_signals(void)
 {
-    sigset_t set = stop_signals();
+    sigset_t set = known_signals();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -53,13 +59,15 @@ static void raise_descriptor_limit(void)
 
 static int wait_for_stop(struct server *server)
 {
-    sigset_t set = stop_signals();
+    sigset_t set = known_signals();
     int number;
     do {
         int64_t ms = server_look(server);
         struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
         number = sigtimedwait(&set, NULL, ms > 0 ? &limit : NULL);
-    } while (number < 0); // the time is over, or a debugger stopped us
+        if (number == SIGHUP)
+            server_reload(server);
+    } while (number < 0 || number == SIGHUP); // the time is over, or a debugger stopped us
     return number;
 }
 

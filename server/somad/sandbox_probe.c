@@ -38,7 +38,7 @@ static enum soma_code find_policy(const struct config *config, enum sandbox_poli
     *ret_policy = SANDBOX_POLICY_BEST_EFFORT;
     for (size_t i = 0; i < config->listen.count; i++) {
         const char *url = config->listen.items[i];
-        if (strncmp(url, "tcp:", 4) == 0 || strncmp(url, "ws:", 3) == 0)
+        if (strncmp(url, "ipc:", 4) != 0 && strncmp(url, "inproc:", 7) != 0)
             *ret_policy = SANDBOX_POLICY_REQUIRED;
     }
     return SOMA_OK;

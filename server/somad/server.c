@@ -270,6 +270,15 @@ const char *server_addresses(const struct server *server)
     return server->listeners.addresses;
 }
 
+void server_reload(struct server *server)
+{
+    struct soma_error err = {0};
+    if (listeners_reload(&server->listeners, server->config, &err) != SOMA_OK)
+        log_error("CERTIFICATES-KEPT", "the old ones stay: %s", err.text);
+    else
+        log_info("CERTIFICATES-READ", "connections that come from now on get them");
+}
+
 int64_t server_look(struct server *server)
 {
     if (server->watchdog.period_ms > 0)

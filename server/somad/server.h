@@ -13,6 +13,9 @@ enum soma_code server_start(const struct config *config, struct server **ret_ser
 // The addresses it listens on, separated by spaces; lives as long as the server.
 const char *server_addresses(const struct server *server);
 
+// SIGHUP: reads the certificates again, and says what came of it.
+void server_reload(struct server *server);
+
 // Tells the service manager that all is well, if it is. To be called again after as many
 // milliseconds as it gives; 0: nobody wants to hear.
 int64_t server_look(struct server *server);

@@ -37,9 +37,10 @@ struct soma_client;
 
 struct soma_client_options {
     size_t struct_size;
-    // "ipc:///run/soma/somad.sock", "tcp://127.0.0.1:7766", "ws://…". NULL: $SOMA_SERVER, or the
-    // address that a server of this user listens on by default; where none does, that of the
-    // machine's own server, ipc:///run/soma/somad.sock, if this user may connect to it.
+    // "ipc:///run/soma/somad.sock", "tcp://127.0.0.1:7766", "tls+tcp://soma.example:7766",
+    // "ws://…", "wss://…". NULL: $SOMA_SERVER, or the address that a server of this user listens on
+    // by default; where none does, that of the machine's own server, ipc:///run/soma/somad.sock, if
+    // this user may connect to it.
     const char *server;
     // Sent with each request; NULL: $SOMA_TOKEN, or none.
     const char *token;
@@ -58,6 +59,14 @@ struct soma_client_options {
     // that of the token; where none is asked for, "default". At most 63 characters of
     // [A-Za-z0-9._-], a letter or digit first.
     const char *namespace_name;
+    // Of addresses over TLS (tls+tcp, wss), PEM files. Who has to have signed the certificate of
+    // the server, which has to name the address's host among its DNS names. NULL: $SOMA_CA_FILE, or
+    // those that this machine trusts (/etc/ssl/certs/ca-certificates.crt).
+    const char *ca_file;
+    // This client's own certificate and its key, for servers that ask for one. NULL:
+    // $SOMA_CERTIFICATE_FILE and $SOMA_KEY_FILE, or none.
+    const char *certificate_file;
+    const char *key_file;
 };
 #define SOMA_CLIENT_OPTIONS_INIT SOMA_INIT(struct soma_client_options)
 
