@@ -4,11 +4,12 @@
 
 #include <stdint.h>
 
-#define COUNTER_TABLE(X)              \
-    X(RPC_REQUESTS, "rpc_requests")   \
-    X(RPC_ERRORS, "rpc_errors")       \
-    X(CONNECTIONS, "rpc_connections") \
-    X(CONTEXTS, "rpc_contexts")       \
+#define COUNTER_TABLE(X)                              \
+    X(RPC_REQUESTS, "rpc_requests")                   \
+    X(RPC_ERRORS, "rpc_errors")                       \
+    X(CONNECTIONS, "rpc_connections")                 \
+    X(REFUSED_CONNECTIONS, "rpc_connections_refused") \
+    X(CONTEXTS, "rpc_contexts")                       \
     X(CALLS, "rpc_calls_in_hand")
 
 enum counter {

@@ -34,7 +34,8 @@ struct method {
 
 struct dispatcher {
     struct rpc_gate gate;
-    struct load *load; // owned
+    struct load *load;         // owned
+    struct visitors *visitors; // owned
     atomic_bool stopping;
     atomic_int inside; // threads in dispatch()
     size_t method_count;
@@ -88,7 +89,8 @@ enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
         return error_set_no_memory(err);
     dispatcher->gate = *gate;
     dispatcher->load = load_new();
-    if (!dispatcher->load) {
+    dispatcher->visitors = visitors_new();
+    if (!dispatcher->load || !dispatcher->visitors) {
         dispatcher_free(dispatcher);
         return error_set_no_memory(err);
     }
@@ -108,6 +110,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
     if (!dispatcher)
         return;
     load_free(dispatcher->load);
+    visitors_free(dispatcher->visitors);
     free(dispatcher);
 }
 
@@ -123,6 +126,11 @@ const char *dispatcher_method(const struct dispatcher *dispatcher, unsigned numb
             return dispatcher->methods[i].path;
     }
     return NULL;
+}
+
+struct visitors *dispatcher_visitors(struct dispatcher *dispatcher)
+{
+    return dispatcher->visitors;
 }
 
 void dispatcher_stop(struct dispatcher *dispatcher)

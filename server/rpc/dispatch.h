@@ -8,6 +8,7 @@
 
 #include "rpc/call.h"
 #include "rpc/load.h"
+#include "rpc/visitors.h"
 
 struct dispatcher;
 
@@ -27,6 +28,8 @@ void dispatcher_stop(struct dispatcher *dispatcher);
 
 // What is in hand; the dispatcher's, for listeners to count in.
 struct load *dispatcher_load(struct dispatcher *dispatcher);
+// Who is connected, at any of its listeners.
+struct visitors *dispatcher_visitors(struct dispatcher *dispatcher);
 
 // Answers the call, or hands it to its handler, which does. The call has its frame.
 void dispatch(struct dispatcher *dispatcher, struct rpc_call *call);

@@ -116,6 +116,7 @@ enum soma_code endpoint_open(const char *url, bool is_locked_already, bool leave
 {
     struct endpoint endpoint = {
         .lock_fd = -1, .is_ws = starts_with(url, "ws"), .is_tls = tls_is_address(url)};
+    endpoint.is_network = !starts_with(url, "ipc:") && !starts_with(url, "inproc:");
     if (strlen(url) >= sizeof endpoint.url)
         return invalid(err, url, "the address is too long");
     snprintf(endpoint.url, sizeof endpoint.url, "%s", url);

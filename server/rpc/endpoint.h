@@ -17,6 +17,7 @@ enum {
 struct endpoint {
     char url[ENDPOINT_URL_SIZE]; // as it is given to nng, later with the port that it got
     bool is_ipc;                 // a socket file, whose mode matters
+    bool is_network;             // of TCP
     bool is_ws;                  // whose own frames have a limit of their own
     bool is_tls;                 // needs a certificate
     int lock_fd;                 // of "PATH.lock"; -1 where there is none

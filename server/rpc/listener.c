@@ -20,9 +20,10 @@
 #include "wire/limits.h"
 
 enum {
-    ARMED_FIRST = 64, // contexts receiving at the start, and when all is quiet
-    ARMED_LOW = 16,   // below it more are armed
-    SEND_MS = 10000,  // a reply that its peer does not read is dropped after this
+    ARMED_FIRST = 64,        // contexts receiving at the start, and when all is quiet
+    ARMED_LOW = 16,          // below it more are armed
+    REFUSAL_SAID_MS = 10000, // a line in the log at most so often
+    SEND_MS = 10000,         // a reply that its peer does not read is dropped after this
     CONTEXTS_MAX = LIMIT_PARKED_REQUESTS + LIMIT_WAITING_REQUESTS,
     RECEIVE_BYTES_MAX = LIMIT_FRAME_BYTES + FRAME_ENVELOPE_BYTES
 };
@@ -55,6 +56,7 @@ struct listener {
     atomic_int armed;           // contexts that receive
     atomic_int in_hand;         // calls from their frame to the end of their reply
     atomic_bool closing;
+    _Atomic int64_t refusal_said_ms; // monotonic
     pthread_mutex_t mutex;
     struct context **contexts; // all of them, owned; guarded by mutex, as all below
     size_t context_count;
@@ -241,17 +243,50 @@ static bool is_from_a_page(nng_pipe pipe)
     return found;
 }
 
+static struct visitor_key key_of(nng_pipe pipe)
+{
+    struct visitor_key key = {0};
+    nng_sockaddr address;
+    uint64_t user;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &user) == 0)
+        return (struct visitor_key){NNG_AF_IPC, user};
+    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) != 0)
+        return key;
+    key.kind = address.s_family;
+    if (address.s_family == NNG_AF_INET)
+        key.number = address.s_in.sa_addr;
+    else if (address.s_family == NNG_AF_INET6)
+        memcpy(&key.number, address.s_in6.sa_addr, sizeof key.number);
+    return key;
+}
+
+static bool is_over_limit(struct listener *listener, nng_pipe pipe)
+{
+    const char *limit = visitors_enter(dispatcher_visitors(listener->dispatcher),
+                                       (uint32_t)nng_pipe_id(pipe), key_of(pipe));
+    if (!limit)
+        return false;
+    int64_t now_ms = clock_mono_now().ms, said_ms = atomic_load(&listener->refusal_said_ms);
+    counter_add(COUNTER_REFUSED_CONNECTIONS, 1);
+    if ((said_ms == 0 || now_ms - said_ms >= REFUSAL_SAID_MS) &&
+        atomic_compare_exchange_strong(&listener->refusal_said_ms, &said_ms, now_ms))
+        log_warning("CONNECTION-REFUSED", "the limit %s is reached; %lld were refused so far",
+                    limit, (long long)counter_value(COUNTER_REFUSED_CONNECTIONS));
+    return true;
+}
+
 // nng tells of the end of every pipe that it announced before, also of one refused here.
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
     struct listener *listener = argument;
     if (event == NNG_PIPE_EV_ADD_PRE) {
         counter_add(COUNTER_CONNECTIONS, 1);
-        if (is_from_a_page(pipe))
+        if (is_from_a_page(pipe) || is_over_limit(listener, pipe))
             nng_pipe_close(pipe);
         return;
     }
     counter_add(COUNTER_CONNECTIONS, -1);
+    visitors_leave(dispatcher_visitors(listener->dispatcher), (uint32_t)nng_pipe_id(pipe));
     parking_drop_peer(listener->parking, (uint32_t)nng_pipe_id(pipe));
 }
 
@@ -320,6 +355,10 @@ static enum soma_code listen_on(struct listener *listener, const char *url,
     int result = nng_listener_create(at, listener->socket, endpoint->url);
     if (result == 0 && endpoint->is_ipc)
         result = nng_listener_set_int(*at, NNG_OPT_IPC_PERMISSIONS, (int)options->ipc_mode);
+    // Finds out about peers that vanished without a word. WebSocket's listeners know no such
+    // option.
+    if (result == 0 && endpoint->is_network && !endpoint->is_ws)
+        result = nng_listener_set_bool(*at, NNG_OPT_TCP_KEEPALIVE, true);
     if (result == 0 && endpoint->is_ws)
         result = nng_listener_set_size(*at, NNG_OPT_WS_RECVMAXFRAME, RECEIVE_BYTES_MAX);
     if (result == 0 && endpoint->is_tls)

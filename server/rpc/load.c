@@ -55,7 +55,8 @@ void load_free(struct load *load)
 
 static enum soma_code busy(struct soma_error *err, const char *what, int64_t limit)
 {
-    error_set(err, REASON_SERVER_BUSY, NULL, "%s: %lld already", what, (long long)limit);
+    error_set(err, REASON_SERVER_BUSY, NULL, "the limit %s is %lld, and that is in hand", what,
+              (long long)limit);
     err->retry_after_ms = RETRY_MS;
     return err->code;
 }
@@ -67,7 +68,7 @@ static enum soma_code add_bytes(struct load *load, size_t bytes, struct soma_err
     if (before == 0 || before + bytes <= (size_t)LIMIT_FRAMES_IN_HAND_BYTES)
         return SOMA_OK;
     atomic_fetch_sub(&load->bytes, bytes);
-    return busy(err, "bytes of requests in hand", LIMIT_FRAMES_IN_HAND_BYTES);
+    return busy(err, "frames_in_hand_bytes", LIMIT_FRAMES_IN_HAND_BYTES);
 }
 
 static struct bucket *bucket_of(struct load *load, uint32_t id)
@@ -103,7 +104,7 @@ static enum soma_code add_request(struct bucket *bucket, uint32_t id, struct som
     if (!peer)
         return error_set_no_memory(err);
     if (peer->requests >= LIMIT_REQUESTS_PER_PEER)
-        return busy(err, "requests of this connection in hand", LIMIT_REQUESTS_PER_PEER);
+        return busy(err, "requests_per_peer", LIMIT_REQUESTS_PER_PEER);
     peer->requests++;
     return SOMA_OK;
 }

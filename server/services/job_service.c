@@ -15,6 +15,7 @@ enum soma_code job_service_new(const struct job_service_config *config,
         return error_set_no_memory(err);
     service->base = (Pb__JobService_Service)PB__JOB_SERVICE__INIT(job_service_);
     service->config = *config;
+    service->submits.per_second = config->submits_per_second;
     *ret_service = service;
     return SOMA_OK;
 }

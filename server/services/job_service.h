@@ -21,6 +21,7 @@ struct job_service_config {
     const struct languages *languages;
     const struct sandbox_settings *sandbox;
     struct job_room room;
+    int64_t submits_per_second; // in one namespace; past it RATE_LIMIT. 0: no bound
 };
 
 enum soma_code job_service_new(const struct job_service_config *config,

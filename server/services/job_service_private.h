@@ -2,6 +2,7 @@
 #ifndef SERVICES_JOB_SERVICE_PRIVATE_H
 #define SERVICES_JOB_SERVICE_PRIVATE_H
 
+#include "access/rate.h"
 #include "jobs/changes.h"
 #include "services/job_messages.h"
 #include "services/job_service.h"
@@ -18,6 +19,7 @@ enum {
 struct job_service {
     Pb__JobService_Service base; // first: the dispatcher's pointer leads back here
     struct job_service_config config;
+    struct rate submits; // by namespace
 };
 
 // The service's handlers, as protoc-c declares them.

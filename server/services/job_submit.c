@@ -128,6 +128,19 @@ static enum soma_code take_request(const struct job_service *service, struct rpc
     return code;
 }
 
+static enum soma_code check_rate(struct job_service *service, const struct rpc_call *call,
+                                 struct soma_error *err)
+{
+    uint32_t wait_ms;
+    if (rate_allows(&service->submits, rpc_call_space(call), clock_mono_us(), &wait_ms))
+        return SOMA_OK;
+    error_set(err, REASON_RATE_LIMIT, NULL,
+              "at most %lld submits of a namespace in a second (max-submits)",
+              (long long)service->submits.per_second);
+    err->retry_after_ms = wait_ms;
+    return err->code;
+}
+
 JOB_HANDLER(submit_job, SubmitJob)
 {
     (void)closure;
@@ -139,7 +152,10 @@ JOB_HANDLER(submit_job, SubmitJob)
         return;
     }
     struct soma_error err = {0};
-    if (job_call_failed(call, take_request(service, call, request, submit, &err), &err))
+    enum soma_code code = check_rate(service, call, &err);
+    if (code == SOMA_OK)
+        code = take_request(service, call, request, submit, &err);
+    if (job_call_failed(call, code, &err))
         return;
     // An upload that is not there is noticed after the job was written.
     bool has_uploads = false;

@@ -1,6 +1,7 @@
 #include "services/server_service.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -46,19 +47,39 @@ SERVER_HANDLER(ping, Ping)
     closure(&response, call);
 }
 
-static bool put_limits(struct arena *arena, Pb__GetServerInfoResponse *response)
+static const struct server_stat *own_limit(const struct server_facts *facts, const char *name)
 {
-    size_t count = 0;
-    while (limit_table[count].name)
-        count++;
-    response->limits = server_new_messages(arena, count, sizeof(Pb__Limit));
-    for (size_t i = 0; response->limits && i < count; i++) {
-        pb__limit__init(response->limits[i]);
-        response->limits[i]->name = limit_table[i].name;
-        response->limits[i]->value = limit_table[i].value;
+    for (size_t i = 0; i < facts->limit_count; i++) {
+        if (strcmp(facts->limits[i].name, name) == 0)
+            return &facts->limits[i];
     }
+    return NULL;
+}
+
+static void put_limit(Pb__Limit *message, const char *name, int64_t value)
+{
+    pb__limit__init(message);
+    message->name = name;
+    message->value = value;
+}
+
+static bool put_limits(struct arena *arena, const struct server_facts *facts,
+                       Pb__GetServerInfoResponse *response)
+{
+    size_t fixed = 0, count = 0;
+    while (limit_table[fixed].name)
+        fixed++;
+    response->limits = server_new_messages(arena, fixed + facts->limit_count, sizeof(Pb__Limit));
+    if (!response->limits)
+        return false;
+    for (size_t i = 0; i < fixed; i++) {
+        if (!own_limit(facts, limit_table[i].name))
+            put_limit(response->limits[count++], limit_table[i].name, limit_table[i].value);
+    }
+    for (size_t i = 0; i < facts->limit_count; i++)
+        put_limit(response->limits[count++], facts->limits[i].name, facts->limits[i].value);
     response->n_limits = count;
-    return response->limits != NULL;
+    return true;
 }
 
 static bool put_enforcement(struct arena *arena, const struct server_facts *facts,
@@ -109,7 +130,7 @@ SERVER_HANDLER(get_server_info, GetServerInfo)
     response.n_listeners = facts->listener_count;
     response.libraries = (const char **)facts->libraries;
     response.n_libraries = facts->library_count;
-    if (put_limits(arena, &response) && put_enforcement(arena, facts, &response) &&
+    if (put_limits(arena, facts, &response) && put_enforcement(arena, facts, &response) &&
         put_languages(arena, facts, &response))
         closure(&response, call);
     else

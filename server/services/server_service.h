@@ -31,11 +31,16 @@ struct server_stat {
 };
 
 enum {
-    SERVER_STATS_MAX = 64
+    SERVER_STATS_MAX = 64,
+    SERVER_LIMITS_MAX = 8
 };
 
 // What the other rooms say of themselves; borrowed for as long as the service lives.
 struct server_facts {
+    // Those that the configuration or the machine sets, beside common/wire/limits.h; one of the
+    // same name is in place of it.
+    struct server_stat limits[SERVER_LIMITS_MAX];
+    size_t limit_count;
     int64_t started_unix_ms;
     const char *const *listeners;
     size_t listener_count;

@@ -249,6 +249,7 @@ enum soma_code jobs_room_start(struct jobs_room *room, const char *data_director
         .sandbox = &room->sandbox,
         .room = {.unfinished_max = room->config->max_unfinished,
                  .queued_max = room->config->max_namespace_queued},
+        .submits_per_second = room->config->max_submits,
     };
     return job_service_new(&config, &room->service, err);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -219,8 +220,23 @@ static void fill_facts(struct server *server)
     server->facts.listeners = server->listeners.urls;
 }
 
+static void tell_limits(struct server *server)
+{
+    const struct config *config = server->config;
+    const struct server_stat limits[] = {
+        {"connections", (int64_t)visitors_max(dispatcher_visitors(server->dispatcher))},
+        {"max-unfinished", config->max_unfinished},
+        {"max-namespace-queued", config->max_namespace_queued},
+        {"max-submits", config->max_submits},
+    };
+    _Static_assert(sizeof limits <= sizeof server->facts.limits, "room for the limits");
+    memcpy(server->facts.limits, limits, sizeof limits);
+    server->facts.limit_count = sizeof limits / sizeof limits[0];
+}
+
 static enum soma_code listen_everywhere(struct server *server, struct soma_error *err)
 {
+    tell_limits(server);
     enum soma_code code = listeners_open(&server->listeners, server->config, server->dispatcher,
                                          server->parking, err);
     server->facts.listener_count = server->config->listen.count;

@@ -19,8 +19,8 @@ static const char SQL_TOTALS[] =
     "job_queue)";
 static const char SQL_INSERT[] =
     "INSERT INTO job (num, id, state, revision, queue, priority, not_before_unix_ms, keep_ms, "
-    "hold, due_unix_ms, start_by_unix_ms, dedupe_key, dedupe_print, created_unix_ms, spec, parent) "
-    "VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10, ?11, ?12, ?13)";
+    "hold, due_unix_ms, start_by_unix_ms, dedupe_key, dedupe_print, created_unix_ms, spec, parent, "
+    "namespace) VALUES (?1, ?2, 1, ?1, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 static const char SQL_FIND_DEDUPE[] =
     "SELECT num, dedupe_print = ?2 FROM job INDEXED BY job_dedupe WHERE dedupe_key = ?1 AND "
     "namespace = ?3 AND state < 3";
@@ -131,6 +131,9 @@ static enum soma_code insert_job(struct store_txn *txn, const struct job *job,
     query_bind_blob(&query, 12, new->bytes.head, new->bytes.head_length);
     if (new->parent)
         query_bind_text(&query, 13, new->parent);
+    char space[NAMESPACE_SIZE];
+    namespace_of(spec->queue, space);
+    query_bind_text(&query, 14, space);
     return query_run(&query, err);
 }
 

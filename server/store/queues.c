@@ -148,12 +148,13 @@ enum soma_code queue_store_check_room(struct store_txn *txn, const char *queue,
     if (code != SOMA_OK)
         return code;
     if (counters->unfinished >= room->unfinished_max)
-        return error_set(err, REASON_QUEUE_FULL, NULL, "%lld jobs are queued or running",
-                         (long long)counters->unfinished);
+        return error_set(err, REASON_QUEUE_FULL, NULL,
+                         "%lld jobs are queued or running, at most %lld (max-unfinished)",
+                         (long long)counters->unfinished, (long long)room->unfinished_max);
     int64_t queued = room->queued_max > 0 ? counters_queued_beside(counters, queue) : 0;
     if (room->queued_max == 0 || queued < room->queued_max)
         return SOMA_OK;
     return error_set(err, REASON_NAMESPACE_FULL, NULL,
-                     "%lld jobs of the namespace are queued, at most %lld", (long long)queued,
-                     (long long)room->queued_max);
+                     "%lld jobs of the namespace are queued, at most %lld (max-namespace-queued)",
+                     (long long)queued, (long long)room->queued_max);
 }

@@ -158,6 +158,21 @@ test_one_namespace_does_not_fill_the_queues_of_all() {
     start_asking_server
 }
 
+test_submits_of_one_namespace_have_a_rate() {
+    local i
+    stop_server TERM
+    start_asking_server --max-submits 2
+    queue_one() { soma --namespace "$1" --timeout "$2" submit -q --delay 1h -- true; }
+    for i in 1 2; do queue_one f 5s >/dev/null; done
+    for i in 1 2 3 4 5 6; do queue_one f 1ms >/dev/null 2>&1; done
+    # Who is told to wait does so and gets through; others notice nothing.
+    expect 0 queue_one f 20s
+    expect 0 queue_one g 5s
+    is "$(soma -o json info | jq '.limits["max-submits"] // (.limits[] | select(.name == "max-submits").value)')" 2
+    stop_server TERM
+    start_asking_server
+}
+
 test_mistakes_are_told() {
     local word
     for word in a/b .a 'a b' "$(printf 'x%.0s' {1..64})"; do

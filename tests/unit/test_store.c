@@ -231,8 +231,8 @@ static void what_version_3_has_is_in_the_default_namespace(void **state)
     assert_int_equal(migrate_to(migration_table), SOMA_OK);
     assert_int_equal(
         number_on("m.db", "SELECT j.namespace || t.namespace = '' FROM job j, token t"), 1);
-    exec_on("m.db", "UPDATE job SET revision = 0; " INSERT_JOB "2, 'k', 'a/q')");
-    assert_int_equal(number_on("m.db", "SELECT num FROM job WHERE namespace = 'a'"), 2);
+    exec_on("m.db", "UPDATE job SET revision = 0, namespace = 'a'; " INSERT_JOB "2, 'k', 'q')");
+    assert_int_equal(number_on("m.db", "SELECT count(*) FROM job WHERE dedupe_key = 'key'"), 2);
 }
 
 // --- a disk that fails: the log's methods, with two replaced

@@ -53,6 +53,9 @@ class soma_client_options(ctypes.Structure):
     max_in_flight: int
     connect_timeout_ms: int
     namespace_name: Raw | None
+    ca_file: Raw | None
+    certificate_file: Raw | None
+    key_file: Raw | None
     _fields_ = [
         ("struct_size", ctypes.c_size_t),
         ("server", ctypes.c_char_p),
@@ -62,6 +65,9 @@ class soma_client_options(ctypes.Structure):
         ("max_in_flight", ctypes.c_uint32),
         ("connect_timeout_ms", ctypes.c_int64),
         ("namespace_name", ctypes.c_char_p),
+        ("ca_file", ctypes.c_char_p),
+        ("certificate_file", ctypes.c_char_p),
+        ("key_file", ctypes.c_char_p),
     ]
 
 

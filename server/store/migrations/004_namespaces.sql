@@ -2,9 +2,9 @@
 -- NAMESPACE/NAME, and NAME alone in the default namespace, where all is that was there before.
 ALTER TABLE token ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
 
--- A job is in the namespace of its queue; '' is the default one.
-ALTER TABLE job ADD COLUMN namespace TEXT GENERATED ALWAYS AS
-    (substr(queue, 1, max(instr(queue, '/') - 1, 0))) VIRTUAL;
+-- That of the queue, for indexes: a generated column would be computed by each update of a job.
+-- '' is the default one.
+ALTER TABLE job ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
 ALTER TABLE job_removed ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
 
 -- Costs the jobs of the default namespace nothing.
