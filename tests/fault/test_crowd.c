@@ -1,0 +1,373 @@
+// Crowds and bad company: many idle connections, peers that say nothing, that speak slowly, that
+// never read, that come and go without a pause. A client beside them sees no error, and when they
+// are gone, the server has nothing left of them.
+//
+//     test_crowd [--as-user] [--soak]
+//
+// The soak has 10 000 idle connections, the short form 2 000.
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "fault_kit.h"
+
+enum {
+    CROWD_SHORT = 2000,
+    CROWD_SOAK = 10000,
+    DESCRIPTORS_KEPT = 200,
+    SILENT = 30,
+    SLOW = 30,
+    DEAF = 20,
+    PINGS_UNREAD = 30,
+    PING_BYTES = 65000,
+    VISITS = 3000,
+    PATIENCE_MS = 60000,
+    SUBMIT_EVERY = 50
+};
+
+static int crowd_size = CROWD_SHORT;
+
+static const char hello[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+
+// --- the client beside them
+
+static struct bystander {
+    pthread_t thread;
+    struct soma_client *client;
+    atomic_bool is_stopping;
+    atomic_int calls;
+    struct soma_error first; // what went wrong; code OK: nothing
+} bystander;
+
+static enum soma_code one_call(int number, struct soma_error *err)
+{
+    struct soma_call_options once = SOMA_CALL_OPTIONS_INIT;
+    once.max_attempts = 1;
+    if (number % SUBMIT_EVERY == 0) {
+        static const char *const program[] = {"true"};
+        struct soma_job_spec spec = SOMA_JOB_SPEC_INIT;
+        spec.arguments = program;
+        spec.argument_count = 1;
+        return soma_job_submit(bystander.client, &spec, &once, NULL, err);
+    }
+    struct soma_ping_request request = SOMA_PING_REQUEST_INIT;
+    return soma_server_ping(bystander.client, &request, &once, NULL, err);
+}
+
+static void *stand_by(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&bystander.is_stopping) && bystander.first.code == SOMA_OK) {
+        struct soma_error err;
+        if (one_call(atomic_fetch_add(&bystander.calls, 1), &err) != SOMA_OK)
+            bystander.first = err;
+    }
+    return NULL;
+}
+
+static void bystander_start(void)
+{
+    struct soma_client_options options = SOMA_CLIENT_OPTIONS_INIT;
+    bystander = (struct bystander){0};
+    options.server = fault_somad.ipc;
+    assert_int_equal(soma_client_open(&options, &bystander.client, NULL), SOMA_OK);
+    assert_int_equal(pthread_create(&bystander.thread, NULL, stand_by, NULL), 0);
+}
+
+// It has gone on, and nothing went wrong.
+static void bystander_end(void)
+{
+    int before = atomic_load(&bystander.calls);
+    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
+    while (atomic_load(&bystander.calls) < before + 3 && clock_left_ms(deadline) > 0)
+        poll(NULL, 0, 2);
+    atomic_store(&bystander.is_stopping, true);
+    pthread_join(bystander.thread, NULL);
+    soma_client_close(bystander.client);
+    if (bystander.first.code != SOMA_OK)
+        fail_msg("after %d calls: %s", atomic_load(&bystander.calls), bystander.first.text);
+    assert_true(atomic_load(&bystander.calls) >= before + 3);
+}
+
+// --- what the server has of them
+
+static int64_t stat_of(const char *name)
+{
+    struct soma_empty_request request = SOMA_EMPTY_REQUEST_INIT;
+    struct soma_server_stats *stats;
+    int64_t value = -1;
+    assert_int_equal(soma_server_stats(fault_client, &request, NULL, &stats, NULL), SOMA_OK);
+    for (size_t i = 0; i < stats->stat_count; i++) {
+        if (strcmp(stats->stats[i].name, name) == 0)
+            value = stats->stats[i].value;
+    }
+    soma_free(stats);
+    assert_true(value >= 0);
+    return value;
+}
+
+static int descriptors_of_the_server(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/fd", (long)fault_somad.pid);
+    DIR *directory = opendir(path);
+    int count = 0;
+    while (directory && readdir(directory))
+        count++;
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+static void wait_for_connections(int64_t least, int64_t most)
+{
+    int64_t deadline_ms = 0, now;
+    while ((now = stat_of("rpc_connections")) < least || now > most)
+        fault_pause(&deadline_ms, "connections");
+}
+
+// --- peers
+
+static int dial_ipc(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_true(strlen(fault_somad.ipc) < sizeof address.sun_path);
+    strncpy(address.sun_path, fault_somad.ipc + strlen("ipc://"), sizeof address.sun_path - 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static int dial_port(const char *url)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static int dial(int number)
+{
+    return number % 3 == 0   ? dial_ipc()
+           : number % 3 == 1 ? dial_port(fault_somad.tcp)
+                             : dial_port(fault_somad.ws);
+}
+
+static void say(int fd, const char *bytes, size_t length)
+{
+    assert_int_equal(send(fd, bytes, length, MSG_NOSIGNAL), length);
+}
+
+// Reads until the other side closes.
+static void expect_closed(int fd)
+{
+    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
+    char bytes[512];
+    ssize_t got;
+    do {
+        struct pollfd poller = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&poller, 1, (int)clock_left_ms(deadline)), 1);
+        got = recv(fd, bytes, sizeof bytes, 0);
+    } while (got > 0);
+}
+
+// A ping as the ipc transport carries it.
+static char *ping_of(size_t payload, size_t *ret_length)
+{
+    static const char method[] = "\x0a\x1asoma.v1.ServerService/Ping";
+    size_t frame = 5 + sizeof method - 1 + 4 + payload;
+    char *bytes = calloc(1, frame + 64), *at = bytes;
+    assert_non_null(bytes);
+    *at++ = 1;
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *at++ = (char)((uint64_t)(frame + 4) >> shift);
+    memcpy(at, "\x80\0\0\1\1\x1c\0\0\0", 9); // request id; version, header length
+    memcpy(at + 9, method, sizeof method - 1);
+    at += 9 + sizeof method - 1;
+    *at++ = 0x0a;
+    *at++ = (char)(0x80 | (payload & 0x7f));
+    *at++ = (char)(0x80 | (payload >> 7 & 0x7f));
+    *at++ = (char)(payload >> 14);
+    *ret_length = (size_t)(at - bytes) + payload;
+    return bytes;
+}
+
+// --- the tests
+
+static void many_idle_connections_are_noticed_by_nobody(void **state)
+{
+    (void)state;
+    int before = descriptors_of_the_server();
+    int *fds = calloc((size_t)crowd_size, sizeof *fds);
+    assert_non_null(fds);
+    bystander_start();
+    for (int i = 0; i < crowd_size; i++) {
+        fds[i] = i % 2 ? dial_ipc() : dial_port(fault_somad.tcp);
+        say(fds[i], hello, sizeof hello);
+    }
+    wait_for_connections(crowd_size, crowd_size + 3);
+    bystander_end();
+    for (int i = 0; i < crowd_size; i++)
+        close(fds[i]);
+    free(fds);
+    wait_for_connections(0, 2);
+    int64_t deadline_ms = 0;
+    while (descriptors_of_the_server() > before + 8)
+        fault_pause(&deadline_ms, "descriptors");
+}
+
+static void peers_that_say_nothing_are_let_go(void **state)
+{
+    (void)state;
+    int fds[SILENT];
+    bystander_start();
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = dial(i);
+        // Some begin: a part of the handshake, a part of a request.
+        if (i % 2)
+            say(fds[i], i % 3 == 2 ? "GET /rpc HT" : hello, 5);
+    }
+    for (int i = 0; i < SILENT; i++) {
+        expect_closed(fds[i]);
+        close(fds[i]);
+    }
+    bystander_end();
+}
+
+static void peers_that_send_byte_by_byte_get_their_replies(void **state)
+{
+    (void)state;
+    int fds[SLOW];
+    size_t length;
+    char *ping =
+        ping_of(1 << 14, &length); // as many bytes as one length of three bytes begins with
+    bystander_start();
+    for (int i = 0; i < SLOW; i++) {
+        fds[i] = dial_ipc();
+        say(fds[i], hello, sizeof hello);
+    }
+    for (size_t at = 0; at < length; at += at < 64 ? 1 : 512) {
+        size_t step = at < 64 ? 1 : 512;
+        for (int i = 0; i < SLOW; i++)
+            say(fds[i], ping + at, at + step < length ? step : length - at);
+    }
+    for (int i = 0; i < SLOW; i++) {
+        char bytes[1 << 14];
+        assert_int_equal(recv(fds[i], bytes, sizeof hello, MSG_WAITALL), sizeof hello);
+        assert_true(recv(fds[i], bytes, 1 << 14, MSG_WAITALL) == 1 << 14);
+        close(fds[i]);
+    }
+    free(ping);
+    bystander_end();
+}
+
+static void peers_that_never_read_their_replies_hold_up_nobody(void **state)
+{
+    (void)state;
+    int fds[DEAF];
+    size_t length;
+    char *ping = ping_of(PING_BYTES, &length);
+    bystander_start();
+    for (int i = 0; i < DEAF; i++) {
+        fds[i] = dial_ipc();
+        say(fds[i], hello, sizeof hello);
+    }
+    for (int n = 0; n < PINGS_UNREAD; n++) {
+        for (int i = 0; i < DEAF; i++) {
+            ssize_t sent = send(fds[i], ping, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (sent < 0)
+                continue; // the server reads no more of it, as it should
+            if ((size_t)sent < length && n + 1 < PINGS_UNREAD)
+                shutdown(fds[i], SHUT_WR);
+        }
+    }
+    bystander_end();
+    for (int i = 0; i < DEAF; i++)
+        close(fds[i]);
+    free(ping);
+    // The one in hand is the one that asks.
+    int64_t deadline_ms = 0;
+    while (stat_of("rpc_calls_in_hand") > 1)
+        fault_pause(&deadline_ms, "unread replies");
+}
+
+static void peers_that_come_and_go_leave_nothing(void **state)
+{
+    (void)state;
+    int before = descriptors_of_the_server();
+    bystander_start();
+    for (int i = 0; i < VISITS; i++) {
+        int fd = dial(i);
+        struct linger reset = {.l_onoff = 1};
+        if (i % 4 == 0)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        // It may be refused already, so nothing is expected.
+        if (i % 5 && send(fd, hello, (size_t)i % sizeof hello, MSG_NOSIGNAL) < 0)
+            atomic_fetch_add(&bystander.calls, 0);
+        close(fd);
+    }
+    bystander_end();
+    int64_t deadline_ms = 0;
+    while (descriptors_of_the_server() > before + 8)
+        fault_pause(&deadline_ms, "descriptors");
+}
+
+static int open_all(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    // The server keeps some for itself and its jobs.
+    if (limit.rlim_cur < (rlim_t)crowd_size + 5 * DESCRIPTORS_KEPT)
+        crowd_size = (int)limit.rlim_cur - 5 * DESCRIPTORS_KEPT;
+    fault_open();
+    fault_start_server();
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    int status = somad_end(&fault_somad, SIGTERM);
+    fault_close();
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_idle_connections_are_noticed_by_nobody),
+        cmocka_unit_test(peers_that_say_nothing_are_let_go),
+        cmocka_unit_test(peers_that_send_byte_by_byte_get_their_replies),
+        cmocka_unit_test(peers_that_never_read_their_replies_hold_up_nobody),
+        cmocka_unit_test(peers_that_come_and_go_leave_nothing),
+    };
+    somad_kit_open(argc, argv);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--soak") == 0)
+            crowd_size = CROWD_SOAK;
+    }
+    return cmocka_run_group_tests_name("crowd", tests, open_all, close_all);
+}
