@@ -263,6 +263,34 @@ static void a_file_brings_the_graph_back(void **unused)
     scene_fini(&scene);
 }
 
+// Nobody rebuilds at first, so that answers cannot have waited for it; then they are asked for
+// while it goes on.
+static void answers_do_not_wait_for_a_rebuild(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    scene_init(&scene);
+    put(&scene, 0, ROWS, 0);
+    load(&scene);
+    wait_until(&scene, has_file);
+    assert_int_equal(unlink(scene.file), 0);
+    scene.options.indexers = 0;
+    scene_restart(&scene);
+    check_answers(&scene, NULL, 97, 0);
+    assert_int_equal(state_of(&scene).rows_indexed, 0);
+    assert_int_equal(state_of(&scene).rows_waiting, ROWS);
+    scene.options.indexers = 2;
+    scene_restart(&scene);
+    for (size_t row = 0; !is_settled(&scene); row = (row + 31) % ROWS) {
+        struct answer answer;
+        ask(&scene, row, 0, false, &answer);
+        assert_true(answer.answer.results[0].hits[0].distance == 0);
+        answer_close(&answer);
+    }
+    check_answers(&scene, "hnsw", 7, 0);
+    scene_fini(&scene);
+}
+
 static void what_was_written_since_is_replayed(void **unused)
 {
     (void)unused;
@@ -417,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_graph_grows_behind_the_writer),
         cmocka_unit_test(deleted_rows_leave_the_graph),
         cmocka_unit_test(a_file_brings_the_graph_back),
+        cmocka_unit_test(answers_do_not_wait_for_a_rebuild),
         cmocka_unit_test(what_was_written_since_is_replayed),
         cmocka_unit_test(no_damage_to_a_file_leads_to_a_wrong_answer),
         cmocka_unit_test(files_that_belong_to_nothing_are_removed),

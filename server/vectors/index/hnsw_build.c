@@ -197,19 +197,27 @@ static uint32_t choose_from_pool(const struct graph *graph, const struct scratch
     return count < m ? count : m;
 }
 
+// Its own links on all levels come first, then those of others to it: a walk that comes down to a
+// node on a higher level goes on from it below.
 static void link_node(struct graph *graph, struct scratch *scratch, uint32_t node, uint32_t entry,
                       const float *vector)
 {
     struct near near[NEAR_MAX];
+    uint32_t chosen[GRAPH_LEVELS_MAX][INDEX_M_MAX], counts[GRAPH_LEVELS_MAX];
     int level = graph_level(graph, node), top = graph_level(graph, entry);
+    int highest = level < top ? level : top;
     struct candidate start = walk_down(graph, scratch, entry, level);
-    for (int at = level < top ? level : top; at >= 0; at--) {
+    for (int at = highest; at >= 0; at--) {
         walk_level(graph, scratch, start, at, graph->settings.ef_construction);
         start = scratch->pool[0];
-        uint32_t count = choose_from_pool(graph, scratch, node, vector, near);
-        link_own(graph, node, at, near, count);
-        for (uint32_t i = 0; i < count; i++)
-            link_back(graph, near[i].node, node, at);
+        counts[at] = choose_from_pool(graph, scratch, node, vector, near);
+        for (uint32_t i = 0; i < counts[at]; i++)
+            chosen[at][i] = near[i].node;
+        link_own(graph, node, at, near, counts[at]);
+    }
+    for (int at = 0; at <= highest; at++) {
+        for (uint32_t i = 0; i < counts[at]; i++)
+            link_back(graph, chosen[at][i], node, at);
     }
 }
 
