@@ -83,3 +83,7 @@ for left in usr/sbin/somad usr/bin/soma usr/include/soma var/lib/soma usr/libexe
     [ ! -e "$root/$left" ] || fail "/$left is left behind"
 done
 echo "installed, used and removed: $names"
+
+# The same packages once more, as an image of a container has them.
+here=$(cd "$(dirname "$0")" && pwd)
+"$here/container.sh" "$here/../../Dockerfile" "$scratch/made" "$root"
