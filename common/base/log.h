@@ -3,6 +3,9 @@
 //
 // The id is stable and greppable ("JOB-LOST"), the level is a journald prefix ("<4>") when stderr
 // is the journal, a word otherwise. Thread-safe: a line is one write.
+//
+// Who reads the log must not be able to stop the server: where the reader of a pipe takes nothing
+// for a second, lines are dropped until it does, and then LOG-DROPPED says how many.
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
