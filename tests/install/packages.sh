@@ -79,7 +79,7 @@ kill -TERM "$server"
 wait "$server"
 server=
 inside dpkg --purge python3-soma soma-server soma-client libsoma-dev libsoma1 >"$scratch/log" 2>&1 || fail "dpkg --purge fails"
-for left in usr/sbin/somad usr/bin/soma usr/include/soma var/lib/soma usr/libexec/soma; do
+for left in usr/bin/somad usr/bin/soma usr/include/soma var/lib/soma usr/libexec/soma; do
     [ ! -e "$root/$left" ] || fail "/$left is left behind"
 done
 echo "installed, used and removed: $names"
