@@ -68,6 +68,9 @@ def connect(
     token: str | None = None,
     *,
     namespace: str | None = None,
+    ca_file: str | None = None,
+    certificate_file: str | None = None,
+    key_file: str | None = None,
     program: str | None = None,
     timeout: float | None = None,
     connect_timeout: float | None = None,
@@ -75,10 +78,14 @@ def connect(
 ) -> Client:
     """A client of the server at this address; None: $SOMA_SERVER, or this user's or this machine's own server.
 
-    token: None: $SOMA_TOKEN, or none. namespace: where the calls work; None: $SOMA_NAMESPACE, or the token's own. program: name and version for the server's log. timeout: seconds that a call may take
-    (30). connect_timeout: how long a server that was never reached is waited for (2). Does not wait: the first call does.
+    token: None: $SOMA_TOKEN, or none. namespace: where the calls work; None: $SOMA_NAMESPACE, or the token's own.
+    ca_file, for addresses over TLS: who has to have signed the server's certificate; None: $SOMA_CA_FILE, or whom this
+    machine trusts. certificate_file, key_file: this client's own, where the server asks for one. program: name and
+    version for the server's log. timeout: seconds that a call may take (30). connect_timeout: how long a server that was
+    never reached is waited for (2). Does not wait: the first call does.
     """
     options = _abi.soma_client_options(server=encoded(server), token=encoded(token), namespace_name=encoded(namespace))
+    options.ca_file, options.certificate_file, options.key_file = encoded(ca_file), encoded(certificate_file), encoded(key_file)
     options.program = encoded(program or f"python-soma/{version()}")
     options.max_in_flight = max_in_flight
     options.timeout_ms = 0 if timeout is None else milliseconds(timeout)
