@@ -75,7 +75,8 @@ static int add_sockets(scmp_filter_ctx filter, const struct seccomp_wish *wish)
     const uint32_t refused = SCMP_ACT_ERRNO(EACCES);
     if (!wish->has_unix)
         return seccomp_rule_add(filter, refused, SCMP_SYS(socket), 0);
-    return seccomp_rule_add(filter, refused, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_NE, AF_UNIX));
+    return seccomp_rule_add(filter, refused, SCMP_SYS(socket), 1,
+                            SCMP_A0_32(SCMP_CMP_NE, AF_UNIX, 0));
 }
 
 int seccomp_filter_apply(const struct seccomp_wish *wish)

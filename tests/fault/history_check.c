@@ -49,9 +49,10 @@ static void check_writes(struct history *history, const struct states *states)
     int64_t latest_begin = 0;
     for (size_t i = 0; i < states->count; i++) {
         const struct event *write = states->writes[i];
-        if (write->sequence != states->base + 1 + (int64_t)i)
+        const int64_t next = states->base + 1 + (int64_t)i;
+        if (write->sequence != next)
             history_fail(history, "a write has sequence %lld where %lld comes next",
-                         (long long)write->sequence, (long long)(states->base + 1 + (int64_t)i));
+                         (long long)write->sequence, (long long)next);
         if (write->end < latest_begin)
             history_fail(history, "the write at sequence %lld was over before an earlier one began",
                          (long long)write->sequence);

@@ -284,14 +284,15 @@ static int64_t count_descriptors(void)
 
 static int64_t resident_kib(void)
 {
+    static const char key[] = "VmRSS:";
     char path[64], line[256];
-    long long kib = 0;
+    int64_t kib = 0;
     snprintf(path, sizeof path, "/proc/%ld/status", (long)scene.somad.pid);
     FILE *file = fopen(path, "re");
     assert_non_null(file);
-    while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "VmRSS: %lld kB", &kib) == 1)
-            break;
+    while (kib == 0 && fgets(line, sizeof line, file)) {
+        if (strncmp(line, key, sizeof key - 1) == 0)
+            kib = strtoll(line + sizeof key - 1, NULL, 10);
     }
     fclose(file);
     return kib;

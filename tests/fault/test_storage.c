@@ -211,7 +211,7 @@ static bool is_after(const char *before, const char *after, bool is_acknowledged
 
 static void check_survivors(const char *before, const char *after, bool is_acknowledged)
 {
-    char names[CUTS_SOAK + 1][16];
+    char names[CUTS_SOAK + 1][24];
     unsigned count = 1 + (scene.is_soak ? CUTS_SOAK : CUTS);
     for (unsigned i = 0; i < count; i++) {
         snprintf(names[i], sizeof names[i], "survivor%u", i);
@@ -283,7 +283,7 @@ static unsigned next_step(unsigned step)
 {
     if (scene.is_soak)
         return step + 1 + (step < DENSE_SOAK ? 0 : step / 32);
-    unsigned stride = step < DENSE ? 8 : 2 * step;
+    unsigned stride = step < DENSE ? 16 : 3 * step;
     return step + 1 + dice_below(&scene.dice, stride);
 }
 
