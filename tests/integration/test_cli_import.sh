@@ -166,6 +166,29 @@ test_inside_a_job_it_reports_the_jobs_progress() {
     soma collection rm -q inside >"$scratch/out"
 }
 
+import_as_a_job() {
+    soma submit -q -F "$soma_program:soma" -F "$scratch/again.jsonl" -A again.jsonl.rejects -- ./soma -q import again again.jsonl
+}
+
+# What was written stays, and given again it comes to an end; bad rows are an artifact.
+test_an_import_that_is_a_job_can_be_cancelled_and_given_again() {
+    local id
+    fresh again 2
+    python3 -c '
+print("no record")
+for i in range(20000):
+    print("{\"id\": \"k%05d\", \"embedding\": [%d, 1]}" % (i, i))' >"$scratch/again.jsonl"
+    id=$(import_as_a_job)
+    until_true some_are_there again
+    soma cancel -q --wait "$id" >"$scratch/out" 2>&1
+    id=$(import_as_a_job)
+    expect 1 soma wait "$id"
+    is "$(soma count again)" 20000
+    expect 0 soma artifacts -C "$scratch" "$id"
+    is "$(jq -c .row "$scratch/again.jsonl.rejects")" 1
+    soma collection rm -q again >"$scratch/out"
+}
+
 test_a_file_of_queries_gives_one_line_each() {
     fresh asked 4
     npy "$scratch/q.npy" 600 4

@@ -203,7 +203,7 @@ static void link_node(struct graph *graph, struct scratch *scratch, uint32_t nod
                       const float *vector)
 {
     struct near near[NEAR_MAX];
-    uint32_t chosen[GRAPH_LEVELS_MAX][INDEX_M_MAX], counts[GRAPH_LEVELS_MAX];
+    uint32_t chosen[GRAPH_LEVELS_MAX][INDEX_M_MAX] = {{0}}, counts[GRAPH_LEVELS_MAX] = {0};
     int level = graph_level(graph, node), top = graph_level(graph, entry);
     int highest = level < top ? level : top;
     struct candidate start = walk_down(graph, scratch, entry, level);
