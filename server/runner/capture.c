@@ -13,7 +13,8 @@ enum {
     CHUNK_BYTES = 262144,
     WIDE_BYTES = 65536,        // read at once: the program writes faster than it is read
     WIDE_PIPE_BYTES = 1048576, // what any user may have for a few pipes, pipe(7)
-    PIPE_BYTES_MAX = 16777216
+    PIPE_BYTES_MAX = 16777216,
+    WRITE_BACK_BYTES = 8388608 // are on their way to the disk before the next so many come
 };
 
 // One for both streams: they are read in turn, by one thread.
@@ -82,10 +83,20 @@ static void hold_back(struct capture *capture, const char *bytes, int64_t length
     capture->tail_at = (capture->tail_at + length) % capture->tail_size;
 }
 
+// So that the sync at the end finds little left to do.
+static void write_back(const struct capture *capture, int64_t from)
+{
+    int64_t begin = from / WRITE_BACK_BYTES * WRITE_BACK_BYTES;
+    int64_t end = capture->kept_bytes / WRITE_BACK_BYTES * WRITE_BACK_BYTES;
+    if (end > begin)
+        sync_file_range(capture->file_fd, begin, end - begin, SYNC_FILE_RANGE_WRITE);
+}
+
 static void keep_and_note(struct capture *capture, const char *bytes, int64_t length)
 {
     int64_t kept = keep(capture, bytes, length);
     capture->kept_bytes += kept;
+    write_back(capture, capture->kept_bytes - kept);
     capture->dropped_bytes += length - kept;
     if (capture->log)
         log_index_note(capture->log, capture->is_stderr, kept);
@@ -146,6 +157,12 @@ void capture_finish(struct capture *capture)
     if (capture->pipe_fd >= 0)
         empty_pipe(capture);
     put_tail(capture);
+}
+
+void capture_close(struct capture *capture)
+{
+    if (capture->file_fd >= 0 && fsync(capture->file_fd) && !capture->write_errnum)
+        capture->write_errnum = errno;
     fd_close_at_exit(&capture->file_fd);
     capture->file_fd = -1;
 }

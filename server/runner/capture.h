@@ -36,7 +36,10 @@ void capture_keep_tail(struct capture *capture, int64_t size);
 bool capture_read(struct capture *capture);
 
 // Takes all that is in the pipe, but no more than a pipe holds: somebody outside of the job may
-// still write. Then puts the tail behind what is kept, and closes pipe and file.
+// still write. Then puts the tail behind what is kept, and closes the pipe.
 void capture_finish(struct capture *capture);
+
+// Syncs the file and closes it: an end that is told has its output on disk. Takes the disk's time.
+void capture_close(struct capture *capture);
 
 #endif

@@ -167,7 +167,7 @@ static void measure(const struct supervision *self, struct status *status)
     status->started_unix_ms = self->started.ms;
     status->finished_unix_ms = clock_wall_now().ms;
     if (self->started.ms)
-        status->wall_ms = clock_mono_now().ms - self->started_mono.ms;
+        status->wall_ms = self->ended_mono.ms - self->started_mono.ms;
     status->stdout_kept = self->out.kept_bytes;
     status->stdout_dropped = self->out.dropped_bytes;
     status->stderr_kept = self->err.kept_bytes;

@@ -263,20 +263,28 @@ static void announce(struct supervision *self)
     }
 }
 
-static void finish(struct supervision *self)
+static void announce_last(struct supervision *self)
 {
-    on_report(self);
-    on_progress(self);
-    feed_fini(&self->feed);
-    capture_finish(&self->out);
-    capture_finish(&self->err);
-    log_index_end(&self->log);
     // A program that was over before anybody heard of it: the status says all.
     if (!has_started_news(self))
         return;
     links_announce(&self->links, NEWS_OUTPUT);
     if (self->progress.is_known)
         links_announce(&self->links, NEWS_PROGRESS);
+}
+
+static void finish(struct supervision *self)
+{
+    self->ended_mono = clock_mono_now();
+    on_report(self);
+    on_progress(self);
+    feed_fini(&self->feed);
+    capture_finish(&self->out);
+    capture_finish(&self->err);
+    log_index_end(&self->log);
+    announce_last(self);
+    capture_close(&self->out);
+    capture_close(&self->err);
 }
 
 void supervise(struct supervision *self)

@@ -45,7 +45,7 @@ struct supervision {
     int shutdown_signal; // that the runner got; 0: none
     char cancel_note[LINK_NOTE_MAX + 1];
     struct wall_time started; // when the program was let go
-    struct mono_time started_mono;
+    struct mono_time started_mono, ended_mono;
     // The program could not be started: why, and the exit code that says so.
     bool start_failed;
     int start_exit_code;

@@ -180,6 +180,17 @@ static void what_is_left_behind_has_half_a_second(void **state)
 
 // --- capture
 
+static int synced_fd = -1;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    synced_fd = fd;
+    return __real_fsync(fd);
+}
+
 static void a_capture_is_exact_at_its_cap(void **state)
 {
     (void)state;
@@ -198,6 +209,11 @@ static void a_capture_is_exact_at_its_cap(void **state)
         assert_int_equal(write(pair[1], "efg", 3), 3);
         close(pair[1]);
         capture_finish(&capture);
+        synced_fd = -1;
+        int written_fd = capture.file_fd;
+        capture_close(&capture);
+        assert_int_equal(synced_fd, written_fd);
+        assert_int_equal(capture.write_errnum, 0);
         int64_t kept = cap < 7 ? cap : 7;
         assert_int_equal(capture.kept_bytes, kept);
         assert_int_equal(capture.dropped_bytes, 7 - kept);
@@ -227,6 +243,7 @@ static void a_file_that_cannot_be_written_keeps_a_prefix(void **state)
     assert_int_equal(capture.dropped_bytes, 4);
     close(pair[1]);
     capture_finish(&capture);
+    capture_close(&capture);
 }
 
 // --- packets and links
