@@ -119,11 +119,13 @@ int contexts_load(const struct cli *cli, struct contexts *ret_contexts)
                      sizeof ret_contexts->path))
         return STATUS_OK;
     FILE *file = fopen(ret_contexts->path, "re");
-    if (!file && (errno == ENOENT || errno == ENOTDIR))
+    int errnum = errno;
+    // Nothing is there, as far as this user may know: $HOME may be somebody else's.
+    if (!file && access(ret_contexts->path, F_OK) != 0)
         return STATUS_OK;
     if (!file)
         return report_failure(cli, STATUS_FAILED, NULL, "cannot read %s: %s", ret_contexts->path,
-                              strerror(errno));
+                              strerror(errnum));
     int line = ini_parse_file(file, take_line, ret_contexts);
     fclose(file);
     if (line == 0)

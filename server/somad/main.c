@@ -57,6 +57,17 @@ static void raise_descriptor_limit(void)
     }
 }
 
+// The service manager wants to know since when (sd_notify(3)).
+static void reload(struct server *server)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+               (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    server_reload(server);
+    sd_notify(0, "READY=1");
+}
+
 static int wait_for_stop(struct server *server)
 {
     sigset_t set = known_signals();
@@ -66,7 +77,7 @@ static int wait_for_stop(struct server *server)
         struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
         number = sigtimedwait(&set, NULL, ms > 0 ? &limit : NULL);
         if (number == SIGHUP)
-            server_reload(server);
+            reload(server);
     } while (number < 0 || number == SIGHUP); // the time is over, or a debugger stopped us
     return number;
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What a service manager hears: ready, alive again and again, stopping.
+# What a service manager hears: ready, alive again and again, reloading, stopping.
 # shellcheck disable=SC1091,SC2034,SC2154
 cd "$(dirname "$0")" || exit 1
 . ./harness.sh
 
-# Prints each notice that somad sends, and sends it a TERM after the third sign of life.
+# Prints each notice that somad sends, and sends it a HUP after the first sign of life and a TERM after the third.
 listen_to_somad() {
     python3 - "$1" "$somad_program" --data "$scratch/data" --listen "$SOMA_SERVER" <<'PYTHON'
-import os, socket, subprocess, sys
+import os, signal, socket, subprocess, sys
 path, command = sys.argv[1], sys.argv[2:]
 notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notices.bind(path)
@@ -19,6 +19,8 @@ while True:
     print(lines[0], flush=True)
     if "WATCHDOG=1" in lines:
         alive += 1
+        if alive == 1:
+            server.send_signal(signal.SIGHUP)
         if alive == 3:
             server.terminate()
     if "STOPPING=1" in lines:
@@ -27,9 +29,10 @@ sys.exit(server.wait(20))
 PYTHON
 }
 
-test_a_service_manager_hears_ready_alive_and_stopping() {
+test_a_service_manager_hears_ready_alive_reloading_and_stopping() {
     expect 0 listen_to_somad "$scratch/notify"
-    is "$(sort -u "$scratch/out" | tr '\n' ' ')" "READY=1 STOPPING=1 WATCHDOG=1 "
+    is "$(sort -u "$scratch/out" | tr '\n' ' ')" "READY=1 RELOADING=1 STOPPING=1 WATCHDOG=1 "
+    is "$(grep -v WATCHDOG "$scratch/out" | tr '\n' ' ')" "READY=1 RELOADING=1 READY=1 STOPPING=1 "
     is "$(head -n 1 "$scratch/out")" "READY=1"
     is "$(tail -n 1 "$scratch/out")" "STOPPING=1"
 }
