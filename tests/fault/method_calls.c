@@ -286,6 +286,13 @@ void method_calls_open(struct soma_client *borrowed)
 
 void method_calls_close(void)
 {
+    struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;
+    struct soma_job *job;
+    request.job_id = running_id;
+    request.force = true;
+    assert_int_equal(soma_job_cancel(client, &request, NULL, &job, NULL), SOMA_OK);
+    soma_free(job);
+    wait_for_end(running_id);
     soma_free(page);
 }
 

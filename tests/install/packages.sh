@@ -47,6 +47,8 @@ mkdir "$root/packages"
 cp "$scratch"/made/*.deb "$root/packages"
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
+# What this machine may hold of a server of its own is not there.
+inside rm -rf /var/lib/soma
 inside sh -c 'dpkg -i --force-depends /packages/*.deb' >"$scratch/log" 2>&1 || fail "dpkg -i fails"
 inside getent passwd soma >/dev/null || fail "there is no user soma"
 command=$(sed -n 's/^ExecStart=//p' "$root/usr/lib/systemd/system/somad.service")

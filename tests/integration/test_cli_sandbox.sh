@@ -176,7 +176,7 @@ test_a_bubblewrap_that_fails_is_noticed_at_the_start() {
 # A runner that is none: each attempt is undone before it began.
 test_who_follows_a_job_stays_while_it_cannot_be_started() {
     local follower
-    restart_with SOMA_RUNNER=/bin/true
+    restart_with "SOMA_RUNNER=$PWD/no_runner.py"
     soma run -- echo started at last >"$scratch/followed" 2>"$scratch/said" &
     follower=$!
     until_true sh -c "[ \$(grep -c JOB-QUEUED-AGAIN '$scratch/somad.log') -ge 2 ]"
