@@ -75,8 +75,10 @@ def test_queries_are_shaped_as_chroma_shapes_them(c):
     assert got["ids"] == [["r3"]]
     assert c.query(query_ids=["r0"], n_results=2)["ids"] == [["r1", "r2"]]
     assert c.query(query_embeddings=[[0, 0]], max_distance=1.5)["ids"] == [["r0", "r1"]]
-    with pytest.raises(soma.InvalidArgument):
-        c.query(query_embeddings=[[0, 0]], include=["nonsense"])
+    assert got["included"] == ["metadatas", "documents", "distances"]
+    for bad in {"include": ["nonsense"]}, {"include": "documents"}, {"n_results": 0}, {"n_results": -1}, {"n_results": 2**32 + 1}:
+        with pytest.raises(soma.InvalidArgument):
+            c.query(query_embeddings=[[0, 0]], **bad)
     with pytest.raises(soma.InvalidArgument) as caught:
         c.query(query_embeddings=[[0, 0, 0]])
     assert caught.value.field
@@ -144,7 +146,19 @@ def test_what_cannot_be_right_is_refused_with_its_place(c):
             c.add(ids=["a"], embeddings=[[1, 2]], metadatas=[metadata])
     with pytest.raises(soma.InvalidArgument):
         c.get(where={"n": {"$nonsense": 1}})
+    with pytest.raises(soma.InvalidArgument, match="embedding_function"):
+        c.add(ids=["a"], documents=["a text, and nothing that embeds it"])
+    with pytest.raises(soma.InvalidArgument, match="empty"):
+        c.add(ids=[""], embeddings=[[1, 2]])
+    with pytest.raises(TypeError, match="5"):
+        c.add(ids=[5], embeddings=[[1, 2]])
     assert c.count() == 0
+
+
+def test_none_in_the_metadata_of_a_new_record_is_no_value(c):
+    c.add(ids=["a", "b"], embeddings=[[1, 2], [3, 4]], metadatas=[{"k": None, "n": 1}, {"k": None}])
+    c.upsert(ids=["a"], embeddings=[[1, 2]], metadatas=[{"n": 2, "k": None}])
+    assert c.get()["metadatas"] == [{"n": 2}, None]
 
 
 def test_collections_are_made_found_renamed_copied_and_listed(s):
@@ -155,6 +169,13 @@ def test_collections_are_made_found_renamed_copied_and_listed(s):
     assert s.get_or_create_collection("papers", dimension=4, metric="dot").id == made.id
     with pytest.raises(soma.Error):
         s.get_or_create_collection("papers", dimension=5, metric="dot")
+    # What is not said is as it is there.
+    assert s.get_or_create_collection("papers").id == made.id
+    with pytest.raises(soma.FailedPrecondition):
+        s.get_or_create_collection("papers", metadata={"hnsw:space": "l2"})
+    assert s.get_or_create_collection("papers", configuration={"hnsw": {"space": "ip"}}, dimension=4).id == made.id
+    with pytest.raises(soma.InvalidArgument, match="l2, cosine, ip"):
+        s.create_collection("other", dimension=4, metadata={"hnsw:space": "L2"})
     with pytest.raises(TypeError):
         s.create_collection("no dimension")
     made.add(ids=["a"], embeddings=[[1, 2, 3, 4]])

@@ -21,7 +21,7 @@ def test_a_job_gives_its_output_and_how_it_ended(s):
     assert info.created <= info.started <= info.finished
     assert job.output() == "héllo\n" and job.output("stderr") == "oops\n"
     assert job.status == "failed"
-    with pytest.raises(soma.JobFailed, match="exit code 3") as caught:
+    with pytest.raises(soma.JobFailed, match="exit code 3: oops$") as caught:
         job.result()
     assert caught.value.job is job and caught.value.stderr == "oops\n"
 
@@ -36,6 +36,13 @@ def test_programs_are_texts_commands_and_files(s, tmp_path):
         s.submit(tmp_path / "hello.py", language="no such language")
     with pytest.raises(TypeError, match="tiem_limit"):
         s.submit("1", tiem_limit=5)
+    with pytest.raises(TypeError, match="list"):
+        s.submit("1", "one text")
+    with pytest.raises(soma.InvalidArgument, match="memory"):
+        s.submit("1", memory="10M")
+    with pytest.raises(soma.InvalidArgument, match="write-vectors"):
+        s.create_token("x", ["write"])
+    assert s.submit("1", after=s.submit("2"), artifacts="*").wait(20).status == "succeeded"
 
 
 def test_files_go_in_and_artifacts_come_out_whatever_their_size(s, tmp_path):

@@ -15,7 +15,7 @@ from . import _abi
 from ._library import library, milliseconds
 from ._values import encoded
 from .client import Client, Queue, Token
-from .collection import Collection
+from .collection import Collection, GetResult, QueryResult
 from .errors import (
     AlreadyExists,
     Cancelled,
@@ -45,6 +45,7 @@ __all__ = [
     "DeadlineExceeded",
     "Error",
     "FailedPrecondition",
+    "GetResult",
     "InvalidArgument",
     "Job",
     "JobFailed",
@@ -52,6 +53,7 @@ __all__ = [
     "NotFound",
     "Output",
     "PermissionDenied",
+    "QueryResult",
     "Queue",
     "ResourceExhausted",
     "Token",

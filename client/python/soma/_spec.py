@@ -11,6 +11,7 @@ from typing import Any, Callable, Mapping, Sequence, Union
 from . import _abi
 from ._library import Connection, milliseconds, number_of
 from ._values import address_of, bytes_of, encoded, invalid, pairs, texts, unix_ms
+from .errors import Error
 
 # A program's text for an interpreter, a command, or a file with such a text.
 Program = Union[str, Sequence[str], "os.PathLike[str]"]
@@ -68,6 +69,17 @@ PLAIN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "network": ("network", bool),
     "sandbox": ("sandbox", _choice(_SANDBOXES)),
 }
+
+
+def _plain(key: str, value: Any) -> Any:
+    try:
+        return PLAIN[key][1](value)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, Error):
+            raise
+        raise invalid(key, f"{key} cannot be {value!r}; durations are seconds and sizes bytes, as numbers") from error
+
+
 def _reasons(names: Sequence[str]) -> Any:
     return (ctypes.c_int * len(names))(*(number_of("job_reason", name) for name in names))
 
@@ -160,6 +172,8 @@ def make_spec(
     spec = _abi.soma_job_spec()
     kept: list[bytes] = []  # what the spec has the addresses of
     spec.kept = kept
+    if isinstance(args, str):
+        raise TypeError(f"args is a list of texts, not the text {args!r}")
     _set_program(spec, program, language, [str(arg) for arg in args], kept)
     if stdin is not None:
         data = bytes_of(stdin)
@@ -173,9 +187,10 @@ def make_spec(
         if value is None:
             continue
         if key in PLAIN:
-            setattr(spec, PLAIN[key][0], PLAIN[key][1](value))
+            setattr(spec, PLAIN[key][0], _plain(key, value))
         elif key in LISTS:
-            made = LISTS[key][2](value)
+            # One of them stands for a list of one.
+            made = LISTS[key][2]([value] if isinstance(value, str) or hasattr(value, "id") else value)
             setattr(spec, LISTS[key][0], made)
             setattr(spec, LISTS[key][1], len(made))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import os
 from datetime import datetime, timezone
 from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
@@ -28,10 +29,12 @@ def invalid(field: str, text: str) -> errors.InvalidArgument:
     return errors.InvalidArgument(errors.Code.INVALID_ARGUMENT, "INVALID_VALUE", field, text)
 
 
-def encoded(text: str | None) -> bytes | None:
+def encoded(text: str | os.PathLike[str] | None) -> bytes | None:
     if text is None:
         return None
-    raw = text.encode()
+    if not isinstance(text, (str, os.PathLike)):
+        raise TypeError(f"a text is needed here, not {text!r}")
+    raw = os.fspath(text).encode()
     if b"\0" in raw:
         raise invalid("", "a text holds a NUL")
     return raw

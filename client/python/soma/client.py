@@ -11,8 +11,9 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 from . import _abi
 from ._library import Connection, library, milliseconds, name_of, number_of
 from ._spec import FileContent, Program, make_spec
-from ._values import Metadata, encoded, metadata_fields, pairs, text_of, time_of
+from ._values import Metadata, encoded, invalid, metadata_fields, pairs, text_of, time_of
 from .collection import Collection, EmbeddingFunction
+from .errors import NotFound
 from .jobs import Job, job_of
 
 _SCOPES = {"read": 1, "submit": 2, "write-vectors": 3, "admin": 4}
@@ -187,18 +188,21 @@ class Client:
         ef_construction: int = 0,
         ef_search: int = 0,
         rerank: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
     ) -> Collection:
         """dimension: numbers in an embedding; without it the embedding_function is asked. metric: "cosine", "l2" or "dot"; without it
-        metadata's "hnsw:space", else cosine. The others: docs/VECTORS.md."""
+        metadata's "hnsw:space" or Chroma's configuration={"hnsw": {"space": …}}, else cosine. The others: docs/VECTORS.md."""
+        metric = metric or _metric_of(metadata, configuration)
+        there = self._found(name) if get_or_create and not (dimension and metric) else None
+        if there:  # what is not said is as it is
+            dimension, metric = dimension or there.dimension, metric or there.metric
         if dimension is None:
             if embedding_function is None:
                 raise TypeError("create_collection() wants a dimension, or an embedding_function")
             dimension = len(embedding_function(["dimension"])[0])
-        if metric is None:
-            metric = _SPACES.get(str((metadata or {}).get("hnsw:space", "cosine")), "cosine")
         fields = metadata_fields(metadata)
         request = _abi.soma_collection_create_request(name=encoded(name), dimension=dimension, exist_ok=get_or_create)
-        request.metric = number_of("metric", metric)
+        request.metric = number_of("metric", metric or "cosine")
         request.metadata, request.metadata_count = fields, len(fields)
         request.index.m, request.index.ef_construction, request.index.ef_search = m, ef_construction, ef_search
         request.index.quantization = number_of("quantization", quantization) if quantization else 0
@@ -213,8 +217,14 @@ class Client:
         embedding_function: EmbeddingFunction | None = None,
         **options: Any,
     ) -> Collection:
-        """One that is there must have the same dimension and metric."""
+        """One that is there must have the dimension and metric that are given."""
         return self.create_collection(name, metadata, embedding_function, True, **options)
+
+    def _found(self, name: str) -> Collection | None:
+        try:
+            return self.get_collection(name)
+        except NotFound:
+            return None
 
     def get_collection(self, name: str, embedding_function: EmbeddingFunction | None = None) -> Collection:
         """By name, alias or uid. Raises NotFound."""
@@ -267,6 +277,9 @@ class Client:
         """A new token's secret, which nobody can ask for again. scopes: "read", "submit", "write-vectors", "admin"."""
         secret = ctypes.create_string_buffer(_abi.CONSTANTS["SOMA_SECRET_SIZE"])
         library.soma_secret_make(secret)
+        for scope in scopes:
+            if scope not in _SCOPES:
+                raise invalid("scopes", f"{scope!r} is none of {', '.join(_SCOPES)}")
         numbers = (ctypes.c_int * len(scopes))(*(_SCOPES[scope] for scope in scopes))
         request = _abi.soma_token_create_request(
             name=encoded(name), secret=secret.value, scope_count=len(scopes), expires_after_ms=milliseconds(expires_after or 0)
@@ -292,6 +305,14 @@ class Client:
             yield from made
             if not request.cursor:
                 return
+
+
+def _metric_of(metadata: Metadata | None, configuration: Mapping[str, Any] | None) -> str | None:
+    """What Chroma's ways of saying so say; None: nothing."""
+    space = ((configuration or {}).get("hnsw") or {}).get("space") or (metadata or {}).get("hnsw:space")
+    if space is not None and space not in _SPACES:
+        raise invalid("metadata", f"the space {space!r} is none of {', '.join(_SPACES)}")
+    return None if space is None else _SPACES[str(space)]
 
 
 def _set_filter(

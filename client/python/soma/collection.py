@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-from typing import Any, Callable, Iterator, List, Mapping, Sequence, Union
+from typing import Any, Callable, Iterator, List, Mapping, Sequence, TypedDict, Union
 
 from . import _abi, errors
 from ._library import Connection, name_of
@@ -17,6 +17,7 @@ OneOrMany = Union[str, Sequence[str]]
 Where = Mapping[str, Any]
 
 _PAGE = 1000
+_K_MAX = (1 << 32) - 1  # what the field holds; the server allows less
 _INCLUDE_KEYS = ("documents", "metadatas", "embeddings", "distances", "scores")
 
 
@@ -28,6 +29,28 @@ def _many(value: Any) -> list[Any]:
 
 def _filter(where: Where | None) -> bytes | None:
     return json.dumps(where).encode() if where else None
+
+
+class GetResult(TypedDict):
+    """Of get() and peek(): a list each, of one length; None: not asked for by include."""
+
+    ids: list[str]
+    documents: list[str | None] | None
+    metadatas: list[dict[str, Any] | None] | None
+    embeddings: Any  # an array of numpy, or lists
+    included: list[str]
+
+
+class QueryResult(TypedDict):
+    """Of query(): a list for each query, in it one entry for each hit, the nearest first; None: not asked for by include."""
+
+    ids: list[list[str]]
+    documents: list[list[str | None]] | None
+    metadatas: list[list[dict[str, Any] | None]] | None
+    embeddings: Any
+    distances: list[list[float]] | None
+    scores: list[list[float]] | None
+    included: list[str]
 
 
 class Collection:
@@ -88,6 +111,11 @@ class Collection:
         names, wanted, contents = _many(ids), _many(metadatas), _many(documents)
         if embeddings is None and contents and self._embed:
             embeddings = self._embed(contents)
+        is_whole = method != "records_update"
+        if embeddings is None and is_whole and (names or contents or wanted):
+            raise invalid("embeddings", "embeddings are missing: give them, or documents and an embedding_function with the collection")
+        if not all(names):
+            raise invalid("ids", "an id is empty")
         floats = None if embeddings is None else Floats(embeddings)
         count = len(names) if ids is not None else floats.count if floats else 0
         for what, length in ("embeddings", floats.count if floats else 0), ("metadatas", len(wanted)), ("documents", len(contents)):
@@ -100,7 +128,7 @@ class Collection:
             if contents:
                 records[i].document = encoded(contents[i])
             if wanted and wanted[i]:
-                fields = metadata_fields(wanted[i])
+                fields = metadata_fields(_without_none(wanted[i]) if is_whole else wanted[i])
                 records[i].metadata, records[i].metadata_count = fields, len(fields)
         request = self._request(_abi.soma_records_write_request, record_count=count)
         request.records = records
@@ -150,7 +178,7 @@ class Collection:
         offset: int | None = None,
         where_document: Where | None = None,
         include: Sequence[str] = ("metadatas", "documents"),
-    ) -> dict[str, Any]:
+    ) -> GetResult:
         """Records in the order of their ids, or as ids name them. Result: ids, and a list for each key of include."""
         wanted = _include(include)
         first, last = offset or 0, math.inf if limit is None else (offset or 0) + limit
@@ -164,18 +192,19 @@ class Collection:
         for page_rows, page_embeddings in pages:
             rows += page_rows
             embeddings += [page_embeddings] if page_embeddings is not None else []
-        result: dict[str, Any] = {key: None for key in _INCLUDE_KEYS[:3]}
+        result: Any = {key: None for key in _INCLUDE_KEYS[:3]}
         result["ids"] = [row[0] for row in rows]
-        result["include"] = list(include)
+        result["included"] = list(include)
         if wanted.document:
             result["documents"] = [row[1] for row in rows]
         if wanted.metadata:
             result["metadatas"] = [row[2] for row in rows]
         if wanted.embedding:
             result["embeddings"] = _joined(embeddings)
-        return result
+        found: GetResult = result
+        return found
 
-    def peek(self, limit: int = 10) -> dict[str, Any]:
+    def peek(self, limit: int = 10) -> GetResult:
         """The first records by id, with all that they have."""
         return self.get(limit=limit, include=("metadatas", "documents", "embeddings"))
 
@@ -229,7 +258,7 @@ class Collection:
         max_distance: float | None = None,
         ef: int = 0,
         exact: bool = False,
-    ) -> dict[str, Any]:
+    ) -> QueryResult:
         """The n_results records nearest to each query: ids, and for each key of include, a list of a list for each query.
 
         query_texts are embedded by the embedding_function. Where there is none their words are looked for in the documents
@@ -237,12 +266,14 @@ class Collection:
         include knows "scores" too: larger is better. A distance is NaN where a record was found by its words alone.
         """
         wanted = _include(include)
+        if n_results < 1:
+            raise invalid("n_results", f"n_results is at least 1, not {n_results}")
         words = _many(query_texts)
         if words and self._embed and query_embeddings is None:
             query_embeddings, words = self._embed(words), []
         floats = None if query_embeddings is None else Floats(query_embeddings)
         names = _many(query_ids)
-        request = self._request(_abi.soma_records_query_request, k=n_results, ef=ef, exact=exact)
+        request = self._request(_abi.soma_records_query_request, k=min(n_results, _K_MAX), ef=ef, exact=exact)
         request.query_count = floats.count if floats else len(words) or len(names)
         request.where, request.where_document = _filter(where), _filter(where_document)
         request.include = ctypes.pointer(wanted)
@@ -284,10 +315,15 @@ class Collection:
             pass
 
 
+def _without_none(metadata: Metadata) -> Metadata:
+    """As in Chroma: None is no value, which a new record does without."""
+    return {key: value for key, value in metadata.items() if value is not None}
+
+
 def _include(include: Sequence[str]) -> _abi.soma_include:
-    for key in include:
-        if key not in _INCLUDE_KEYS:
-            raise invalid("include", f"include knows no {key!r}")
+    for key in [include] if isinstance(include, str) else include:
+        if isinstance(include, str) or key not in _INCLUDE_KEYS:
+            raise invalid("include", f"include is a list of {', '.join(_INCLUDE_KEYS)}, not {key!r}")
     return _abi.soma_include(document="documents" in include, metadata="metadatas" in include, embedding="embeddings" in include)
 
 
@@ -311,9 +347,9 @@ def _joined(pages: list[Any]) -> Any:
     return [row for page in pages for row in page]
 
 
-def _query_result(results: Any, include: Sequence[str], wanted: _abi.soma_include) -> dict[str, Any]:
-    result: dict[str, Any] = {key: None for key in _INCLUDE_KEYS}
-    result["include"] = list(include)
+def _query_result(results: Any, include: Sequence[str], wanted: _abi.soma_include) -> QueryResult:
+    result: Any = {key: None for key in _INCLUDE_KEYS}
+    result["included"] = list(include)
     every = [answer.hits[: answer.hit_count] for answer in results.results[: results.result_count]]
     rows = [[_row(hit.record) for hit in hits] for hits in every]
     result["ids"] = [[row[0] for row in answer] for answer in rows]
@@ -329,4 +365,5 @@ def _query_result(results: Any, include: Sequence[str], wanted: _abi.soma_includ
         result["distances"] = [[hit.distance for hit in hits] for hits in every]
     if "scores" in include:
         result["scores"] = [[hit.score for hit in hits] for hits in every]
-    return result
+    found: QueryResult = result
+    return found

@@ -187,7 +187,9 @@ class Job:
         info = self.wait(timeout)
         if info.status != "succeeded":
             detail = f"exit code {info.exit_code}" if info.exit_code else info.message
-            raise JobFailed(self, f"job {self.id} {info.status}: {detail}", self.output("stderr")[-2000:])
+            stderr = self.output("stderr")[-2000:]
+            last = stderr.strip().rpartition("\n")[2]
+            raise JobFailed(self, f"job {self.id} {info.status}: {detail}{': ' if last else ''}{last}", stderr)
         return self.output()
 
     def output(self, stream: str = "stdout", attempt: int = 0) -> str:
