@@ -41,9 +41,12 @@ bool import_source_open(struct import_source *source, const char *path, const ch
                     "and .fvecs");
         return false;
     }
-    if (!open_file(path, &source->file, &source->problem) ||
-        (ids_path && !open_file(ids_path, &source->ids, &source->problem)))
+    if (!open_file(path, &source->file, &source->problem))
         return false;
+    if (ids_path && !open_file(ids_path, &source->ids, &source->problem)) {
+        source->name = ids_path;
+        return false;
+    }
     source->lines =
         (struct record_source){.file = source->file, .name = source->name, .dimension = dimension};
     return !source->has_vectors || begin_vectors(source, format, dimension);
@@ -79,7 +82,9 @@ static enum import_read add_vector(struct import_source *source, struct record_p
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, source->row);
     if (source->ids && !read_id(source)) {
-        problem_set(&source->problem, "", "there is no id for it");
+        problem_set(&source->problem, "",
+                    "there is no id for row %" PRId64 ": the file of ids ends before it",
+                    source->row);
         return IMPORT_WRONG;
     }
     const char *id = source->ids ? source->id_line : number;
@@ -112,7 +117,10 @@ static enum import_read read_vector(struct import_source *source, struct record_
     case VECTOR_READ:
         break;
     }
-    return add_vector(source, piece, numbers);
+    enum import_read read = add_vector(source, piece, numbers);
+    if (read == IMPORT_WRONG)
+        source->vectors.row = source->row; // it is not done: who goes on begins with it
+    return read;
 }
 
 // --- lines

@@ -19,21 +19,32 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-void import_state_init(struct import_state *state, const char *collection_uid, const char *path)
+// A regular file as it is now: its name and when it was changed.
+static bool hash_file(uint64_t *hash, const char *path)
 {
     struct stat about;
-    char name[32], version[96], *whole = realpath(path, NULL);
-    *state = (struct import_state){.path = ""};
-    if (whole && stat(whole, &about) == 0 && S_ISREG(about.st_mode)) {
+    char version[96], *whole = realpath(path, NULL);
+    bool is_regular = whole && stat(whole, &about) == 0 && S_ISREG(about.st_mode);
+    if (is_regular) {
         snprintf(version, sizeof version, "/%lld/%lld.%09ld", (long long)about.st_size,
                  (long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
-        uint64_t hash = hash_text(14695981039346656037u, collection_uid);
-        hash = hash_text(hash_text(hash, whole), version);
-        snprintf(name, sizeof name, "import-%016" PRIx64, hash);
-        if (!folder_path("XDG_STATE_HOME", ".local/state", name, state->path, sizeof state->path))
-            state->path[0] = '\0';
+        *hash = hash_text(hash_text(*hash, whole), version);
     }
     free(whole);
+    return is_regular;
+}
+
+void import_state_init(struct import_state *state, const char *collection_uid, const char *path,
+                       const char *ids_path)
+{
+    uint64_t hash = hash_text(14695981039346656037u, collection_uid);
+    char name[32];
+    *state = (struct import_state){.path = ""};
+    if (!hash_file(&hash, path) || (ids_path && !hash_file(&hash, ids_path)))
+        return;
+    snprintf(name, sizeof name, "import-%016" PRIx64, hash);
+    if (!folder_path("XDG_STATE_HOME", ".local/state", name, state->path, sizeof state->path))
+        state->path[0] = '\0';
 }
 
 bool import_state_load(struct import_state *state)

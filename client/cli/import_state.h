@@ -1,5 +1,5 @@
 // Where an import stopped: a small file under $XDG_STATE_HOME (or ~/.local/state), one for each
-// pair of a collection and a file that has not changed since.
+// collection, file and file of ids (--ids) that have not changed since.
 #ifndef CLI_IMPORT_STATE_H
 #define CLI_IMPORT_STATE_H
 
@@ -16,8 +16,9 @@ struct import_state {
     struct import_counts counts;
 };
 
-// Names the file of state, for a regular file; otherwise nothing is kept.
-void import_state_init(struct import_state *state, const char *collection_uid, const char *path);
+// Names the file of state, for regular files; otherwise nothing is kept. ids_path NULL: none.
+void import_state_init(struct import_state *state, const char *collection_uid, const char *path,
+                       const char *ids_path);
 // Fills position and counts; false: there is nothing to go on from.
 bool import_state_load(struct import_state *state);
 // Best effort: an import without state begins anew, which does no harm.

@@ -206,12 +206,12 @@ static int prepare(struct importing *importing, const struct options *options)
     struct soma_error err;
     struct stat about;
     const char *path = options->operands[1], *rejects = options_value(options, "rejects");
+    const char *ids = options_value(options, "ids");
     request.collection = importing->collection;
     if (soma_collection_get(importing->cli->client, &request, NULL, &collection, &err) != SOMA_OK)
         return report_error(importing->cli, &err, "cannot import into %s", importing->collection);
-    import_state_init(&importing->state, collection->uid, path);
-    bool is_open = import_source_open(&importing->source, path, options_value(options, "ids"),
-                                      collection->dimension);
+    import_state_init(&importing->state, collection->uid, path, ids);
+    bool is_open = import_source_open(&importing->source, path, ids, collection->dimension);
     soma_free(collection);
     if (!is_open)
         return source_failed(importing);

@@ -49,6 +49,7 @@ bool vector_format_of(const char *path, enum vector_format *ret_format)
 struct head {
     const char *at;
     bool has_descr, has_order, has_shape;
+    char descr[16]; // as it stands there
     enum vector_element element;
     bool is_fortran;
     int64_t shape[2];
@@ -121,7 +122,6 @@ static bool take_shape(struct head *head)
 
 static bool take_value(struct head *head, const char *key)
 {
-    char text[16];
     if (strcmp(key, "shape") == 0)
         return !head->has_shape && take_shape(head);
     if (strcmp(key, "fortran_order") == 0) {
@@ -129,10 +129,10 @@ static bool take_value(struct head *head, const char *key)
         head->is_fortran = take_word(head, "True");
         return head->is_fortran || take_word(head, "False");
     }
-    if (strcmp(key, "descr") != 0 || !take_text(head, text, sizeof text))
+    if (strcmp(key, "descr") != 0 || !take_text(head, head->descr, sizeof head->descr))
         return false;
     for (size_t i = 0; i < sizeof elements / sizeof elements[0] && !head->has_descr; i++) {
-        head->has_descr = strcmp(elements[i].name, text) == 0;
+        head->has_descr = strcmp(elements[i].name, head->descr) == 0;
         head->element = elements[i].element;
     }
     return head->has_descr;
@@ -182,9 +182,16 @@ static bool begin_npy(struct vector_file *vectors)
     struct head head = {.at = text};
     if (!read_head_text(vectors, text))
         return false;
-    if (!take_dictionary(&head))
-        return wrong(vectors, "has a head that is not understood: '<f4', '<f2', '<f8' or '|u1' in "
-                              "two dimensions are");
+    bool is_understood = take_dictionary(&head);
+    if (head.descr[0] && !head.has_descr) {
+        problem_set(&vectors->problem, "",
+                    "holds '%s', and only '<f4', '<f2', '<f8' and '|u1' can be read: numpy's "
+                    "astype('<f4') makes it so",
+                    head.descr);
+        return false;
+    }
+    if (!is_understood)
+        return wrong(vectors, "has a head that is not understood");
     if (head.is_fortran)
         return wrong(vectors, "is in Fortran order; numpy.ascontiguousarray puts it in C order");
     if (head.shape_count != 2)

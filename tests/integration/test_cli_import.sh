@@ -112,8 +112,19 @@ test_files_that_do_not_fit_are_refused() {
     npy "$scratch/three.npy" 4 3
     printf 'one\ntwo\n' >"$scratch/two"
     expect 2 soma import narrow "$scratch/three.npy" --ids "$scratch/two"
-    err_has "there is no id for it"
+    err_has "there is no id for row 2"
     is "$(soma -q scan narrow | sort | tr '\n' ' ')" "one two "
+    # The row without an id is not done: the same files fail again, and with all ids every row is in.
+    expect 2 soma import narrow "$scratch/three.npy" --ids "$scratch/two"
+    err_has "there is no id for row 2"
+    printf 'one\ntwo\nthree\nfour\n' >"$scratch/four"
+    expect 0 soma import narrow "$scratch/three.npy" --ids "$scratch/four"
+    is "$(soma -q scan narrow | sort | tr '\n' ' ')" "four one three two "
+    expect 2 soma import narrow "$scratch/three.npy" --ids "$scratch/no-ids"
+    err_has "no-ids: cannot be read"
+    LC_ALL=C sed "s/<f4/>f4/" "$scratch/three.npy" >"$scratch/big.npy"
+    expect 2 soma import narrow "$scratch/big.npy"
+    err_has "holds '>f4'"
     soma collection rm -q narrow >"$scratch/out"
 }
 
