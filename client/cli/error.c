@@ -75,7 +75,8 @@ static const struct hint_row hint_table[] = {
     {"OFFSET_PAST_END", "'soma show ID' says how much output there is"},
     {"COLLECTION_NOT_FOUND", "'soma collection ls' lists all; 'soma collection create NAME --dim "
                              "N' makes one"},
-    {"COLLECTION_EXISTS", "with --exist-ok an equal collection is taken as it is"},
+    {"COLLECTION_EXISTS", "'soma collection show NAME' says what it is; 'soma collection create "
+                          "--exist-ok' takes an equal one as it is"},
     {"COLLECTION_DIFFERS", "'soma collection show NAME' says what it is"},
     {"DIMENSION_MISMATCH", "'soma collection show NAME' says its dimension"},
     {"EMBEDDING_ZERO", "a collection with the metric l2 or dot takes such embeddings"},

@@ -22,12 +22,70 @@ const struct option global_options[] = {
     {0},
 };
 
+enum {
+    LINE_COLUMNS = 80,
+    OPTION_COLUMNS = 29,
+    STATUS_COLUMNS = 7,
+    SUMMARY_COLUMNS = 22
+};
+
+static size_t columns_of(const char *text, size_t length)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < length; i++)
+        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+// The words of text in lines of 80 columns; an empty line parts paragraphs. The first line has so
+// many columns already; those after it begin with so many spaces.
+static void print_wrapped(FILE *file, const char *text, size_t used, size_t indent)
+{
+    bool is_first = true;
+    for (size_t gap; text[gap = strspn(text, " \n")];) {
+        if (!is_first && strncmp(text, "\n\n", 2) == 0) {
+            fprintf(file, "\n\n%*s", (int)indent, "");
+            used = indent;
+            is_first = true;
+        }
+        text += gap;
+        size_t length = strcspn(text, " \n"), columns = columns_of(text, length);
+        if (!is_first && used + 1 + columns > LINE_COLUMNS) {
+            fprintf(file, "\n%*s", (int)indent, "");
+            used = indent;
+        } else if (!is_first) {
+            fputc(' ', file);
+            used++;
+        }
+        fprintf(file, "%.*s", (int)length, text);
+        used += columns;
+        text += length;
+        is_first = false;
+    }
+    fputc('\n', file);
+}
+
+// What stands on the left, and from that column on its explanation; below it where there is no
+// room.
+static void print_explained(FILE *file, const char *left, const char *text, size_t column)
+{
+    size_t used = columns_of(left, strlen(left));
+    fputs(left, file);
+    if (used >= column)
+        fputc('\n', file);
+    fprintf(file, "%*s", (int)(used < column ? column - used : column), "");
+    print_wrapped(file, text, column, column);
+}
+
 static void print_exit_codes(FILE *file)
 {
-    for (const struct status_row *row = status_table; row->meaning; row++)
-        fprintf(file, "%5d  %s\n", row->status, row->meaning);
-    fprintf(file, "\nrun and wait exit with the job's own exit code. So, with them, SOMA's own "
-                  "failures are 125,\nand only a wrong command line is 2.\n");
+    for (const struct status_row *row = status_table; row->meaning; row++) {
+        char left[16];
+        snprintf(left, sizeof left, "%5d", row->status);
+        print_explained(file, left, row->meaning, STATUS_COLUMNS);
+    }
+    fprintf(file, "\nrun and wait exit with the job's own exit code. So, with them, SOMA's own\n"
+                  "failures are 125, and only a wrong command line is 2.\n");
 }
 
 static void print_environment(FILE *file)
@@ -53,11 +111,11 @@ const struct topic help_topics[] = {
      "  One record is one line of JSON:\n\n"
      "    {\"id\": \"a1\", \"embedding\": [0.1, 0.2], \"document\": \"text\", \"metadata\": "
      "{\"lang\": \"en\"}}\n\n"
-     "  id         text; where it is missing, upsert and insert derive it from the content\n"
-     "  embedding  numbers, as many as the collection's dimension; update may leave it out\n"
+     "  id         text; where it is missing, upsert and insert make it of the content\n"
+     "  embedding  as many numbers as the collection has; update may leave it out\n"
      "  document   text; may be missing\n"
-     "  metadata   texts, integers, real numbers, true and false, and lists of one of these;\n"
-     "             in an update null removes the key\n\n"
+     "  metadata   texts, integers, real numbers, true and false, and lists of one of\n"
+     "             these; in an update null removes the key\n\n"
      "  Empty lines are skipped. 'soma -o jsonl scan' writes the same form.\n"},
     {"filters", "how --where is written", NULL,
      "  A filter is one JSON object about the records' metadata:\n\n"
@@ -86,18 +144,21 @@ void help_print_topic(FILE *file, const struct topic *topic)
 static void print_options(FILE *file, const struct option *options)
 {
     for (const struct option *o = options; o && o->name; o++) {
-        char left[64], letter[8] = "    ";
+        char left[64], text[256], letter[8] = "    ";
         if (o->letter)
             snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->value ? " " : "",
+        snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value ? " " : "",
                  o->value ? o->value : "");
-        fprintf(file, "  %-26s %s%s\n", left, o->summary, o->repeats ? " (may repeat)" : "");
+        snprintf(text, sizeof text, "%s%s", o->summary, o->repeats ? " (may repeat)" : "");
+        print_explained(file, left, text, OPTION_COLUMNS);
     }
 }
 
 static void print_summary(FILE *file, const struct command *command)
 {
-    fprintf(file, "  %-18s %s\n", command->name, command->summary);
+    char left[64];
+    snprintf(left, sizeof left, "  %s", command->name);
+    print_explained(file, left, command->summary, SUMMARY_COLUMNS);
 }
 
 void help_overview(FILE *file)
@@ -114,9 +175,9 @@ void help_overview(FILE *file)
     }
     fprintf(file, "\nOptions, before or after the command\n");
     print_options(file, global_options);
-    fprintf(file, "\nMore: soma help COMMAND, and soma help");
+    fprintf(file, "\nMore: soma help COMMAND, and soma help with\n");
     for (const struct topic *topic = help_topics; topic->name; topic++)
-        fprintf(file, "%s %s", topic > help_topics ? " |" : "", topic->name);
+        fprintf(file, "%s %s", topic > help_topics ? " |" : " ", topic->name);
     fprintf(file, "\n");
 }
 
@@ -131,11 +192,17 @@ static void print_indented(FILE *file, const char *lines)
 
 void help_command(FILE *file, const struct command *command)
 {
-    fprintf(file, "soma %s: %s\n\nExamples\n", command->name, command->summary);
+    char title[256];
+    snprintf(title, sizeof title, "soma %s: %s", command->name, command->summary);
+    print_wrapped(file, title, 0, 0);
+    fprintf(file, "\nExamples\n");
     print_indented(file, command->examples);
-    fprintf(file, "\nUsage: soma %s %s\n", command->name, command->synopsis);
-    if (command->details)
-        fprintf(file, "\n%s", command->details);
+    fprintf(file, "\nUsage: soma %s%s%s\n", command->name, *command->synopsis ? " " : "",
+            command->synopsis);
+    if (command->details) {
+        fputc('\n', file);
+        print_wrapped(file, command->details, 0, 0);
+    }
     if (command->options && command->options->name) {
         fprintf(file, "\nOptions\n");
         print_options(file, command->options);

@@ -131,9 +131,11 @@ static int run_command(struct cli *cli, const struct command *command, struct op
     bool parsed = options_parse(options, tables, 2, words, word_count, false, &used, &err);
     // What was read before the mistake may say how mistakes are to be shown.
     int status = read_global_options(cli, options);
-    if (!parsed)
-        return report_usage(cli, err.hint[0] ? err.hint : "'soma help' explains every command",
-                            "%s: %s", command->name, err.text);
+    if (!parsed) {
+        char hint[64];
+        snprintf(hint, sizeof hint, "'soma help %s' explains it", command->name);
+        return report_usage(cli, err.hint[0] ? err.hint : hint, "%s: %s", command->name, err.text);
+    }
     if (status == STATUS_OK && options_has(options, "version"))
         return print_version();
     if (status == STATUS_OK && options_has(options, "help")) {

@@ -141,6 +141,16 @@ int value_filter(const struct cli *cli, const struct options *options, struct po
     return status;
 }
 
+static int unknown_name(const struct cli *cli, const char *option, const char *word, size_t length,
+                        const char *const *names, size_t name_count)
+{
+    char hint[160];
+    int used = snprintf(hint, sizeof hint, "write one or more of ");
+    for (size_t i = 0; i < name_count && (size_t)used < sizeof hint; i++)
+        used += snprintf(hint + used, sizeof hint - (size_t)used, "%s%s", i ? "," : "", names[i]);
+    return report_usage(cli, hint, "option --%s: '%.*s' is not known", option, (int)length, word);
+}
+
 int value_set(const struct cli *cli, const struct options *options, const char *name,
               const char *const *names, size_t name_count, unsigned *ret_set)
 {
@@ -151,8 +161,7 @@ int value_set(const struct cli *cli, const struct options *options, const char *
         while (i < name_count && (strlen(names[i]) != length || memcmp(names[i], at, length) != 0))
             i++;
         if (i == name_count)
-            return report_usage(cli, NULL, "option --%s: '%.*s' is not known", name, (int)length,
-                                at);
+            return unknown_name(cli, name, at, length, names, name_count);
         set |= 1u << i;
         at += length + (at[length] == ',');
     }

@@ -84,8 +84,10 @@ static enum soma_code refuse(struct soma_error *err, const char *url, int rv)
 {
     if (rv == NNG_ENOMEM)
         return error_set_no_memory(err);
-    return error_set(err, REASON_FIELD_INVALID, "server", "\"%.200s\" is no address: %s", url,
-                     nng_strerror(rv));
+    return error_set(
+        err, REASON_FIELD_INVALID, "server",
+        "\"%.120s\" is no address (ipc:///PATH, tcp://HOST:PORT, tls+tcp://HOST:PORT, …): %s", url,
+        nng_strerror(rv));
 }
 
 static enum soma_code open_with(const char *url, struct nng_tls_config *tls, exchange_done *done,

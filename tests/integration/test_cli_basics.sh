@@ -36,6 +36,10 @@ hint: did you mean 'soma submit'?"
     expect 2 soma logs --offset 5 x
     expect 2 soma -o xml ps
     expect 2 soma ps --state runing
+    expect 2 soma ps --nonsense
+    err_has "'soma help ps'"
+    expect 2 soma token create --scope reed x
+    err_has "read,submit,write-vectors,admin"
     expect 2 soma progress 101
     expect 2 soma progress 40
 }
@@ -45,6 +49,7 @@ test_a_server_that_is_not_there_is_named() {
     err_has "hint: is somad running?"
     expect 125 soma --server "ipc://$scratch/nobody.sock" --timeout 3s run -- true
     expect 2 soma --server nonsense ping
+    err_has "tcp://HOST:PORT"
 }
 
 test_output_that_cannot_be_written_is_a_failure() {
@@ -63,6 +68,18 @@ test_help_comes_from_the_table_and_the_reference_is_up_to_date() {
     out_has " 125  "
     soma help reference | cmp - ../../docs/CLI.md || fail "docs/CLI.md is not what 'soma help reference' prints"
     expect 2 soma help rnu
+}
+
+# Examples, usage and the overview's titles stand as they are typed.
+test_help_fits_eighty_columns() {
+    local words
+    while read -r words; do
+        # shellcheck disable=SC2086
+        expect 0 soma help $words
+        is "$(sed -e '/^Examples/,/^$/d' -e '/^Usage/d' "$scratch/out" | LC_ALL=C.UTF-8 grep -E '^.{81}')" ""
+    done < <(sed -n 's/^### soma //p' ../../docs/CLI.md; echo exit-codes)
+    expect 0 soma help
+    is "$(grep '^ ' "$scratch/out" | LC_ALL=C.UTF-8 grep -E '^.{81}')" ""
 }
 
 test_ping_info_and_stats_answer() {

@@ -150,7 +150,7 @@ test_get_says_what_is_missing() {
 test_collections_are_listed_shown_and_edited() {
     expect 0 soma collection create one --dim 8 --metric l2 --metadata '{"model": "m", "n": 1}'
     expect 6 soma collection create one --dim 8 --metric l2
-    err_has "hint: with --exist-ok"
+    err_has "hint: 'soma collection show NAME'"
     expect 0 soma collection create one --dim 8 --metric l2 --exist-ok
     expect 6 soma collection create one --dim 9 --metric l2 --exist-ok
     expect 0 soma collection edit one --name two --metadata '{"n": null, "k": [1, 2]}'
