@@ -272,8 +272,8 @@ static int finish(struct importing *importing, int status)
     if (status == STATUS_OK || rows_done(importing))
         print_counts(importing);
     if (rejected)
-        notice(importing->cli, "%" PRId64 " bad rows and their reasons are in %s", rejected,
-               importing->rejects_path);
+        notice(importing->cli, "%" PRId64 " bad row%s, with the reason%s, in %s", rejected,
+               rejected == 1 ? "" : "s", rejected == 1 ? "" : "s", importing->rejects_path);
     if (importing->rejects)
         fclose(importing->rejects);
     free(importing->rejects_path);

@@ -16,6 +16,7 @@ enum {
     COLUMNS_MAX = 6,
     CELL_SIZE = BAR_TEXT_SIZE,
     HEAD_ROWS = 4, // two lines of figures and an empty one around them, or trouble
+    REST_MIN = 10, // where the terminal is too narrow, the last columns are cut off instead
     CTRL_C = 3,
 };
 
@@ -57,6 +58,8 @@ void screen_close(void)
 static void put(int row, int column, int width, const char *text, bool right)
 {
     char clean[CELL_SIZE];
+    if (width > COLS - column)
+        width = COLS - column; // curses would go on in the next line
     if (width <= 0)
         return;
     int used = (int)display_clean(text, (size_t)width, clean, sizeof clean);
@@ -68,7 +71,7 @@ static int rest_of(const struct column *columns, size_t count)
     int used = 0;
     for (size_t i = 0; i < count; i++)
         used += columns[i].width + (i > 0 ? 2 : 0);
-    return COLS > used ? COLS - used : 0;
+    return COLS - used > REST_MIN ? COLS - used : REST_MIN;
 }
 
 static void put_titles(int row, const struct part *part, int rest)

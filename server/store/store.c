@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,6 +69,17 @@ static enum soma_code open_connections(struct store *store, const char *path, un
     return code;
 }
 
+// Who starts a server is told which file it is about.
+static void name_file(struct soma_error *err, const char *path)
+{
+    static const char begin[] = "database: ";
+    char text[sizeof err->text];
+    if (strncmp(err->text, begin, sizeof begin - 1) != 0)
+        return;
+    snprintf(text, sizeof text, "database %.200s: %s", path, err->text + sizeof begin - 1);
+    memcpy(err->text, text, sizeof text);
+}
+
 static struct store *store_new(void)
 {
     struct store *store = calloc(1, sizeof *store);
@@ -101,6 +113,7 @@ enum soma_code store_open(const char *directory, unsigned reader_count, struct s
     ballast_open(&store->ballast, directory);
     code = open_connections(store, path, reader_count, err);
     if (code != SOMA_OK) {
+        name_file(err, path);
         store_close(store);
         return code;
     }
