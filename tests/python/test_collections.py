@@ -141,7 +141,7 @@ def test_what_cannot_be_right_is_refused_with_its_place(c):
     for bad in {"embeddings": [[1, 2]]}, {"embeddings": [[1, 2], [1]]}, {"embeddings": [[1, 2, 3], [1, 2, 3]]}, {"embeddings": [[1, math.nan], [0, 0]]}:
         with pytest.raises(soma.InvalidArgument):
             c.add(ids=["a", "b"], **bad)
-    for metadata in {"k": object()}, {"k": []}, {"k": [1, "a"]}, {"k": {"nested": 1}}:
+    for metadata in {"k": object()}, {"k": []}, {"k": [1, "a"]}, {"k": {"nested": 1}}, {"k": 2**63}, {"k": [1, -(2**63) - 1]}, "text":
         with pytest.raises((soma.InvalidArgument, TypeError)):
             c.add(ids=["a"], embeddings=[[1, 2]], metadatas=[metadata])
     with pytest.raises(soma.InvalidArgument):
@@ -150,6 +150,9 @@ def test_what_cannot_be_right_is_refused_with_its_place(c):
         c.add(ids=["a"], documents=["a text, and nothing that embeds it"])
     with pytest.raises(soma.InvalidArgument, match="empty"):
         c.add(ids=[""], embeddings=[[1, 2]])
+    for page in {"limit": -1}, {"offset": -1}:
+        with pytest.raises(soma.InvalidArgument):
+            c.get(**page)
     with pytest.raises(TypeError, match="5"):
         c.add(ids=[5], embeddings=[[1, 2]])
     assert c.count() == 0
@@ -176,6 +179,8 @@ def test_collections_are_made_found_renamed_copied_and_listed(s):
     assert s.get_or_create_collection("papers", configuration={"hnsw": {"space": "ip"}}, dimension=4).id == made.id
     with pytest.raises(soma.InvalidArgument, match="l2, cosine, ip"):
         s.create_collection("other", dimension=4, metadata={"hnsw:space": "L2"})
+    with pytest.raises(soma.InvalidArgument):
+        s.create_collection("other", dimension=2**32 + 4)
     with pytest.raises(TypeError):
         s.create_collection("no dimension")
     made.add(ids=["a"], embeddings=[[1, 2, 3, 4]])

@@ -38,8 +38,9 @@ def test_programs_are_texts_commands_and_files(s, tmp_path):
         s.submit("1", tiem_limit=5)
     with pytest.raises(TypeError, match="list"):
         s.submit("1", "one text")
-    with pytest.raises(soma.InvalidArgument, match="memory"):
-        s.submit("1", memory="10M")
+    for wrong in {"memory": "10M"}, {"priority": 2**32 + 1}, {"processes": -1}:
+        with pytest.raises(soma.InvalidArgument, match=next(iter(wrong))):
+            s.submit("1", **wrong)
     with pytest.raises(soma.InvalidArgument, match="write-vectors"):
         s.create_token("x", ["write"])
     assert s.submit("1", after=s.submit("2"), artifacts="*").wait(20).status == "succeeded"

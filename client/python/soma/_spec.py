@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping, Sequence, Union
 
 from . import _abi
 from ._library import Connection, milliseconds, number_of
-from ._values import address_of, bytes_of, encoded, invalid, pairs, texts, unix_ms
+from ._values import address_of, bytes_of, encoded, invalid, pairs, put, texts, unix_ms
 from .errors import Error
 
 # A program's text for an interpreter, a command, or a file with such a text.
@@ -187,7 +187,7 @@ def make_spec(
         if value is None:
             continue
         if key in PLAIN:
-            setattr(spec, PLAIN[key][0], _plain(key, value))
+            put(spec, PLAIN[key][0], _plain(key, value), key)
         elif key in LISTS:
             # One of them stands for a list of one.
             made = LISTS[key][2]([value] if isinstance(value, str) or hasattr(value, "id") else value)

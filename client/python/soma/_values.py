@@ -29,6 +29,13 @@ def invalid(field: str, text: str) -> errors.InvalidArgument:
     return errors.InvalidArgument(errors.Code.INVALID_ARGUMENT, "INVALID_VALUE", field, text)
 
 
+def put(target: Any, field: str, value: Any, name: str) -> None:
+    """Sets a field of a struct; refuses a number that it cannot hold, of which ctypes would keep the lower bits."""
+    setattr(target, field, value)
+    if isinstance(value, int) and getattr(target, field) != value:
+        raise invalid(name, f"{name} cannot be {value}")
+
+
 def encoded(text: str | os.PathLike[str] | None) -> bytes | None:
     if text is None:
         return None
@@ -88,6 +95,12 @@ def _kind_of(key: str, value: Any) -> tuple[type, ValueType, str, str, Any]:
     raise invalid("metadata", f"{key!r} holds a {type(value).__name__}: str, int, float, bool and lists of one of them may stand there")
 
 
+def _in_range(key: str, value: Any) -> Any:
+    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+        raise invalid("metadata", f"{key!r} holds {value}, which 64 bits do not")
+    return value
+
+
 def _field(key: str, value: Any) -> _abi.soma_metadata_field:
     made = _abi.soma_metadata_field(key=encoded(key))
     value = _as_plain(value)
@@ -97,20 +110,23 @@ def _field(key: str, value: Any) -> _abi.soma_metadata_field:
     if not isinstance(value, (list, tuple)):
         kind = _kind_of(key, value)
         made.type = kind[1]
-        setattr(made.value, kind[2], encoded(value) if kind[0] is str else value)
+        setattr(made.value, kind[2], encoded(value) if kind[0] is str else _in_range(key, value))
         return made
     if not value:
         raise invalid("metadata", f"{key!r} is an empty list, which has no type")
     kind = next(_kind_of(key, v) for v in (value if float not in map(type, value) else [1.0]))
-    items = [encoded(item) if kind[0] is str else item for item in value]
+    items = [encoded(item) if kind[0] is str else _in_range(key, item) for item in value]
     made.type = kind[1] + _LIST
     made.list_count = len(items)
     setattr(made.value, kind[3], (kind[4] * len(items))(*items))
     return made
 
 
-def metadata_fields(metadata: Metadata | None) -> Any:
-    made = [_field(key, value) for key, value in (metadata or {}).items()]
+def metadata_fields(metadata: Metadata | None, without_none: bool = False) -> Any:
+    """without_none: as in Chroma, None is no value, which a new record does without."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata is a dict, not {metadata!r}")
+    made = [_field(key, value) for key, value in (metadata or {}).items() if value is not None or not without_none]
     return (_abi.soma_metadata_field * len(made))(*made)
 
 

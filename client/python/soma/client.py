@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 from . import _abi
 from ._library import Connection, library, milliseconds, name_of, number_of
 from ._spec import FileContent, Program, make_spec
-from ._values import Metadata, encoded, invalid, metadata_fields, pairs, text_of, time_of
+from ._values import Metadata, encoded, invalid, metadata_fields, pairs, put, text_of, time_of
 from .collection import Collection, EmbeddingFunction
 from .errors import NotFound
 from .jobs import Job, job_of
@@ -201,7 +201,8 @@ class Client:
                 raise TypeError("create_collection() wants a dimension, or an embedding_function")
             dimension = len(embedding_function(["dimension"])[0])
         fields = metadata_fields(metadata)
-        request = _abi.soma_collection_create_request(name=encoded(name), dimension=dimension, exist_ok=get_or_create)
+        request = _abi.soma_collection_create_request(name=encoded(name), exist_ok=get_or_create)
+        put(request, "dimension", dimension, "dimension")
         request.metric = number_of("metric", metric or "cosine")
         request.metadata, request.metadata_count = fields, len(fields)
         request.index.m, request.index.ef_construction, request.index.ef_search = m, ef_construction, ef_search

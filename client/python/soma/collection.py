@@ -128,7 +128,7 @@ class Collection:
             if contents:
                 records[i].document = encoded(contents[i])
             if wanted and wanted[i]:
-                fields = metadata_fields(_without_none(wanted[i]) if is_whole else wanted[i])
+                fields = metadata_fields(wanted[i], without_none=is_whole)
                 records[i].metadata, records[i].metadata_count = fields, len(fields)
         request = self._request(_abi.soma_records_write_request, record_count=count)
         request.records = records
@@ -181,6 +181,9 @@ class Collection:
     ) -> GetResult:
         """Records in the order of their ids, or as ids name them. Result: ids, and a list for each key of include."""
         wanted = _include(include)
+        for name, number in ("limit", limit), ("offset", offset):
+            if number is not None and number < 0:
+                raise invalid(name, f"{name} cannot be {number}")
         first, last = offset or 0, math.inf if limit is None else (offset or 0) + limit
         if ids is not None:
             names = _many(ids) if not (where or where_document) else self._matching(ids, where, where_document)
@@ -313,11 +316,6 @@ class Collection:
         request = _abi.soma_collection_alias_request(alias=encoded(name), collection=encoded(self.id))
         with self._connection.call("collection_alias", request):
             pass
-
-
-def _without_none(metadata: Metadata) -> Metadata:
-    """As in Chroma: None is no value, which a new record does without."""
-    return {key: value for key, value in metadata.items() if value is not None}
 
 
 def _include(include: Sequence[str]) -> _abi.soma_include:
