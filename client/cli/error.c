@@ -61,6 +61,18 @@ struct hint_row {
 static const struct hint_row hint_table[] = {
     {"SERVER_UNREACHABLE", "is somad running? start it with 'somad', or name another server with "
                            "--server URL or $SOMA_SERVER"},
+    {"TOKEN_MISSING",
+     "whoever may use the server's ipc socket makes one: 'soma token create'; then "
+     "$SOMA_TOKEN or --token-file"},
+    {"TOKEN_INVALID",
+     "'soma token ls' over ipc lists those that there are; one is shown whole only "
+     "when it is made"},
+    {"TOKEN_EXPIRED", "'soma token create' over ipc makes a new one"},
+    {"TOKEN_NOT_FOUND", "'soma token ls' lists those that there are"},
+    {"TOKEN_EXISTS", "'soma token revoke NAME' frees the name"},
+    {"NAMESPACE_NOT_ALLOWED", "leave --namespace out: the token works in its own"},
+    {"SANDBOX_UNAVAILABLE", "'soma info' says what this server can enforce, and why not more"},
+    {"NETWORK_NOT_ALLOWED", "the server's key job-network allows it"},
     {"SERVER_BUSY", "try again in a moment"},
     {"SERVER_STOPPING", "try again when the server is back"},
     {"CONNECTION_LOST", "the server may have done it; look before you do it again"},
@@ -71,16 +83,24 @@ static const struct hint_row hint_table[] = {
     {"JOB_NOT_FINAL", "'soma cancel ID' ends the job, 'soma wait ID' waits for its end"},
     {"JOB_NOT_RUNNING", "'soma show ID' says in what state it is"},
     {"LANGUAGE_UNKNOWN", "'soma info' lists this server's languages"},
+    {"NAMESPACE_FULL", "wait until jobs have finished, or cancel some"},
+    {"RATE_LIMIT", "fewer submits in a second"},
+    {"QUEUE_NOT_FOUND", "'soma queue ls' lists those that there are"},
+    {"ARTIFACT_NOT_FOUND", "'soma artifacts --list ID' lists those that there are"},
     {"QUEUE_FULL", "wait until jobs have finished, or cancel some"},
     {"OFFSET_PAST_END", "'soma show ID' says how much output there is"},
     {"COLLECTION_NOT_FOUND", "'soma collection ls' lists all; 'soma collection create NAME --dim "
                              "N' makes one"},
     {"COLLECTION_EXISTS", "'soma collection show NAME' says what it is; 'soma collection create "
                           "--exist-ok' takes an equal one as it is"},
+    {"ALIAS_NOT_FOUND", "'soma collection ls' lists collections, 'soma collection show NAME' a "
+                        "collection's aliases"},
+    {"CLONE_TOO_LARGE", "'soma collection snapshot' and 'restore' copy a collection of any size"},
     {"COLLECTION_DIFFERS", "'soma collection show NAME' says what it is"},
     {"DIMENSION_MISMATCH", "'soma collection show NAME' says its dimension"},
     {"EMBEDDING_ZERO", "a collection with the metric l2 or dot takes such embeddings"},
     {"RECORD_EXISTS", "'soma upsert' replaces records that exist"},
+    {"FILTER_TOO_COSTLY", "a simpler pattern, or $contains"},
     {"EMPTY_SELECTOR", "name ids, or give --where; 'soma collection clear' removes everything"},
     {"FILTER_INVALID", "'soma help filters' shows how filters are written"},
     {"MEMORY_BUDGET", "remove collections, or give the server more memory"},

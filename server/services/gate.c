@@ -119,6 +119,21 @@ static void note_use(struct writer *writer, const struct access_token *token)
     writer_submit(writer, &touch->op);
 }
 
+// What the token would have to be made with, as 'soma token create --scope' calls it.
+static const char *scope_wanted(const struct method_rule *rule)
+{
+    switch (rule ? rule->scope : SCOPE_ADMIN) {
+    case SCOPE_READ:
+        return "read";
+    case SCOPE_SUBMIT:
+        return "submit";
+    case SCOPE_WRITE_VECTORS:
+        return "write-vectors";
+    default:
+        return "admin";
+    }
+}
+
 static enum soma_code admit_holder(const struct gate *gate, const char *method, const char *secret,
                                    struct rpc_caller *ret_caller, struct soma_error *err)
 {
@@ -136,7 +151,8 @@ static enum soma_code admit_holder(const struct gate *gate, const char *method, 
     memcpy(ret_caller->space, token.space, sizeof token.space);
     return may ? SOMA_OK
                : error_set(err, REASON_METHOD_NOT_ALLOWED, "method",
-                           "the scopes of token '%s' do not hold %.100s", token.name, method);
+                           "the scopes of token '%s' do not hold %.100s, which wants %s",
+                           token.name, method, scope_wanted(rule));
 }
 
 // --- tokens of jobs

@@ -30,6 +30,7 @@ test_without_a_token_nothing_is_to_be_had_over_tcp() {
     err_has "asks for a token"
     expect 4 over_tcp wrong submit -- true
     err_has "knows no such token"
+    err_has "hint: "
     is "$(soma ps -q --all | wc -l)" "$before"
     expect 0 grep -q 'CALL-REFUSED soma.v1.JobService/SubmitJob' "$scratch/somad.log"
 }
@@ -46,7 +47,7 @@ test_each_scope_opens_its_methods_and_no_others() {
     id=$(over_tcp "$submit" submit -q -- true)
     expect 0 over_tcp "$read" show "$id"
     expect 4 over_tcp "$submit" show "$id"
-    err_has "the scopes of token 'submitter' do not hold soma.v1.JobService/GetJob"
+    err_has "the scopes of token 'submitter' do not hold soma.v1.JobService/GetJob, which wants read"
     expect 4 over_tcp "$read" cancel "$id"
     expect 4 over_tcp "$read" collection create c --dim 2 --metric l2
     expect 0 over_tcp "$vectors" collection create c --dim 2 --metric l2
@@ -95,6 +96,7 @@ test_what_is_revoked_or_has_expired_opens_nothing_any_more() {
     expect 0 soma token revoke gone
     expect 4 over_tcp "$gone" ping
     err_has "knows no such token"
+    err_has "hint: 'soma token ls'"
     until_true sh -c "! SOMA_TOKEN=$brief '$soma_program' --server $tcp ping"
     expect 4 over_tcp "$brief" ping
     err_has "the token 'brief' has expired"
