@@ -160,10 +160,11 @@ static const char *hint_for(const char *reason)
 static void print_failure(const struct cli *cli, int status, const char *what,
                           const struct soma_error *err, const char *hint)
 {
-    // Most of what the server says about a field begins with its name.
+    // Most of what the server says about a field begins with its name; an option is named already.
     bool names_field = err && err->field[0] &&
                        (err->code == SOMA_INVALID_ARGUMENT || err->code == SOMA_OUT_OF_RANGE) &&
-                       strncmp(err->text, err->field, strlen(err->field)) != 0;
+                       strncmp(err->text, err->field, strlen(err->field)) != 0 &&
+                       !strstr(what, ": option --");
     fflush(stdout);
     if (cli->format == FORMAT_TABLE) {
         char line[1024], clean[1536];

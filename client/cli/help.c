@@ -254,7 +254,7 @@ const char *help_nearest(const char *name)
     }
     for (const struct command_group *group = command_groups; group->title; group++) {
         for (const struct command *c = group->commands; c->name; c++) {
-            if (may_mean(name, c->name))
+            if (!c->is_hidden && may_mean(name, c->name))
                 return c->name;
         }
     }

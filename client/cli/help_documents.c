@@ -36,11 +36,14 @@ static void reference_command(FILE *file, const struct command *command)
 
 void help_print_reference(FILE *file)
 {
-    fprintf(file, "# The command line\n\n"
-                  "Written by `soma help reference`; a test compares the two.\n\n"
-                  "Results go to stdout, everything else to stderr. Options may stand before or "
-                  "after the command.\n\n"
-                  "Options of every command:\n\n");
+    fprintf(file,
+            "# The command line\n\n"
+            "Written by `soma help reference`; a test compares the two.\n\n"
+            "Results go to stdout, everything else to stderr. Options may stand before or "
+            "after the command. The\npackage brings completion for bash, zsh and fish, with the "
+            "ids and names that there are; in a checkout it is\n"
+            "`. client/package/completions/soma.bash`.\n\n"
+            "Options of every command:\n\n");
     reference_options(file, global_options);
     for (const struct command_group *group = command_groups; group->title; group++) {
         if (group->commands->is_hidden)

@@ -242,6 +242,7 @@ static const struct {
     {"spec.start_within_ms", "start-within"},
     {"spec.retry.backoff", "backoff"},
     {"spec.name", "name"},
+    {"spec.code.language", "language"},
     {"spec.queue", "queue"},
     {"spec.labels", "label"},
     {"spec.environment", "env"},

@@ -11,6 +11,9 @@ test_wrong_command_lines_exit_with_2_and_a_hint() {
     expect 2 soma sumbit
     err_is "soma: unknown command 'sumbit'
 hint: did you mean 'soma submit'?"
+    # What is for shells alone is offered to nobody.
+    expect 2 soma completion bash
+    err_has "hint: 'soma help' lists all commands"
     expect 2 soma collection rename docs papers
     err_has "did you mean 'soma collection edit'?"
     # Whatever it offers is there.
