@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/error.h"
 #include "cli/list_out.h"
@@ -35,6 +36,30 @@ static bool add_hit(struct table *table, size_t query, size_t rank, const struct
                  table_add(table, hit->record.metadata_count ? metadata : "");
     free(metadata);
     return added;
+}
+
+// Why an answer has fewer hits than were asked for.
+static void print_short(size_t query, const struct soma_query_result *result, bool is_one)
+{
+    static const struct {
+        const char *reason, *text;
+    } rows[] = {
+        {"FEWER_MATCHES", "all that match are here"},
+        {"MAX_DISTANCE", "--max-distance left out others"},
+        {"MIN_SCORE", "--min-score left out others"},
+        {"GROUP_DEPTH", "as many hits as may be looked at held no more groups"},
+    };
+    char number[32] = "";
+    if (!result->short_reason)
+        return;
+    const char *text = result->short_reason;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].reason, text) == 0)
+            text = rows[i].text;
+    }
+    if (!is_one)
+        snprintf(number, sizeof number, "query %zu: ", query + 1);
+    print_fact("fewer", "%s%s", number, text);
 }
 
 static void print_explain(const struct soma_query_results *results)
@@ -80,6 +105,8 @@ static int print_table(const struct cli *cli, const struct soma_query_results *r
     table_fini(&table);
     if (!cli->quiet)
         print_explain(results);
+    for (size_t q = 0; results->explain && !cli->quiet && q < results->result_count; q++)
+        print_short(view->queries_before + q, &results->results[q], view->is_one);
     return status;
 }
 

@@ -117,7 +117,10 @@ test_query_takes_words_records_and_groups() {
     is "$(soma -o json query words --vector '[1, 0, 0]' --group-by lang | jq -c '[.results[0].hits[] | [.id, .group.lang]]')" '[["a","en"],["b","de"]]'
     expect 0 soma -o json query words --vector '[1, 0, 0]' --where '{"lang": "en"}' --explain
     is "$(jq -c '.explain | [.records, .matches, .estimated_matches, .filter_source, .rounds]' "$scratch/out")" '[4,3,3,"bitmaps",1]'
+    expect 0 soma query words --vector '[1, 0, 0]' --max-distance 0.0001 --explain
+    out_has "--max-distance left out others"
     expect 0 soma query words --vector '[1, 0, 0]' --where '{"lang": "en"}' --explain
+    out_has "fewer        all that match are here"
     out_has "3 (estimated 3) by bitmaps"
     is "$(soma -q query words --vector '[1, 0, 0]' --where-document '{"$regex": "^s"}' | tr '\n' ' ')" "b d "
     is "$(soma count words --where-document '{"$contains": "second"}' --where '{"lang": "en"}')" 1
