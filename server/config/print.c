@@ -47,23 +47,25 @@ void config_print_help(FILE *out)
             fprintf(out, "\n%*s", HELP_COLUMN, "");
         print_meaning(out, row);
     }
-    fputs(
-        "\nInstead of running, on the data directory:\n\n"
-        "  --check                 Say what is wrong in it: database, collections, files of jobs.\n"
-        "                          No server may run on it. Exit status 3: something is.\n"
-        "  --backup FILE           Save it to a tar archive, - is stdout; a server may be "
-        "running.\n"
-        "  --restore FILE          Make it, where there is none yet, from such an archive.\n\n",
-        out);
-    fputs("  --config FILE           A file of lines 'key = value'. Default: $SOMA_CONFIG, or\n"
-          "                          /etc/soma/somad.conf where there is one.\n"
-          "  --print-config          Print what holds for each key, and where it comes from.\n"
+    fputs("\nInstead of running, on the data directory:\n\n"
+          "  --check                 Say what is wrong in it: database, collections, files\n"
+          "                          of jobs. No server may run on it. Exit status 3:\n"
+          "                          something is.\n"
+          "  --backup FILE           Save it to a tar archive, - is stdout; a server may\n"
+          "                          be running.\n"
+          "  --restore FILE          Make it, where there is none yet, from such an\n"
+          "                          archive.\n\n",
+          out);
+    fputs("  --config FILE           A file of lines 'key = value'. Default: $SOMA_CONFIG,\n"
+          "                          or /etc/soma/somad.conf where there is one.\n"
+          "  --print-config          Print what holds for each key, and where it comes\n"
+          "                          from.\n"
           "  --print-example         Print an example of that file, with all keys.\n"
           "  --print-man             Print the manual page, somad(8).\n"
           "  --help, --version\n\n"
-          "A flag wins over the environment (SOMA_MAX_RUNNING for --max-running), that over the\n"
-          "file, that over the default. In environment and file, items of a list stand between "
-          "';'.\n",
+          "A flag wins over the environment (SOMA_MAX_RUNNING for --max-running), that over\n"
+          "the file, that over the default. In environment and file, items of a list stand\n"
+          "between ';'.\n",
           out);
 }
 

@@ -167,6 +167,13 @@ test_a_check_names_what_is_wrong() {
     out_has "database: "
 }
 
+test_a_server_that_cannot_open_its_database_names_the_file() {
+    mkdir "$scratch/junk"
+    head -c 8192 /dev/zero | tr '\0' j >"$scratch/junk/soma.db"
+    expect 1 "$somad_program" --data "$scratch/junk" --listen "ipc://$scratch/junk.sock"
+    err_has "database $scratch/junk/soma.db: "
+}
+
 test_a_running_server_says_whether_its_data_is_sound() {
     expect 0 soma check
     out_is "the server's data is sound"

@@ -148,7 +148,6 @@ static void a_file_that_is_no_database_is_refused(void **state)
     struct soma_error err = {0};
     assert_int_equal(store_open(directory, 1, &store, &err), SOMA_DATA_LOSS);
     assert_string_equal(err.reason, "DATA_DAMAGED");
-    assert_non_null(strstr(err.text, directory));
 }
 
 static const struct migration to_one[] = {
