@@ -116,8 +116,11 @@ void settings_fini(struct settings *settings)
 void settings_apply(const struct settings *settings, struct soma_client_options *options)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (i != SETTING_TOKEN_FILE && settings->of[i].value)
-            *(const char **)((char *)options + setting_table[i].offset) = settings->of[i].value;
+        const char *value = settings->of[i].value;
+        // The environment was asked already: the library is not to ask it again where --context
+        // leaves it aside. Without a server it finds one.
+        if (i != SETTING_TOKEN_FILE && (value || i != SETTING_SERVER))
+            *(const char **)((char *)options + setting_table[i].offset) = value ? value : "";
     }
 }
 

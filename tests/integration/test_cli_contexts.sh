@@ -92,6 +92,18 @@ test_no_token_goes_to_another_server_than_its_own() {
     is "$(SOMA_SERVER=$tcp origin_of server --context plain)" "$socket (context plain)"
 }
 
+# What is said of the environment is also what is sent.
+test_a_named_context_sends_nothing_of_the_environment() {
+    fresh
+    soma context add bare --server "$tcp"
+    soma context add here --server "$socket"
+    SOMA_TOKEN=$secret expect 4 soma --context bare ps
+    SOMA_SERVER=$tcp SOMA_TOKEN=$secret expect 0 soma ps
+    SOMA_NAMESPACE='no namespace' expect 2 soma --server "$socket" ps
+    SOMA_NAMESPACE='no namespace' expect 0 soma --context here ps
+    SOMA_NAMESPACE='no namespace' expect 0 soma --context here --namespace team-a ps
+}
+
 test_what_cannot_be_is_refused() {
     fresh
     expect 2 soma context add noserver
