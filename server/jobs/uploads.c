@@ -10,33 +10,45 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/namespaces.h"
 #include "store/job_uploads.h"
 #include "wire/limits.h"
 
 enum {
     FILE_MODE = 0600,
     DIRECTORY_MODE = 0700,
-    PATH_SIZE = 2 * ID_SIZE + 32,
+    PATH_SIZE = 2 * ID_SIZE + NAMESPACE_SIZE + 32,
     KEEP_S = 86400,
 };
 
-static void part_path(const char *id, char ret_path[PATH_SIZE])
+static const char part_suffix[] = ".part";
+
+// Another namespace's is another path, so that its upload is not found. The default one's are
+// without a mark.
+static void make_path(const char *id, const char *suffix, const char *space,
+                      char ret_path[PATH_SIZE])
 {
-    snprintf(ret_path, PATH_SIZE, "uploads/%s.part", id);
+    snprintf(ret_path, PATH_SIZE, "uploads/%s%s%s%s", id, suffix, space[0] ? "@" : "", space);
 }
 
-static void whole_path(const char *id, char ret_path[PATH_SIZE])
+static void part_path(const char *id, const char *space, char ret_path[PATH_SIZE])
 {
-    snprintf(ret_path, PATH_SIZE, "uploads/%s", id);
+    make_path(id, part_suffix, space, ret_path);
 }
 
-bool uploads_find(const struct attempt_root *root, const char *id, int64_t *ret_size_bytes)
+static void whole_path(const char *id, const char *space, char ret_path[PATH_SIZE])
+{
+    make_path(id, "", space, ret_path);
+}
+
+bool uploads_find(const struct attempt_root *root, const char *space, const char *id,
+                  int64_t *ret_size_bytes)
 {
     char path[PATH_SIZE];
     struct stat info;
     if (!id_is_valid(id))
         return false;
-    whole_path(id, path);
+    whole_path(id, space, path);
     if (fstatat(root->fd, path, &info, AT_SYMLINK_NOFOLLOW) || !S_ISREG(info.st_mode))
         return false;
     *ret_size_bytes = info.st_size;
@@ -71,15 +83,15 @@ static enum soma_code check_count(const struct attempt_root *root, struct soma_e
                      LIMIT_JOB_UPLOADS);
 }
 
-static enum soma_code begin(const struct attempt_root *root, char id[ID_SIZE], int *ret_fd,
-                            struct soma_error *err)
+static enum soma_code begin(const struct attempt_root *root, const char *space, char id[ID_SIZE],
+                            int *ret_fd, struct soma_error *err)
 {
     char path[PATH_SIZE];
     enum soma_code code = check_count(root, err);
     if (code != SOMA_OK)
         return code;
     id_make(id);
-    part_path(id, path);
+    part_path(id, space, path);
     *ret_fd = openat(root->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
     return *ret_fd >= 0 ? SOMA_OK : error_set_errno(err, errno, "cannot make the upload");
 }
@@ -89,7 +101,7 @@ static enum soma_code not_open(const struct attempt_root *root, const struct upl
                                struct soma_error *err)
 {
     int64_t size_bytes;
-    if (!uploads_find(root, piece->id, &size_bytes))
+    if (!uploads_find(root, piece->space, piece->id, &size_bytes))
         return error_set(err, REASON_UPLOAD_NOT_FOUND, "upload_id", "there is no such upload");
     bool is_same_end = piece->end && piece->offset + (int64_t)piece->length == size_bytes;
     if (is_same_end)
@@ -98,12 +110,12 @@ static enum soma_code not_open(const struct attempt_root *root, const struct upl
                      (long long)size_bytes);
 }
 
-static enum soma_code finish(const struct attempt_root *root, const char *id, int fd, int64_t end,
-                             struct soma_error *err)
+static enum soma_code finish(const struct attempt_root *root, const char *space, const char *id,
+                             int fd, int64_t end, struct soma_error *err)
 {
     char part[PATH_SIZE], whole[PATH_SIZE];
-    part_path(id, part);
-    whole_path(id, whole);
+    part_path(id, space, part);
+    whole_path(id, space, whole);
     if (ftruncate(fd, end) || fsync(fd) || renameat(root->fd, part, root->fd, whole))
         return error_set_errno(err, errno, "cannot finish the upload");
     FD_CLEANUP int directory_fd = open_directory(root);
@@ -143,7 +155,7 @@ static enum soma_code put(const struct attempt_root *root, const char *id, int f
         return error_set_errno(err, errnum, "cannot write the upload");
     int64_t end = piece->offset + (int64_t)piece->length;
     *ret_size_bytes = piece->end || end > info.st_size ? end : info.st_size;
-    return piece->end ? finish(root, id, fd, end, err) : SOMA_OK;
+    return piece->end ? finish(root, piece->space, id, fd, end, err) : SOMA_OK;
 }
 
 enum soma_code uploads_write(const struct attempt_root *root, const struct upload_piece *piece,
@@ -152,13 +164,13 @@ enum soma_code uploads_write(const struct attempt_root *root, const struct uploa
     FD_CLEANUP int fd = -1;
     char path[PATH_SIZE];
     if (!piece->id[0]) {
-        enum soma_code code = begin(root, ret_id, &fd, err);
+        enum soma_code code = begin(root, piece->space, ret_id, &fd, err);
         return code == SOMA_OK ? put(root, ret_id, fd, piece, ret_size_bytes, err) : code;
     }
     if (!id_is_valid(piece->id))
         return error_set(err, REASON_UPLOAD_NOT_FOUND, "upload_id", "there is no such upload");
     snprintf(ret_id, ID_SIZE, "%s", piece->id);
-    part_path(piece->id, path);
+    part_path(piece->id, piece->space, path);
     fd = openat(root->fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno != ENOENT)
         return error_set_errno(err, errno, "cannot open the upload");
@@ -170,12 +182,13 @@ enum soma_code uploads_write(const struct attempt_root *root, const struct uploa
 
 // --- the job takes them
 
-static enum soma_code move_one(const struct attempt_root *root, const char *job_id, const char *id,
-                               struct soma_error *err)
+static enum soma_code move_one(const struct attempt_root *root, const struct job *job,
+                               const char *id, struct soma_error *err)
 {
-    char from[PATH_SIZE], to[PATH_SIZE];
-    whole_path(id, from);
-    snprintf(to, sizeof to, "%s/files/%s", job_id, id);
+    char from[PATH_SIZE], to[PATH_SIZE], space[NAMESPACE_SIZE];
+    namespace_of(job->spec.queue, space);
+    whole_path(id, space, from);
+    snprintf(to, sizeof to, "%s/files/%s", job->id, id);
     if (renameat(root->fd, from, root->fd, to) == 0)
         return SOMA_OK;
     if (errno == ENOENT && faccessat(root->fd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -196,7 +209,7 @@ enum soma_code uploads_move(const struct attempt_root *root, const struct job *j
         if (!is_made && mkdirat(root->fd, path, DIRECTORY_MODE) && errno != EEXIST)
             return error_set_errno(err, errno, "cannot make the directory jobs/%s", path);
         is_made = true;
-        enum soma_code code = move_one(root, job->id, id, err);
+        enum soma_code code = move_one(root, job, id, err);
         if (code != SOMA_OK)
             return code;
     }
@@ -208,6 +221,7 @@ enum soma_code uploads_move(const struct attempt_root *root, const struct job *j
 struct expiry {
     struct write_op op;
     const struct attempt_root *root;
+    const char *space;
     const char *id;
 };
 
@@ -221,8 +235,8 @@ static enum soma_code apply_expiry(struct write_op *op, struct store_txn *txn,
     enum soma_code code = job_uploads_find(txn, expiry->id, &is_taken, err);
     if (code != SOMA_OK || is_taken)
         return code;
-    part_path(expiry->id, part);
-    whole_path(expiry->id, whole);
+    part_path(expiry->id, expiry->space, part);
+    whole_path(expiry->id, expiry->space, whole);
     if (renameat(expiry->root->fd, whole, expiry->root->fd, part) && errno != ENOENT)
         return error_set_errno(err, errno, "cannot remove the upload");
     return SOMA_OK;
@@ -230,21 +244,27 @@ static enum soma_code apply_expiry(struct write_op *op, struct store_txn *txn,
 
 static void sweep_one(const struct attempt_root *root, struct writer *writer, const char *name)
 {
-    char id[ID_SIZE], path[PATH_SIZE];
+    char id[ID_SIZE], path[PATH_SIZE], whole[PATH_SIZE], part[PATH_SIZE];
     snprintf(id, sizeof id, "%s", name);
     if (!id_is_valid(id))
         return;
+    const char *mark = strchr(name, '@'), *space = mark ? mark + 1 : "";
     snprintf(path, sizeof path, "uploads/%s", name);
+    whole_path(id, space, whole);
+    part_path(id, space, part);
+    bool is_part = strcmp(path, part) == 0;
     struct stat info;
+    if (!is_part && strcmp(path, whole) != 0)
+        return;
     if (fstatat(root->fd, path, &info, AT_SYMLINK_NOFOLLOW) ||
         info.st_mtim.tv_sec > clock_wall_now().ms / 1000 - KEEP_S)
         return;
-    if (strcmp(name + ID_LENGTH, ".part") == 0) {
+    if (is_part) {
         if (unlinkat(root->fd, path, 0) == 0)
             log_info("UPLOAD-REMOVED", "upload %s: nobody wrote to it for a day", id);
         return;
     }
-    struct expiry expiry = {.op = {.apply = apply_expiry}, .root = root, .id = id};
+    struct expiry expiry = {.op = {.apply = apply_expiry}, .root = root, .space = space, .id = id};
     struct soma_error err;
     if (writer_run(writer, &expiry.op, &err) != SOMA_OK)
         log_warning("UPLOAD-LEFT", "cannot remove upload %s: %s", id, err.text);
@@ -259,10 +279,7 @@ void uploads_sweep(const struct attempt_root *root, struct writer *writer)
         return;
     }
     struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
-        size_t length = strlen(entry->d_name);
-        if (length == ID_LENGTH || length == ID_LENGTH + strlen(".part"))
-            sweep_one(root, writer, entry->d_name);
-    }
+    while ((entry = readdir(directory)) != NULL)
+        sweep_one(root, writer, entry->d_name);
     closedir(directory);
 }

@@ -1,5 +1,6 @@
 // Files on their way into jobs: jobs/uploads/<id>.part while pieces come, jobs/uploads/<id> when
-// finished, jobs/<job>/files/<id> when the job that took it is started for the first time.
+// finished, jobs/<job>/files/<id> when the job that took it is started for the first time. Outside
+// of the default namespace "@<namespace>" stands behind the first two.
 //
 // Only the file system knows of an upload until a job takes it (store/job_uploads.h). A finished
 // one is removed on the writer thread alone, so that no submit loses what it has found.
@@ -10,7 +11,8 @@
 #include "store/writer.h"
 
 struct upload_piece {
-    const char *id; // "": a new upload
+    const char *space; // the caller's namespace; the upload is of the one it was begun in
+    const char *id;    // "": a new upload
     int64_t offset;
     const void *bytes;
     size_t length;
@@ -22,8 +24,9 @@ struct upload_piece {
 enum soma_code uploads_write(const struct attempt_root *root, const struct upload_piece *piece,
                              char ret_id[ID_SIZE], int64_t *ret_size_bytes, struct soma_error *err);
 
-// Whether there is a finished upload that was not moved yet.
-bool uploads_find(const struct attempt_root *root, const char *id, int64_t *ret_size_bytes);
+// Whether there is a finished upload in the namespace that was not moved yet.
+bool uploads_find(const struct attempt_root *root, const char *space, const char *id,
+                  int64_t *ret_size_bytes);
 
 // Moves the job's uploads into its directory, which is there; those that are there stay.
 enum soma_code uploads_move(const struct attempt_root *root, const struct job *job,

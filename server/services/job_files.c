@@ -11,6 +11,7 @@ static void upload(struct rpc_call *call, const ProtobufCMessage *message, void 
     const Pb__UploadJobFileRequest *request = (const Pb__UploadJobFileRequest *)message;
     const struct job_service *service = user;
     const struct upload_piece piece = {
+        .space = rpc_call_space(call),
         .id = request->upload_id,
         .offset = request->offset,
         .bytes = request->data.data,

@@ -27,15 +27,18 @@ static enum soma_code not_found(size_t i, const char *why, struct soma_error *er
 
 // On the writer thread, as is the only one that removes finished uploads: what is found stays.
 static enum soma_code take_upload(const struct attempt_root *root, struct store_txn *txn,
-                                  const struct job_file *file, size_t i, int64_t num,
+                                  const struct job_spec *spec, size_t i, int64_t num,
                                   struct soma_error *err)
 {
+    const struct job_file *file = &spec->files[i];
+    char space[NAMESPACE_SIZE];
     bool is_taken = false;
+    namespace_of(spec->queue, space);
     enum soma_code code = job_uploads_find(txn, file->upload_id, &is_taken, err);
     if (code != SOMA_OK)
         return code;
     int64_t size_bytes;
-    if (is_taken || !uploads_find(root, file->upload_id, &size_bytes))
+    if (is_taken || !uploads_find(root, space, file->upload_id, &size_bytes))
         return not_found(i, "no finished upload, or that of another job", err);
     if (size_bytes != file->size_bytes)
         return not_found(i, "the upload has another size", err);
@@ -48,7 +51,7 @@ static enum soma_code take_uploads(const struct attempt_root *root, struct store
     enum soma_code code = SOMA_OK;
     for (size_t i = 0; i < spec->file_count && code == SOMA_OK; i++) {
         if (spec->files[i].upload_id)
-            code = take_upload(root, txn, &spec->files[i], i, num, err);
+            code = take_upload(root, txn, spec, i, num, err);
     }
     return code;
 }

@@ -137,8 +137,9 @@ static enum soma_code put_database(struct archive *archive, const char *data_dir
 
 static bool is_left_out(const FTSENT *entry)
 {
-    const char *dot = strrchr(entry->fts_name, '.');
-    if (entry->fts_level == 2 && dot && strcmp(dot, ".part") == 0)
+    // "ID.part", "ID.part@NAMESPACE": an upload that goes on. A namespace may end as one.
+    const char *mark = entry->fts_name + strcspn(entry->fts_name, ".@");
+    if (entry->fts_level == 2 && strncmp(mark, ".part", strlen(".part")) == 0)
         return true;
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
         if (entry->fts_level == LEVEL_OF_WORK && strcmp(entry->fts_name, left_out[i]) == 0)

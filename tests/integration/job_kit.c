@@ -33,6 +33,7 @@ static struct {
     struct peer peer;
     struct answer answer;
     bool has_answer;
+    const char *space; // NULL: the default namespace
 } kit;
 
 static void pause_until(struct mono_time deadline, const char *what)
@@ -83,6 +84,11 @@ void job_kit_restart_server(void)
 
 // --- calls
 
+void job_kit_enter(const char *space)
+{
+    kit.space = space;
+}
+
 static void ask(const uint8_t *request_id, const char *method, const ProtobufCMessage *request)
 {
     if (kit.has_answer)
@@ -92,6 +98,7 @@ static void ask(const uint8_t *request_id, const char *method, const ProtobufCMe
     snprintf(path, sizeof path, "soma.v1.JobService/%s", method);
     Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
     header.method = path;
+    header.namespace_ = kit.space ? kit.space : "";
     if (request_id) {
         header.request_id.data = (uint8_t *)(uintptr_t)request_id;
         header.request_id.len = 16;

@@ -32,6 +32,9 @@ const void *job_ask_as(const uint8_t *request_id, const char *method,
 const char *job_refused(const uint8_t *request_id, const char *method,
                         const ProtobufCMessage *request);
 
+// Where the calls work from now on; "": in the default namespace.
+void job_kit_enter(const char *space);
+
 // A specification that runs the script with sh; static memory, made new by each call.
 Pb__JobSpec *job_script(const char *script);
 void job_submit(const Pb__JobSpec *spec, char ret_id[JOB_ID_SIZE]);

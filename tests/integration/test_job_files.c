@@ -176,6 +176,38 @@ static void an_upload_is_taken_once_and_only_when_it_is_whole(void **state)
     job_cancel(id, "", false);
 }
 
+static void an_upload_is_not_there_for_another_namespace(void **state)
+{
+    (void)state;
+    // The last one looks like an upload that goes on.
+    static const char *const spaces[] = {"", "a", "b.part"};
+    enum {
+        COUNT = sizeof spaces / sizeof spaces[0]
+    };
+    char open_id[JOB_ID_SIZE], whole_id[JOB_ID_SIZE], id[JOB_ID_SIZE];
+    for (size_t i = 0; i < COUNT; i++) {
+        job_kit_enter(spaces[i]);
+        upload("", 0, "mine", false, open_id);
+        upload("", 0, "ours", true, whole_id);
+        for (size_t j = 0; j < COUNT; j++) {
+            if (j == i)
+                continue;
+            job_kit_enter(spaces[j]);
+            assert_string_equal(upload_refused(open_id, 0, "evil", false), "UPLOAD_NOT_FOUND");
+            assert_string_equal(upload_refused(open_id, 4, "", true), "UPLOAD_NOT_FOUND");
+            assert_string_equal(upload_refused(whole_id, 4, "", true), "UPLOAD_NOT_FOUND");
+            assert_string_equal(submit_refused(with_file("cat f", "f", whole_id, 4)),
+                                "UPLOAD_NOT_FOUND");
+        }
+        job_kit_enter(spaces[i]);
+        job_submit(with_file("cat f", "f", whole_id, 4), id);
+        assert_int_equal(job_wait_final(id)->status->state, PB__JOB_STATE__JOB_STATE_SUCCEEDED);
+        assert_output(id, "ours");
+        assert_int_equal(upload(open_id, 4, "", true, open_id), 4);
+    }
+    job_kit_enter("");
+}
+
 static void hostile_upload_ids_and_ranges_are_refused(void **state)
 {
     (void)state;
@@ -230,7 +262,14 @@ static void an_upload_that_nobody_takes_is_removed_after_a_day(void **state)
 {
     (void)state;
     char old[JOB_ID_SIZE], taken[JOB_ID_SIZE], fresh[JOB_ID_SIZE], id[JOB_ID_SIZE];
+    char elsewhere[JOB_ID_SIZE], whole_there[JOB_ID_SIZE + 8], part_there[JOB_ID_SIZE + 8];
     upload("", 0, "old", true, old);
+    job_kit_enter("a");
+    upload("", 0, "old too", true, elsewhere);
+    job_kit_enter("");
+    snprintf(whole_there, sizeof whole_there, "%s@a", elsewhere);
+    snprintf(part_there, sizeof part_there, "%s.part@a", elsewhere);
+    assert_true(is_there(whole_there));
     upload("", 0, "taken", true, taken);
     upload("", 0, "fresh", true, fresh);
     Pb__JobSpec *spec = with_file("cat f", "f", taken, 5);
@@ -238,12 +277,13 @@ static void an_upload_that_nobody_takes_is_removed_after_a_day(void **state)
     job_submit(spec, id);
     job_kit_kill_server();
     age(old, 86400 + 100);
+    age(whole_there, 86400 + 100);
     age(taken, 86400 + 100);
     job_kit_restart_server();
     struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS * 2);
     char part[JOB_ID_SIZE + 8];
     snprintf(part, sizeof part, "%s.part", old);
-    while (is_there(old) || is_there(part)) {
+    while (is_there(old) || is_there(part) || is_there(whole_there) || is_there(part_there)) {
         assert_true(clock_left_ms(deadline) > 0);
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
@@ -259,6 +299,7 @@ int main(void)
         cmocka_unit_test(each_attempt_gets_its_files_anew),
         cmocka_unit_test(pieces_may_come_twice_but_not_beyond_the_end),
         cmocka_unit_test(an_upload_is_taken_once_and_only_when_it_is_whole),
+        cmocka_unit_test(an_upload_is_not_there_for_another_namespace),
         cmocka_unit_test(hostile_upload_ids_and_ranges_are_refused),
         cmocka_unit_test(the_files_of_a_queued_job_outlive_the_server),
         cmocka_unit_test(an_upload_that_nobody_takes_is_removed_after_a_day),
