@@ -6,6 +6,10 @@
 
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
+#if SOMA_NNG_TLS
+#include <mbedtls/pk.h>
+#include <mbedtls/x509_crt.h>
+#endif
 
 #include "base/file.h"
 
@@ -74,6 +78,30 @@ static enum soma_code take_authorities(struct nng_tls_config *config, const stru
     return rv == 0 ? SOMA_OK : refuse(side, side->ca_field, file, "certificates (PEM)", rv, err);
 }
 
+// nng takes a certificate with the key of another one, and then each handshake fails: as at a
+// reload between the two files of a renewal.
+static bool is_pair(const char *certificate, const char *key)
+{
+#if SOMA_NNG_TLS
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context own;
+    mbedtls_x509_crt_init(&chain);
+    mbedtls_pk_init(&own);
+    bool matches =
+        mbedtls_x509_crt_parse(&chain, (const unsigned char *)certificate,
+                               strlen(certificate) + 1) >= 0 &&
+        mbedtls_pk_parse_key(&own, (const unsigned char *)key, strlen(key) + 1, NULL, 0) == 0 &&
+        mbedtls_pk_check_pair(&chain.pk, &own) == 0;
+    mbedtls_pk_free(&own);
+    mbedtls_x509_crt_free(&chain);
+    return matches;
+#else
+    (void)certificate;
+    (void)key;
+    return true;
+#endif
+}
+
 static enum soma_code take_pair(struct nng_tls_config *config, const struct side *side,
                                 const struct tls_files *files, struct soma_error *err)
 {
@@ -87,6 +115,10 @@ static enum soma_code take_pair(struct nng_tls_config *config, const struct side
         if (rv != 0)
             code = refuse(side, side->certificate_field, files->certificate,
                           "certificate (PEM), or its key file no key,", rv, err);
+        else if (!is_pair(certificate, key))
+            code = error_set(err, side->reason, side->key_field,
+                             "the key in %.200s is not that of the certificate in %.200s",
+                             files->key, files->certificate);
     }
     if (key)
         explicit_bzero(key, strlen(key));

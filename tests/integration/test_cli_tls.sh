@@ -117,6 +117,14 @@ test_a_new_certificate_is_read_at_a_signal_and_a_bad_one_is_not_taken() {
     until_true grep -q CERTIFICATES-KEPT "$scratch/somad.log"
     is "$(serial)" "$after"
     expect 0 with_ca "tls+tcp://localhost:$port" ping
+    # A renewal of which one file is there.
+    recipe server
+    cp "$certificates/client.key" "$certificates/server.key"
+    kill -HUP "$somad_pid"
+    until_true grep -q 'CERTIFICATES-KEPT .* is not that of the certificate' "$scratch/somad.log"
+    is "$(serial)" "$after"
+    is "$(serial)" "$after"
+    expect 0 with_ca "tls+tcp://localhost:$port" ping
     recipe server
     kill -HUP "$somad_pid"
 }
@@ -146,6 +154,10 @@ test_mistakes_are_told() {
     local refused=("$somad_program" --data "$scratch/refused" --listen tls+tcp://0.0.0.0:0)
     expect 2 "${refused[@]}"
     err_has "needs tls-certificate and tls-key"
+    expect 2 "${refused[@]}" --tls-certificate "$certificates/server.pem" --tls-key "$certificates/client.key"
+    err_has "is not that of the certificate"
+    expect 2 with_ca "tls+tcp://localhost:$port" --certificate-file "$certificates/client.pem" --key-file "$certificates/server.key" ping
+    err_has "is not that of the certificate"
     expect 2 "${refused[@]}" --tls-certificate "$certificates/none.pem" --tls-key "$certificates/server.key"
     err_has "there is no file"
     expect 2 "${refused[@]}" --tls-certificate "$certificates/server.key" --tls-key "$certificates/server.key"
