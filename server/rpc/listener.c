@@ -245,19 +245,17 @@ static bool is_from_a_page(nng_pipe pipe)
 
 static struct visitor_key key_of(nng_pipe pipe)
 {
-    struct visitor_key key = {0};
     nng_sockaddr address;
     uint64_t user;
     if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &user) == 0)
-        return (struct visitor_key){NNG_AF_IPC, user};
+        return (struct visitor_key){VISITOR_USER, user};
     if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) != 0)
-        return key;
-    key.kind = address.s_family;
+        return (struct visitor_key){VISITOR_UNKNOWN, 0};
     if (address.s_family == NNG_AF_INET)
-        key.number = address.s_in.sa_addr;
-    else if (address.s_family == NNG_AF_INET6)
-        memcpy(&key.number, address.s_in6.sa_addr, sizeof key.number);
-    return key;
+        return (struct visitor_key){VISITOR_IPV4, address.s_in.sa_addr};
+    if (address.s_family == NNG_AF_INET6)
+        return visitor_of_ipv6(address.s_in6.sa_addr);
+    return (struct visitor_key){VISITOR_UNKNOWN, 0};
 }
 
 static bool is_over_limit(struct listener *listener, nng_pipe pipe)

@@ -79,6 +79,18 @@ size_t visitors_max(const struct visitors *visitors)
     return visitors->max;
 }
 
+struct visitor_key visitor_of_ipv6(const uint8_t address[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct visitor_key key = {VISITOR_IPV6, 0};
+    uint32_t ipv4;
+    memcpy(&key.number, address, sizeof key.number);
+    if (memcmp(address, mapped, sizeof mapped) != 0)
+        return key;
+    memcpy(&ipv4, address + sizeof mapped, sizeof ipv4);
+    return (struct visitor_key){VISITOR_IPV4, ipv4};
+}
+
 static struct peer **place_of(struct visitors *visitors, struct visitor_key key)
 {
     uint64_t mixed = (key.number ^ key.kind) * UINT64_C(0x9e3779b97f4a7c15);

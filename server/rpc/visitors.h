@@ -10,11 +10,21 @@
 
 struct visitors;
 
-// All bytes of it count.
+enum visitor_kind {
+    VISITOR_UNKNOWN,
+    VISITOR_USER,
+    VISITOR_IPV4,
+    VISITOR_IPV6
+};
+
 struct visitor_key {
-    uint64_t kind; // of address
+    enum visitor_kind kind;
     uint64_t number;
 };
+
+// Of an address in the network's order of bytes. An IPv4 address that a listener on [::] sees as
+// ::ffff:a.b.c.d is that IPv4 address: otherwise they would be one peer, all of them.
+struct visitor_key visitor_of_ipv6(const uint8_t address[16]);
 
 // NULL: no memory. At most LIMIT_CONNECTIONS connections, and fewer where the process may have
 // fewer descriptors; LIMIT_CONNECTIONS_PER_PEER of them of one peer.

@@ -35,6 +35,24 @@ static void one_peer_does_not_take_all_connections(void **state)
     visitors_free(visitors);
 }
 
+static void an_address_is_one_peer_however_it_is_written(void **state)
+{
+    (void)state;
+    static const uint8_t first[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1},
+                         second[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 2},
+                         home[16] = {0x20, 1, 0xd, 0xb8, [7] = 7, [15] = 1},
+                         same_home[16] = {0x20, 1, 0xd, 0xb8, [7] = 7, [8] = 9, [15] = 2},
+                         loopback[16] = {[15] = 1};
+    uint32_t number;
+    memcpy(&number, first + 12, sizeof number);
+    assert_int_equal(visitor_of_ipv6(first).kind, VISITOR_IPV4);
+    assert_int_equal(visitor_of_ipv6(first).number, number);
+    assert_int_not_equal(visitor_of_ipv6(second).number, number);
+    assert_int_equal(visitor_of_ipv6(home).kind, VISITOR_IPV6);
+    assert_int_equal(visitor_of_ipv6(home).number, visitor_of_ipv6(same_home).number);
+    assert_int_equal(visitor_of_ipv6(loopback).kind, VISITOR_IPV6);
+}
+
 static void all_together_leave_descriptors_for_the_rest(void **state)
 {
     (void)state;
@@ -87,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_peer_does_not_take_all_connections),
+        cmocka_unit_test(an_address_is_one_peer_however_it_is_written),
         cmocka_unit_test(all_together_leave_descriptors_for_the_rest),
         cmocka_unit_test(a_name_has_its_rate_and_a_second_of_it_at_once),
     };
