@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 enum {
@@ -64,8 +65,8 @@ static enum soma_code check(const struct input_piece *piece, int64_t size, bool 
         return error_set(err, REASON_INPUT_ENDED, "data", "the input has ended at %lld",
                          (long long)size);
     if (end > LIMIT_JOB_INPUT_BYTES)
-        return error_set(err, REASON_INPUT_TOO_LONG, "data", "an input has at most %lld bytes",
-                         (long long)LIMIT_JOB_INPUT_BYTES);
+        return limit_reached(err, REASON_INPUT_TOO_LONG, "data", "job_input_bytes",
+                             LIMIT_JOB_INPUT_BYTES);
     return SOMA_OK;
 }
 

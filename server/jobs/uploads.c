@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/namespaces.h"
 #include "store/job_uploads.h"
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 enum {
@@ -79,8 +80,7 @@ static enum soma_code check_count(const struct attempt_root *root, struct soma_e
     // "." and ".." are entries too.
     if (count < LIMIT_JOB_UPLOADS + 2)
         return SOMA_OK;
-    return error_set(err, REASON_UPLOAD_LIMIT, NULL, "%d uploads wait for their jobs",
-                     LIMIT_JOB_UPLOADS);
+    return limit_reached(err, REASON_UPLOAD_LIMIT, NULL, "job_uploads", LIMIT_JOB_UPLOADS);
 }
 
 static enum soma_code begin(const struct attempt_root *root, const char *space, char id[ID_SIZE],

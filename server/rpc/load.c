@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 enum {
@@ -55,8 +56,7 @@ void load_free(struct load *load)
 
 static enum soma_code busy(struct soma_error *err, const char *what, int64_t limit)
 {
-    error_set(err, REASON_SERVER_BUSY, NULL, "the limit %s is %lld, and that is in hand", what,
-              (long long)limit);
+    limit_reached(err, REASON_SERVER_BUSY, NULL, what, limit);
     err->retry_after_ms = RETRY_MS;
     return err->code;
 }

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "wire/limit_reached.h"
+
 struct task {
     void (*run)(void *argument); // NULL: the call's work
     void *argument;
@@ -135,8 +137,7 @@ void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufC
     if (put(workers, &task, workers->queue_max))
         return;
     struct soma_error err = {0};
-    error_set(&err, REASON_SERVER_BUSY, NULL, "%zu requests are waiting for a worker already",
-              workers->queue_max);
+    limit_reached(&err, REASON_SERVER_BUSY, NULL, "waiting_requests", (int64_t)workers->queue_max);
     err.retry_after_ms = 50;
     rpc_call_fail(call, &err);
 }

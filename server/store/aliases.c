@@ -4,6 +4,7 @@
 
 #include "base/namespaces.h"
 #include "store/sqlite.h"
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 static const char SQL_FIND[] = "SELECT uid FROM collection_alias WHERE name = ?1";
@@ -91,8 +92,7 @@ enum soma_code aliases_set(struct store_txn *txn, const char *name, const char *
     if (!code)
         code = number_for(txn, SQL_COUNT, uid, NULL, &count, err);
     if (!code && count >= LIMIT_ALIASES)
-        return error_set(err, REASON_ALIAS_LIMIT, "alias", "the collection has %d aliases already",
-                         LIMIT_ALIASES);
+        return limit_reached(err, REASON_ALIAS_LIMIT, "alias", "aliases", LIMIT_ALIASES);
     if (code)
         return code;
     QUERY_CLEANUP struct query query;

@@ -6,6 +6,7 @@
 #include "store/aliases.h"
 #include "store/records.h"
 #include "store/sqlite.h"
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 #define COLUMNS                                                                                   \
@@ -219,8 +220,7 @@ enum soma_code collections_insert(struct store_txn *txn, struct collection_row *
     if (!code)
         code = collections_count(txn, &collections, &records, err);
     if (!code && collections >= LIMIT_COLLECTIONS)
-        return error_set(err, REASON_COLLECTION_LIMIT, NULL, "there are %lld collections already",
-                         (long long)collections);
+        return limit_reached(err, REASON_COLLECTION_LIMIT, NULL, "collections", LIMIT_COLLECTIONS);
     if (!code)
         code = partition_new(txn, &row->partition, err);
     if (code)

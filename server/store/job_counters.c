@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/queue_rows.h"
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 static const char SQL_REVISION[] = "SELECT revision FROM job_total";
@@ -209,7 +210,7 @@ enum soma_code counters_touch(struct job_counters *counters, const char *name,
     bool found;
     size_t place = place_of(counters, name, &found);
     if (!found && counters->count >= LIMIT_QUEUES)
-        return error_set(err, REASON_QUEUE_LIMIT, NULL, "there are %zu queues", counters->count);
+        return limit_reached(err, REASON_QUEUE_LIMIT, NULL, "queues", LIMIT_QUEUES);
     struct queue_node *node = found ? counters->nodes[place] : add_node(counters, place, name);
     if (!node)
         return error_set_no_memory(err);

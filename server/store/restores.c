@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/sqlite.h"
+#include "wire/limit_reached.h"
 #include "wire/limits.h"
 
 static const char SQL_COUNT[] = "SELECT count(*) FROM collection WHERE name < '/'";
@@ -17,8 +18,7 @@ static enum soma_code check_count(struct store_txn *txn, struct soma_error *err)
     bool found;
     enum soma_code code = query_next(&query, &found, err);
     if (!code && query_int(&query, 0) >= LIMIT_RESTORES)
-        return error_set(err, REASON_COLLECTION_LIMIT, NULL,
-                         "%d collections are being restored already", LIMIT_RESTORES);
+        return limit_reached(err, REASON_COLLECTION_LIMIT, NULL, "restores", LIMIT_RESTORES);
     return code;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/sqlite.h"
+#include "wire/limit_reached.h"
 
 static const char SQL_LIST[] =
     "SELECT name, hash, scopes, created_unix_ms, expires_unix_ms, last_used_unix_ms, namespace "
@@ -67,8 +68,7 @@ static enum soma_code check_room(struct store_txn *txn, const char *name, struct
     if (query_int(&query, 1) > 0)
         return error_set(err, REASON_TOKEN_EXISTS, "name", "there is a token '%s' already", name);
     if (query_int(&query, 0) >= LIMIT_TOKENS)
-        return error_set(err, REASON_TOKEN_LIMIT, NULL, "there are %d tokens already",
-                         LIMIT_TOKENS);
+        return limit_reached(err, REASON_TOKEN_LIMIT, NULL, "tokens", LIMIT_TOKENS);
     return SOMA_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "measures/measures.h"
 #include "store/ballast.h"
 #include "store/connection.h"
+#include "wire/limit_reached.h"
 
 enum {
     BUSY_RETRY_MS = 50, // what a refused writer is told to wait
@@ -295,7 +296,8 @@ void writer_submit(struct writer *writer, struct write_op *op)
     if (stopping)
         error_set(&err, REASON_SERVER_STOPPING, NULL, "the server is shutting down");
     else
-        error_set(&err, REASON_SERVER_BUSY, NULL, "%zu writes are waiting", writer->queue_max);
+        limit_reached(&err, REASON_SERVER_BUSY, NULL, "waiting_requests",
+                      (int64_t)writer->queue_max);
     err.retry_after_ms = stopping ? 0 : BUSY_RETRY_MS;
     op->finish(op, &err);
 }

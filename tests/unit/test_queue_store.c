@@ -338,6 +338,7 @@ static void queues_are_capped_and_listed_in_pages(void **state)
     struct submit more = {"one-more", 0, 0, 0};
     assert_int_equal(scratch_write(&scratch, insert, &more, &err), SOMA_RESOURCE_EXHAUSTED);
     assert_string_equal(err.reason, "QUEUE_LIMIT");
+    assert_string_equal(err.text, "the limit queues is 10000, and it is reached");
     more.queue = "queue-7";
     assert_int_equal(scratch_write(&scratch, insert, &more, NULL), SOMA_OK);
     struct arena arena;

@@ -89,6 +89,7 @@ static void restores_are_bounded_and_old_ones_go(void **unused)
     struct collection_row row = {.dimension = DIM, .metric = METRIC_L2};
     index_settings_complete(&row.index);
     assert_int_equal(scratch_write(&scene.scratch, begin, &row, &err), SOMA_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.text, "the limit restores is 16, and it is reached");
     struct step step = {.before_ms = 1001};
     assert_int_equal(scratch_write(&scene.scratch, sweep, &step, NULL), SOMA_OK);
     begin_one(&scene, 2000);

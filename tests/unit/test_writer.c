@@ -232,6 +232,8 @@ static void a_full_queue_refuses_at_once(void **state)
     }
     assert_int_equal(rows[3].code, SOMA_RESOURCE_EXHAUSTED);
     assert_string_equal(rows[3].error.reason, "SERVER_BUSY");
+    assert_non_null(strstr(rows[3].error.text, "the limit waiting_requests is "));
+    assert_true(rows[3].error.retry_after_ms > 0);
     sem_post(&let_go);
     for (int i = 0; i < 3; i++)
         await(&finished);
