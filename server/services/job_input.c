@@ -1,5 +1,6 @@
 // JobService: the long poll WriteJobInput. No transaction: a piece says where it belongs, so that
 // one that comes twice is taken once.
+#include "access/tokens.h"
 #include "jobs/input.h"
 #include "services/job_service_private.h"
 #include "services/validate.h"
@@ -12,6 +13,18 @@ struct input_look {
     bool is_closed;  // the program reads no more
     bool is_waiting; // for a start, or for room
 };
+
+// Who feeds a program can make it call with its job's token: that holds no more than the caller.
+static enum soma_code check_scopes(const struct rpc_call *call, const struct job *job,
+                                   struct soma_error *err)
+{
+    const uint32_t of_jobs = SCOPE_READ | SCOPE_WRITE_VECTORS;
+    if ((rpc_call_withheld(call) & of_jobs & ~(uint32_t)job->spec.withheld) == 0)
+        return SOMA_OK;
+    return error_set(err, REASON_METHOD_NOT_ALLOWED, "job_id",
+                     "job %s holds scopes that who calls does not, and may do what it is fed",
+                     job->id);
+}
 
 static enum soma_code check_job(const struct job *job, uint32_t asked, struct input_look *look,
                                 struct soma_error *err)
@@ -72,6 +85,8 @@ static enum soma_code look_and_write(const struct job_service *service, const st
     struct job_row row;
     enum soma_code code =
         job_service_read(service, call, request->job_id, false, &arena, &row, err);
+    if (code == SOMA_OK)
+        code = check_scopes(call, &row.job, err);
     if (code == SOMA_OK)
         code = check_job(&row.job, request->attempt, look, err);
     if (code == SOMA_OK && look->attempt == 0)

@@ -51,3 +51,22 @@ def test_a_server_over_tls_is_known_by_its_certificate_and_asks_for_a_token(tls_
         s.heartbeat()
     with soma.connect(address, secret, connect_timeout=1) as s, pytest.raises(soma.Error):
         s.heartbeat()
+
+
+def test_a_token_feeds_no_job_that_holds_more_than_itself(tls_server):
+    local, certificate = tls_server
+    code = "import sys; print(sys.stdin.read(), end='')"
+    with soma.connect(local, connect_timeout=20) as owner:
+        port = [listener for listener in owner.info()["listeners"] if listener.startswith("tls")][0].rsplit(":", 1)[1]
+        address = f"tls+tcp://localhost:{port}"
+        secrets = [owner.create_token(name, ["read", "submit", *more]) for name, more in [("less", []), ("more", ["write-vectors"])]]
+        job = owner.submit(code, interactive=True)
+        with soma.connect(address, secrets[0], ca_file=certificate) as s:
+            with pytest.raises(soma.PermissionDenied):
+                s.job(job.id).send("evil", end=True)
+            own = s.submit(code, interactive=True)
+            own.send("mine", end=True)
+            assert own.result() == "mine"
+        with soma.connect(address, secrets[1], ca_file=certificate) as s:
+            s.job(job.id).send("good", end=True)
+        assert job.result() == "good"
