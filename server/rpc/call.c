@@ -81,6 +81,13 @@ bool rpc_call_is_owner(const struct rpc_call *call)
     return !call->must_be_admitted;
 }
 
+bool rpc_call_is_admitted(const struct rpc_call *call, struct soma_error *err)
+{
+    struct rpc_caller again = {0};
+    return !call->must_be_admitted ||
+           call->gate->admit(call->gate->user, call->method, call->token, &again, err) == SOMA_OK;
+}
+
 struct mono_time rpc_call_deadline(const struct rpc_call *call)
 {
     return call->deadline;

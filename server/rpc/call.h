@@ -57,6 +57,9 @@ const char *rpc_call_space(const struct rpc_call *call);
 // Nobody was asked: whoever may open the socket calls, in any namespace that it names.
 bool rpc_call_is_owner(const struct rpc_call *call);
 
+// Whether it would be admitted again: a long poll outlives a token. UNAUTHENTICATED.
+bool rpc_call_is_admitted(const struct rpc_call *call, struct soma_error *err);
+
 // It waits for something to happen: how long it takes says nothing of the server.
 void rpc_call_note_parked(struct rpc_call *call);
 

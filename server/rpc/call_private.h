@@ -25,9 +25,11 @@ struct rpc_call {
     uint8_t request_id[REQUEST_ID_BYTES];
     bool has_request_id;
     struct mono_time deadline;
-    bool deadline_is_ours;    // the caller named none
-    bool must_be_admitted;    // it came to a listener that asks who calls
-    struct rpc_caller caller; // then, from the gate; of an owner the namespace alone
+    bool deadline_is_ours;       // the caller named none
+    bool must_be_admitted;       // it came to a listener that asks who calls
+    struct rpc_caller caller;    // then, from the gate; of an owner the namespace alone
+    const struct rpc_gate *gate; // likewise; the dispatcher's, which asked it for the token
+    const char *token;           // in the arena
     uint32_t peer;
     bool is_counted; // in the load; otherwise refusal says why it is to be refused
     struct soma_error refusal;

@@ -195,6 +195,8 @@ static enum soma_code admit(const struct rpc_gate *gate, struct rpc_call *call, 
 {
     if (!call->must_be_admitted)
         return SOMA_OK;
+    call->gate = gate;
+    call->token = token;
     return gate->admit(gate->user, call->method, token, &call->caller, err);
 }
 

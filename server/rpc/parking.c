@@ -198,7 +198,14 @@ static bool peer_is_full(struct parking *parking, uint32_t peer)
 static void look_again(void *argument)
 {
     struct parked *parked = argument;
-    parked->fn(parked->call, parked->request, parked->service, parked->last);
+    struct rpc_call *call = parked->call;
+    struct soma_error err = {0};
+    if (rpc_call_is_admitted(call, &err)) {
+        parked->fn(call, parked->request, parked->service, parked->last);
+        return;
+    }
+    parking_end(parked->parking, call);
+    rpc_call_fail(call, &err);
 }
 
 // Gives a WAITING or HANDED call to a worker; called with the mutex held. When no worker takes it,

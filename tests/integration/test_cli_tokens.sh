@@ -104,6 +104,22 @@ test_what_is_revoked_or_has_expired_opens_nothing_any_more() {
     err_has "there is no token 'gone'"
 }
 
+test_a_long_poll_tells_a_revoked_token_nothing_more() {
+    local gone id watcher
+    gone=$(soma token create -q --scope read gone)
+    expect 0 soma queue pause later
+    id=$(soma submit -q --queue later -- true)
+    over_tcp "$gone" wait "$id" >"$scratch/waited" 2>&1 &
+    watcher=$!
+    until_true sh -c "'$soma_program' -o json stats | jq -e '.rpc_parked == 1'"
+    expect 0 soma token revoke gone
+    expect 0 soma cancel "$id"
+    wait "$watcher"
+    is "$?" 125
+    grep -q "knows no such token" "$scratch/waited" || fail "$(cat "$scratch/waited")"
+    expect 0 soma queue resume later
+}
+
 test_tokens_outlive_the_server_which_keeps_no_secret() {
     local kept
     kept=$(soma token create -q --scope read,submit kept)

@@ -24,6 +24,7 @@ struct rpc_call {
     atomic_bool answered_last;
     atomic_bool news;
     enum soma_code failed;
+    bool is_revoked;
 };
 
 struct mono_time rpc_call_deadline(const struct rpc_call *call)
@@ -40,6 +41,13 @@ void rpc_call_extend(struct rpc_call *call, struct mono_time deadline)
 void rpc_call_note_parked(struct rpc_call *call)
 {
     (void)call;
+}
+
+bool rpc_call_is_admitted(const struct rpc_call *call, struct soma_error *err)
+{
+    if (call->is_revoked)
+        error_set(err, REASON_TOKEN_INVALID, "token", "revoked");
+    return !call->is_revoked;
 }
 
 uint32_t rpc_call_peer(const struct rpc_call *call)
@@ -140,6 +148,21 @@ static void news_between_begin_and_wait_are_not_lost(void **state)
     assert_int_equal(atomic_load(&call.looks), 0);
     parking_wait(parking, &call);
     await_answers(&call, 1);
+}
+
+static void a_token_that_was_revoked_hears_no_news(void **state)
+{
+    (void)state;
+    struct rpc_call call = new_call();
+    assert_true(begin(&call, 60000));
+    call.is_revoked = true;
+    parking_wait(parking, &call);
+    atomic_store(&call.news, true);
+    parking_publish(parking, 5);
+    await_answers(&call, 1);
+    assert_int_equal(call.failed, SOMA_UNAUTHENTICATED);
+    assert_int_equal(atomic_load(&call.looks), 0);
+    assert_int_equal(parking_count(parking), 0);
 }
 
 static void the_topic_of_all_jobs_hears_everything(void **state)
@@ -318,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(news_wake_the_call_once),
         cmocka_unit_test(news_between_begin_and_wait_are_not_lost),
+        cmocka_unit_test(a_token_that_was_revoked_hears_no_news),
         cmocka_unit_test(the_topic_of_all_jobs_hears_everything),
         cmocka_unit_test(the_end_of_the_time_answers_with_the_state_as_it_is),
         cmocka_unit_test(the_callers_own_deadline_ends_the_wait_before_it),
