@@ -12,7 +12,7 @@ enum soma_code frame_split(const uint8_t *frame, size_t length, struct frame_par
                          length);
     if (length > (size_t)LIMIT_FRAME_BYTES)
         return error_set(err, REASON_MESSAGE_TOO_LARGE, NULL,
-                         "a frame of %zu bytes, at most %lld are allowed", length,
+                         "a frame of %zu bytes, at most %lld are allowed (frame_bytes)", length,
                          (long long)LIMIT_FRAME_BYTES);
     if (frame[0] != FRAME_VERSION)
         return error_set(err, REASON_FRAME_VERSION, NULL, "frame version %u, this side speaks %d",
@@ -21,8 +21,8 @@ enum soma_code frame_split(const uint8_t *frame, size_t length, struct frame_par
         (size_t)frame[1] | (size_t)frame[2] << 8 | (size_t)frame[3] << 16 | (size_t)frame[4] << 24;
     if (header_length > (size_t)LIMIT_HEADER_BYTES)
         return error_set(err, REASON_MESSAGE_TOO_LARGE, NULL,
-                         "a header of %zu bytes, at most %lld are allowed", header_length,
-                         (long long)LIMIT_HEADER_BYTES);
+                         "a header of %zu bytes, at most %lld are allowed (header_bytes)",
+                         header_length, (long long)LIMIT_HEADER_BYTES);
     if (header_length > length - FRAME_PREFIX_BYTES)
         return error_set(err, REASON_FRAME_MALFORMED, NULL,
                          "a header of %zu bytes does not fit into a frame of %zu", header_length,

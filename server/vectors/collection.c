@@ -185,7 +185,7 @@ enum soma_code vectors_over_budget(const struct vectors *vectors, size_t bytes,
 {
     return error_set(err, REASON_MEMORY_BUDGET, "collection",
                      "the collection needs %zu bytes of memory, and all collections together may"
-                     " take %zu",
+                     " take %zu (memory-budget)",
                      bytes, vectors->budget_bytes);
 }
 

@@ -182,7 +182,8 @@ static void a_budget_that_is_too_small_is_said_so(void **unused)
     use_budget(&scene, ROWS_BYTES / 2);
     char wanted[160];
     snprintf(wanted, sizeof wanted,
-             "the collection needs %d bytes of memory, and all collections together may take %d",
+             "the collection needs %d bytes of memory, and all collections together may take %d "
+             "(memory-budget)",
              ROWS_BYTES + FIXED_BYTES, ROWS_BYTES / 2);
     assert_int_equal(ask(&scene, name_of(0), &err), SOMA_RESOURCE_EXHAUSTED);
     assert_string_equal(err.reason, "MEMORY_BUDGET");
