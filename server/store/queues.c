@@ -4,6 +4,7 @@
 
 #include "store/job_counters.h"
 #include "store/queue_rows.h"
+#include "wire/limits.h"
 
 static const char SQL_LIST[] =
     "SELECT " QUEUE_COLUMNS " FROM job_queue WHERE name > ?1 AND name < ?3 "
@@ -140,6 +141,15 @@ enum soma_code queue_store_set(struct store_txn *txn, const char *name,
     return code;
 }
 
+// As long as a call lasts where its caller names no deadline: who has more patience is let in when
+// jobs have gone, all others are told at once.
+static enum soma_code come_again(struct soma_error *err, enum soma_code code)
+{
+    if (err)
+        err->retry_after_ms = LIMIT_DEFAULT_TIMEOUT_MS;
+    return code;
+}
+
 enum soma_code queue_store_check_room(struct store_txn *txn, const char *queue,
                                       const struct job_room *room, struct soma_error *err)
 {
@@ -148,13 +158,15 @@ enum soma_code queue_store_check_room(struct store_txn *txn, const char *queue,
     if (code != SOMA_OK)
         return code;
     if (counters->unfinished >= room->unfinished_max)
-        return error_set(err, REASON_QUEUE_FULL, NULL,
-                         "%lld jobs are queued or running, at most %lld (max-unfinished)",
-                         (long long)counters->unfinished, (long long)room->unfinished_max);
+        return come_again(
+            err, error_set(err, REASON_QUEUE_FULL, NULL,
+                           "%lld jobs are queued or running, at most %lld (max-unfinished)",
+                           (long long)counters->unfinished, (long long)room->unfinished_max));
     int64_t queued = room->queued_max > 0 ? counters_queued_beside(counters, queue) : 0;
     if (room->queued_max == 0 || queued < room->queued_max)
         return SOMA_OK;
-    return error_set(err, REASON_NAMESPACE_FULL, NULL,
-                     "%lld jobs of the namespace are queued, at most %lld (max-namespace-queued)",
-                     (long long)queued, (long long)room->queued_max);
+    return come_again(
+        err, error_set(err, REASON_NAMESPACE_FULL, NULL,
+                       "%lld jobs of the namespace are queued, at most %lld (max-namespace-queued)",
+                       (long long)queued, (long long)room->queued_max));
 }

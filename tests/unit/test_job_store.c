@@ -282,6 +282,7 @@ static void unfinished_jobs_are_capped(void **state)
     assert_int_equal(scratch_write(&model_scratch, insert_over_the_cap, NULL, &err),
                      SOMA_RESOURCE_EXHAUSTED);
     assert_string_equal(err.reason, "QUEUE_FULL");
+    assert_int_equal(err.retry_after_ms, 30000);
     struct store_txn *txn;
     assert_int_equal(store_read_begin(model_scratch.store, &txn, NULL), SOMA_OK);
     check_totals(txn); // the refused one took no revision
