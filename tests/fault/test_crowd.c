@@ -149,7 +149,9 @@ static int dial_ipc(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     assert_true(strlen(fault_somad.ipc) < sizeof address.sun_path);
-    strncpy(address.sun_path, fault_somad.ipc + strlen("ipc://"), sizeof address.sun_path - 1);
+    const char *path = fault_somad.ipc + strlen("ipc://");
+    assert_true(strlen(path) < sizeof address.sun_path);
+    memcpy(address.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
