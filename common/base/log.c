@@ -67,9 +67,8 @@ static void put(const char *line, size_t length)
     pthread_mutex_lock(&lock);
     bool is_taken = takes_more(dropped ? 0 : WAIT_MS);
     if (is_taken && dropped) {
-        int size =
-            snprintf(loss, sizeof loss, "%swarning LOG-DROPPED %lu lines: nobody read them\n",
-                     prefix_of(LOG_LEVEL_WARNING), dropped);
+        int size = snprintf(loss, sizeof loss, "%swarning %s %lu lines: nobody read them\n",
+                            prefix_of(LOG_LEVEL_WARNING), "LOG-DROPPED", dropped);
         put = write(STDERR_FILENO, loss, (size_t)size);
         dropped = 0;
         is_taken = takes_more(0);

@@ -49,7 +49,7 @@ def wrong_with(soma, command):
 
 def main(build, documents):
     soma = f"{build}/bin/soma"
-    log_names = "\n".join(path.read_text() for path in (SOURCE / "server").rglob("*.c"))
+    log_names = "\n".join(path.read_text() for folder in ("server", "common") for path in (SOURCE / folder).rglob("*.c"))
     wrong = []
     for document in documents:
         path = pathlib.Path(document).resolve()
