@@ -74,7 +74,7 @@ static void name_file(struct soma_error *err, const char *path)
 {
     static const char begin[] = "database: ";
     char text[sizeof err->text];
-    if (strncmp(err->text, begin, sizeof begin - 1) != 0)
+    if (!err || strncmp(err->text, begin, sizeof begin - 1) != 0)
         return;
     snprintf(text, sizeof text, "database %.200s: %s", path, err->text + sizeof begin - 1);
     memcpy(err->text, text, sizeof text);

@@ -343,7 +343,7 @@ test_the_server_refuses_what_it_must_and_names_the_field() {
     expect 3 soma cancel 00000000000000000000
     is "$(soma -o json info | jq -r '.languages | has("python")')" true
     expect 2 soma submit --language cobol -c x
-    err_has "spec.code.language"
+    err_has "option --language"
     err_has "hint: 'soma info'"
     expect 2 soma submit --queue 'no spaces' -- true
     err_has queue
