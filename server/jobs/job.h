@@ -259,13 +259,13 @@ struct job_outcome {
     char progress_message[JOB_NOTE_BYTES + 1];
 };
 
-// Which jobs; all parts must hold.
 // How many jobs there may be.
 struct job_room {
     int64_t unfinished_max; // queued or running in all; past it QUEUE_FULL
     int64_t queued_max; // queued in one namespace; past it NAMESPACE_FULL. 0: no bound of its own
 };
 
+// Which jobs; all parts must hold.
 struct job_filter {
     const char *space;  // NULL: jobs of all namespaces
     uint32_t states;    // bits 1 << state; 0: any
