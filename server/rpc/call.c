@@ -210,12 +210,20 @@ void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t le
     transport_send(call);
 }
 
+// By the gate or, later, for the job that it asks for.
+static void log_refusal(const struct rpc_call *call, const struct soma_error *err)
+{
+    char peer[PEER_TEXT_SIZE];
+    if (err->code != SOMA_PERMISSION_DENIED && err->code != SOMA_UNAUTHENTICATED)
+        return;
+    transport_peer(call, peer);
+    log_info("CALL-REFUSED", "%.*s from %s: %s", METHOD_BYTES_MAX, call->method, peer, err->text);
+}
+
 void rpc_call_fail(struct rpc_call *call, const struct soma_error *err)
 {
     Pb__ResponseHeader header;
-    // By the gate or, later, for the job that it asks for.
-    if (err->code == SOMA_PERMISSION_DENIED || err->code == SOMA_UNAUTHENTICATED)
-        log_info("CALL-REFUSED", "%.*s: %s", METHOD_BYTES_MAX, call->method, err->text);
+    log_refusal(call, err);
     init_header(&header, call);
     header.code = (Pb__Code)err->code;
     header.reason = err->reason;

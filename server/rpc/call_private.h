@@ -6,7 +6,8 @@
 #include "soma/v1/rpc.pb-c.h"
 
 enum {
-    METHOD_BYTES_MAX = 128
+    METHOD_BYTES_MAX = 128,
+    PEER_TEXT_SIZE = 64
 };
 
 struct rpc_call {
@@ -43,7 +44,10 @@ void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, 
 // So long after the call's begin.
 struct mono_time rpc_call_deadline_after(const struct rpc_call *call, int64_t timeout_ms);
 
-// --- what the listener does for a call (listener.c)
+// --- what the transport does for a call (listener.c, connections.c)
+
+// Who sent it, for the log: "127.0.0.1:4711", "uid 1000 pid 4711" (ipc).
+void transport_peer(const struct rpc_call *call, char ret_text[PEER_TEXT_SIZE]);
 
 // A reply of exactly length bytes, to be filled; NULL when there is no memory.
 uint8_t *transport_reply(struct rpc_call *call, size_t length);

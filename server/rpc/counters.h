@@ -4,12 +4,13 @@
 
 #include <stdint.h>
 
-#define COUNTER_TABLE(X)                              \
-    X(RPC_REQUESTS, "rpc_requests")                   \
-    X(RPC_ERRORS, "rpc_errors")                       \
-    X(CONNECTIONS, "rpc_connections")                 \
-    X(REFUSED_CONNECTIONS, "rpc_connections_refused") \
-    X(CONTEXTS, "rpc_contexts")                       \
+#define COUNTER_TABLE(X)                               \
+    X(RPC_REQUESTS, "rpc_requests")                    \
+    X(RPC_ERRORS, "rpc_errors")                        \
+    X(CONNECTIONS, "rpc_connections")                  \
+    X(REFUSED_CONNECTIONS, "rpc_connections_refused")  \
+    X(IDLE_CONNECTIONS, "rpc_connections_idle_closed") \
+    X(CONTEXTS, "rpc_contexts")                        \
     X(CALLS, "rpc_calls_in_hand")
 
 enum counter {

@@ -81,15 +81,15 @@ static bool add_service(struct dispatcher *dispatcher, ProtobufCService *service
 }
 
 enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
-                              const struct rpc_gate *gate, struct dispatcher **ret_dispatcher,
-                              struct soma_error *err)
+                              const struct dispatcher_options *options,
+                              struct dispatcher **ret_dispatcher, struct soma_error *err)
 {
     struct dispatcher *dispatcher = calloc(1, sizeof *dispatcher);
     if (!dispatcher)
         return error_set_no_memory(err);
-    dispatcher->gate = *gate;
+    dispatcher->gate = options->gate;
     dispatcher->load = load_new();
-    dispatcher->visitors = visitors_new();
+    dispatcher->visitors = visitors_new(options->max_connections, options->max_peer_connections);
     if (!dispatcher->load || !dispatcher->visitors) {
         dispatcher_free(dispatcher);
         return error_set_no_memory(err);

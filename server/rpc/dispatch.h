@@ -12,11 +12,16 @@
 
 struct dispatcher;
 
-// services live as long as the dispatcher. The gate is asked about calls of listeners that ask who
-// calls.
+struct dispatcher_options {
+    struct rpc_gate gate; // asked about calls of listeners that ask who calls
+    size_t max_connections;
+    size_t max_peer_connections;
+};
+
+// services live as long as the dispatcher.
 enum soma_code dispatcher_new(ProtobufCService *const *services, size_t count,
-                              const struct rpc_gate *gate, struct dispatcher **ret_dispatcher,
-                              struct soma_error *err);
+                              const struct dispatcher_options *options,
+                              struct dispatcher **ret_dispatcher, struct soma_error *err);
 void dispatcher_free(struct dispatcher *dispatcher);
 
 // The path of the method that metrics have under this number, counted from 1; NULL past the last.

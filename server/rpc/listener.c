@@ -14,16 +14,16 @@
 
 #include "base/log.h"
 #include "rpc/call_private.h"
+#include "rpc/connections.h"
 #include "rpc/counters.h"
 #include "rpc/endpoint.h"
 #include "wire/frame.h"
 #include "wire/limits.h"
 
 enum {
-    ARMED_FIRST = 64,        // contexts receiving at the start, and when all is quiet
-    ARMED_LOW = 16,          // below it more are armed
-    REFUSAL_SAID_MS = 10000, // a line in the log at most so often
-    SEND_MS = 10000,         // a reply that its peer does not read is dropped after this
+    ARMED_FIRST = 64, // contexts receiving at the start, and when all is quiet
+    ARMED_LOW = 16,   // below it more are armed
+    SEND_MS = 10000,  // a reply that its peer does not read is dropped after this
     CONTEXTS_MAX = LIMIT_PARKED_REQUESTS + LIMIT_WAITING_REQUESTS,
     RECEIVE_BYTES_MAX = LIMIT_FRAME_BYTES + FRAME_ENVELOPE_BYTES
 };
@@ -46,7 +46,6 @@ struct context {
 
 struct listener {
     struct dispatcher *dispatcher; // borrowed
-    struct parking *parking;       // borrowed
     bool asks_who;
     nng_socket socket;
     struct endpoint endpoints[LISTENER_URLS_MAX];
@@ -56,7 +55,7 @@ struct listener {
     atomic_int armed;           // contexts that receive
     atomic_int in_hand;         // calls from their frame to the end of their reply
     atomic_bool closing;
-    _Atomic int64_t refusal_said_ms; // monotonic
+    struct connections connections;
     pthread_mutex_t mutex;
     struct context **contexts; // all of them, owned; guarded by mutex, as all below
     size_t context_count;
@@ -231,71 +230,10 @@ void transport_abandon(struct rpc_call *call)
 
 // --- opening and closing
 
-// Whether a web page made the connection. Any page that a user looks at can reach a loopback
-// address, and browsers say which one it was; nothing else sends that header.
-static bool is_from_a_page(nng_pipe pipe)
-{
-    char *headers;
-    if (nng_pipe_get_string(pipe, NNG_OPT_WS_REQUEST_HEADERS, &headers) != 0)
-        return false;
-    bool found = strncasecmp(headers, "Origin:", 7) == 0 || strcasestr(headers, "\nOrigin:");
-    nng_strfree(headers);
-    return found;
-}
-
-static struct visitor_key key_of(nng_pipe pipe)
-{
-    nng_sockaddr address;
-    uint64_t user;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &user) == 0)
-        return (struct visitor_key){VISITOR_USER, user};
-    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) != 0)
-        return (struct visitor_key){VISITOR_UNKNOWN, 0};
-    if (address.s_family == NNG_AF_INET)
-        return (struct visitor_key){VISITOR_IPV4, address.s_in.sa_addr};
-    if (address.s_family == NNG_AF_INET6)
-        return visitor_of_ipv6(address.s_in6.sa_addr);
-    return (struct visitor_key){VISITOR_UNKNOWN, 0};
-}
-
-static bool is_over_limit(struct listener *listener, nng_pipe pipe)
-{
-    const char *limit = visitors_enter(dispatcher_visitors(listener->dispatcher),
-                                       (uint32_t)nng_pipe_id(pipe), key_of(pipe));
-    if (!limit)
-        return false;
-    int64_t now_ms = clock_mono_now().ms, said_ms = atomic_load(&listener->refusal_said_ms);
-    counter_add(COUNTER_REFUSED_CONNECTIONS, 1);
-    if ((said_ms == 0 || now_ms - said_ms >= REFUSAL_SAID_MS) &&
-        atomic_compare_exchange_strong(&listener->refusal_said_ms, &said_ms, now_ms))
-        log_warning("CONNECTION-REFUSED", "the limit %s is reached; %lld were refused so far",
-                    limit, (long long)counter_value(COUNTER_REFUSED_CONNECTIONS));
-    return true;
-}
-
-// nng tells of the end of every pipe that it announced before, also of one refused here.
-static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument)
-{
-    struct listener *listener = argument;
-    if (event == NNG_PIPE_EV_ADD_PRE) {
-        counter_add(COUNTER_CONNECTIONS, 1);
-        if (is_from_a_page(pipe) || is_over_limit(listener, pipe))
-            nng_pipe_close(pipe);
-        return;
-    }
-    counter_add(COUNTER_CONNECTIONS, -1);
-    visitors_leave(dispatcher_visitors(listener->dispatcher), (uint32_t)nng_pipe_id(pipe));
-    parking_drop_peer(listener->parking, (uint32_t)nng_pipe_id(pipe));
-}
-
 static int set_options(struct listener *listener)
 {
     int result = nng_socket_set_size(listener->socket, NNG_OPT_RECVMAXSZ, RECEIVE_BYTES_MAX);
-    if (result == 0)
-        result = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, pipe_event, listener);
-    if (result == 0)
-        result = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, pipe_event, listener);
-    return result;
+    return result ? result : connections_watch(&listener->connections, listener->socket.id);
 }
 
 // Puts the port that the system chose in the place of a 0.
@@ -396,7 +334,8 @@ enum soma_code listener_open(const struct listener_options *options, struct disp
     if (!listener)
         return error_set_no_memory(err);
     listener->dispatcher = dispatcher;
-    listener->parking = parking;
+    listener->connections.dispatcher = dispatcher;
+    listener->connections.parking = parking;
     listener->asks_who = options->asks_who;
     int result = nng_rep0_open(&listener->socket);
     if (result != 0) {

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "wire/limit_reached.h"
 #include "wire/limits.h"
 
@@ -13,17 +14,19 @@ enum {
     RETRY_MS = 100
 };
 
-// One that has something in hand.
+// One that is connected, or has something in hand.
 struct peer {
     struct peer *next;
     uint32_t id;
     uint32_t requests;
+    bool is_connected;
+    bool is_leaving;              // load_take_idle has told of it
+    struct mono_time quiet_since; // while it has no requests
 };
 
 struct bucket {
     pthread_mutex_t lock;
-    struct peer *first; // lock
-    struct peer *spare; // lock: the last one that left, for whoever comes next
+    struct peer *first; // owned; lock
 };
 
 struct load {
@@ -48,7 +51,6 @@ void load_free(struct load *load)
             bucket->first = peer->next;
             free(peer);
         }
-        free(bucket->spare);
         pthread_mutex_destroy(&bucket->lock);
     }
     free(load);
@@ -87,22 +89,54 @@ static struct peer **place_of(struct bucket *bucket, uint32_t id)
 
 static struct peer *add_peer(struct bucket *bucket, uint32_t id)
 {
-    struct peer *peer = bucket->spare ? bucket->spare : malloc(sizeof *peer);
-    bucket->spare = NULL;
+    struct peer *peer = malloc(sizeof *peer);
     if (peer) {
-        *peer = (struct peer){.next = bucket->first, .id = id};
+        *peer = (struct peer){.next = bucket->first, .id = id, .quiet_since = clock_mono_now()};
         bucket->first = peer;
     }
     return peer;
 }
 
+static void remove_at(struct peer **at)
+{
+    struct peer *gone = *at;
+    *at = gone->next;
+    free(gone);
+}
+
+bool load_arrive(struct load *load, uint32_t id)
+{
+    struct bucket *bucket = bucket_of(load, id);
+    pthread_mutex_lock(&bucket->lock);
+    struct peer *peer = add_peer(bucket, id);
+    if (peer)
+        peer->is_connected = true;
+    pthread_mutex_unlock(&bucket->lock);
+    return peer != NULL;
+}
+
+void load_depart(struct load *load, uint32_t id)
+{
+    struct bucket *bucket = bucket_of(load, id);
+    pthread_mutex_lock(&bucket->lock);
+    struct peer **at = place_of(bucket, id);
+    if (*at && (*at)->requests == 0)
+        remove_at(at);
+    else if (*at)
+        (*at)->is_connected = false;
+    pthread_mutex_unlock(&bucket->lock);
+}
+
 static enum soma_code add_request(struct bucket *bucket, uint32_t id, struct soma_error *err)
 {
     struct peer *peer = *place_of(bucket, id);
+    // A request may be taken up after its connection has ended.
     if (!peer)
         peer = add_peer(bucket, id);
     if (!peer)
         return error_set_no_memory(err);
+    if (peer->is_leaving)
+        return error_set(err, REASON_SERVER_BUSY, NULL, "the connection is closed as idle");
     if (peer->requests >= LIMIT_REQUESTS_PER_PEER)
         return busy(err, "requests_per_peer", LIMIT_REQUESTS_PER_PEER);
     peer->requests++;
@@ -123,21 +157,41 @@ enum soma_code load_enter(struct load *load, uint32_t peer, size_t bytes, struct
     return code;
 }
 
-void load_leave(struct load *load, uint32_t peer, size_t bytes)
+void load_leave(struct load *load, uint32_t id, size_t bytes)
 {
-    struct bucket *bucket = bucket_of(load, peer);
+    struct bucket *bucket = bucket_of(load, id);
     atomic_fetch_sub(&load->bytes, bytes);
     pthread_mutex_lock(&bucket->lock);
-    struct peer **at = place_of(bucket, peer);
-    struct peer *gone = *at;
-    if (gone && --gone->requests == 0) {
-        *at = gone->next;
-        struct peer *extra = bucket->spare;
-        bucket->spare = gone;
-        gone = extra;
-    } else {
-        gone = NULL;
+    struct peer **at = place_of(bucket, id);
+    struct peer *peer = *at;
+    if (peer && --peer->requests == 0) {
+        if (peer->is_connected)
+            peer->quiet_since = clock_mono_now();
+        else
+            remove_at(at);
     }
     pthread_mutex_unlock(&bucket->lock);
-    free(gone);
+}
+
+static bool is_idle(const struct peer *peer, struct mono_time since)
+{
+    return peer->requests == 0 && !peer->is_leaving && peer->quiet_since.ms <= since.ms;
+}
+
+size_t load_take_idle(struct load *load, int64_t idle_ms, uint32_t *ret_peers, size_t max)
+{
+    struct mono_time since = {clock_mono_now().ms - idle_ms};
+    size_t count = 0;
+    for (size_t i = 0; i < BUCKETS && count < max; i++) {
+        struct bucket *bucket = &load->buckets[i];
+        pthread_mutex_lock(&bucket->lock);
+        for (struct peer *peer = bucket->first; peer && count < max; peer = peer->next) {
+            if (!is_idle(peer, since))
+                continue;
+            peer->is_leaving = true;
+            ret_peers[count++] = peer->id;
+        }
+        pthread_mutex_unlock(&bucket->lock);
+    }
+    return count;
 }

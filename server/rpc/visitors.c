@@ -26,30 +26,32 @@ struct visit {
 };
 
 struct visitors {
-    size_t max;
+    size_t max, max_per_peer;
     pthread_mutex_t lock; // guards all below
     size_t count;
     struct visit *visits[BUCKETS]; // owned, by pipe
     struct peer *peers[BUCKETS];   // owned, by key; those with connections
 };
 
-static size_t room_for_connections(void)
+static size_t room_for_connections(size_t wanted)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-        limit.rlim_cur >= LIMIT_CONNECTIONS + DESCRIPTORS_KEPT)
-        return LIMIT_CONNECTIONS;
-    if (limit.rlim_cur < DESCRIPTORS_KEPT + CONNECTIONS_AT_LEAST)
-        return CONNECTIONS_AT_LEAST;
-    return (size_t)limit.rlim_cur - DESCRIPTORS_KEPT;
+        limit.rlim_cur >= wanted + DESCRIPTORS_KEPT)
+        return wanted;
+    size_t room = limit.rlim_cur < DESCRIPTORS_KEPT + CONNECTIONS_AT_LEAST
+                      ? CONNECTIONS_AT_LEAST
+                      : (size_t)limit.rlim_cur - DESCRIPTORS_KEPT;
+    return room < wanted ? room : wanted;
 }
 
-struct visitors *visitors_new(void)
+struct visitors *visitors_new(size_t max, size_t max_per_peer)
 {
     struct visitors *visitors = calloc(1, sizeof *visitors);
     if (!visitors)
         return NULL;
-    visitors->max = room_for_connections();
+    visitors->max = room_for_connections(max);
+    visitors->max_per_peer = max_per_peer;
     pthread_mutex_init(&visitors->lock, NULL);
     return visitors;
 }
@@ -128,9 +130,9 @@ static const char *enter(struct visitors *visitors, uint32_t pipe, struct visito
     struct visit *visit = peer ? calloc(1, sizeof *visit) : NULL;
     if (peer)
         peer->connections++;
-    const char *limit = !visit                                           ? "memory"
-                        : peer->connections > LIMIT_CONNECTIONS_PER_PEER ? "connections_per_peer"
-                                                                         : NULL;
+    const char *limit = !visit                                       ? "memory"
+                        : peer->connections > visitors->max_per_peer ? "connections_per_peer"
+                                                                     : NULL;
     if (limit) {
         if (peer)
             leave_peer(visitors, peer);

@@ -26,9 +26,9 @@ struct visitor_key {
 // ::ffff:a.b.c.d is that IPv4 address: otherwise they would be one peer, all of them.
 struct visitor_key visitor_of_ipv6(const uint8_t address[16]);
 
-// NULL: no memory. At most LIMIT_CONNECTIONS connections, and fewer where the process may have
-// fewer descriptors; LIMIT_CONNECTIONS_PER_PEER of them of one peer.
-struct visitors *visitors_new(void);
+// NULL: no memory. At most max connections, and fewer where the process may have fewer descriptors;
+// max_per_peer of them of one peer.
+struct visitors *visitors_new(size_t max, size_t max_per_peer);
 void visitors_free(struct visitors *visitors);
 
 // How many connections there may be in all.

@@ -75,7 +75,7 @@ static int wait_for_stop(struct server *server)
     do {
         int64_t ms = server_look(server);
         struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-        number = sigtimedwait(&set, NULL, ms > 0 ? &limit : NULL);
+        number = sigtimedwait(&set, NULL, &limit);
         if (number == SIGHUP)
             reload(server);
     } while (number < 0 || number == SIGHUP); // the time is over, or a debugger stopped us

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "rpc/connections.h"
 #include "rpc/workers.h"
 #include "services/gate.h"
 #include "services/server_service.h"
@@ -26,6 +27,7 @@
 enum {
     LIBRARIES_MAX = 4,
     CLOSE_WAIT_MS = 1000, // for the last replies on their way
+    IDLE_PERIOD_MAX_MS = 30000,
 };
 
 // Fields in the order in which they are started; stopped the other way round, but for what
@@ -49,6 +51,7 @@ struct server {
     struct stats_sources stats;
     struct exporter exporter;
     struct watchdog watchdog;
+    struct mono_time watchdog_due, idle_due;
     const char *libraries[LIBRARIES_MAX];
 };
 
@@ -193,8 +196,12 @@ static enum soma_code make_services(struct server *server, struct soma_error *er
                                  .access = server->jobs.access,
                                  .tokens = server->tokens,
                                  .writer = server->writer};
-    const struct rpc_gate gate = {.admit = gate_admit, .user = &server->gate};
-    return dispatcher_new(services, sizeof services / sizeof services[0], &gate,
+    const struct dispatcher_options options = {
+        .gate = {.admit = gate_admit, .user = &server->gate},
+        .max_connections = (size_t)server->config->max_connections,
+        .max_peer_connections = (size_t)server->config->max_peer_connections,
+    };
+    return dispatcher_new(services, sizeof services / sizeof services[0], &options,
                           &server->dispatcher, err);
 }
 
@@ -225,6 +232,8 @@ static void tell_limits(struct server *server)
     const struct config *config = server->config;
     const struct server_stat limits[] = {
         {"connections", (int64_t)visitors_max(dispatcher_visitors(server->dispatcher))},
+        {"connections_per_peer", config->max_peer_connections},
+        {"idle_ms", config->idle_ms},
         {"max-unfinished", config->max_unfinished},
         {"max-namespace-queued", config->max_namespace_queued},
         {"max-submits", config->max_submits},
@@ -295,11 +304,33 @@ void server_reload(struct server *server)
         log_info("CERTIFICATES-READ", "connections that come from now on get them");
 }
 
+// Whether the time for it has come, which then comes again after the period.
+static bool is_due(struct mono_time *due, int64_t period_ms)
+{
+    if (clock_left_ms(*due) > 0)
+        return false;
+    *due = clock_deadline_after(period_ms);
+    return true;
+}
+
+// An idle connection stays a tenth longer than it may.
+static int64_t idle_period_ms(const struct server *server)
+{
+    int64_t period_ms = server->config->idle_ms / 10;
+    return period_ms < IDLE_PERIOD_MAX_MS ? period_ms : IDLE_PERIOD_MAX_MS;
+}
+
 int64_t server_look(struct server *server)
 {
-    if (server->watchdog.period_ms > 0)
+    if (is_due(&server->idle_due, idle_period_ms(server)))
+        connections_close_idle(server->dispatcher, server->config->idle_ms);
+    int64_t left_ms = clock_left_ms(server->idle_due);
+    if (server->watchdog.period_ms == 0)
+        return left_ms + 1;
+    if (is_due(&server->watchdog_due, server->watchdog.period_ms))
         watchdog_look(&server->watchdog);
-    return server->watchdog.period_ms;
+    int64_t other_ms = clock_left_ms(server->watchdog_due);
+    return (other_ms < left_ms ? other_ms : left_ms) + 1;
 }
 
 // Each step leaves nothing behind that the next one stops: no new calls, then no parked ones, no

@@ -16,8 +16,8 @@ const char *server_addresses(const struct server *server);
 // SIGHUP: reads the certificates again, and says what came of it.
 void server_reload(struct server *server);
 
-// Tells the service manager that all is well, if it is. To be called again after as many
-// milliseconds as it gives; 0: nobody wants to hear.
+// What is done from time to time: closes idle connections, tells the service manager that all is
+// well, if it is. To be called again after as many milliseconds as it gives.
 int64_t server_look(struct server *server);
 
 // Drains and closes: refuses what comes, answers what waits, commits, lets go of running jobs.

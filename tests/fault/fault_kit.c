@@ -148,3 +148,18 @@ void fault_wait_output(const char *id, int64_t bytes)
         fault_pause(&deadline_ms, "output");
     }
 }
+
+int64_t fault_stat(const char *name)
+{
+    struct soma_empty_request request = SOMA_EMPTY_REQUEST_INIT;
+    struct soma_server_stats *stats;
+    int64_t value = -1;
+    assert_int_equal(soma_server_stats(fault_client, &request, NULL, &stats, NULL), SOMA_OK);
+    for (size_t i = 0; i < stats->stat_count; i++) {
+        if (strcmp(stats->stats[i].name, name) == 0)
+            value = stats->stats[i].value;
+    }
+    soma_free(stats);
+    assert_true(value >= 0);
+    return value;
+}

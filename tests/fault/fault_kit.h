@@ -37,6 +37,9 @@ struct soma_job *fault_wait_final(const char *id);
 // Waits until standard output holds so many bytes.
 void fault_wait_output(const char *id, int64_t bytes);
 
+// A number of GetStats; one that there is not fails the test.
+int64_t fault_stat(const char *name);
+
 // A loop's body that waits: fails the test when the condition has not come about in time.
 void fault_pause(int64_t *deadline_ms, const char *what);
 

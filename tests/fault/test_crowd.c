@@ -5,7 +5,6 @@
 //     test_crowd [--as-user] [--soak]
 //
 // The soak has 10 000 idle connections, the short form 2 000.
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -20,13 +19,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "fault_kit.h"
+#include "raw_peer.h"
 
 enum {
     CROWD_SHORT = 2000,
@@ -38,13 +37,10 @@ enum {
     PINGS_UNREAD = 30,
     PING_BYTES = 65000,
     VISITS = 3000,
-    PATIENCE_MS = 60000,
     SUBMIT_EVERY = 50
 };
 
 static int crowd_size = CROWD_SHORT;
-
-static const char hello[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 
 // --- the client beside them
 
@@ -95,7 +91,7 @@ static void bystander_start(void)
 static void bystander_end(void)
 {
     int before = atomic_load(&bystander.calls);
-    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
+    struct mono_time deadline = clock_deadline_after(RAW_PATIENCE_MS);
     while (atomic_load(&bystander.calls) < before + 3 && clock_left_ms(deadline) > 0)
         poll(NULL, 0, 2);
     atomic_store(&bystander.is_stopping, true);
@@ -107,21 +103,6 @@ static void bystander_end(void)
 }
 
 // --- what the server has of them
-
-static int64_t stat_of(const char *name)
-{
-    struct soma_empty_request request = SOMA_EMPTY_REQUEST_INIT;
-    struct soma_server_stats *stats;
-    int64_t value = -1;
-    assert_int_equal(soma_server_stats(fault_client, &request, NULL, &stats, NULL), SOMA_OK);
-    for (size_t i = 0; i < stats->stat_count; i++) {
-        if (strcmp(stats->stats[i].name, name) == 0)
-            value = stats->stats[i].value;
-    }
-    soma_free(stats);
-    assert_true(value >= 0);
-    return value;
-}
 
 static int descriptors_of_the_server(void)
 {
@@ -139,58 +120,17 @@ static int descriptors_of_the_server(void)
 static void wait_for_connections(int64_t least, int64_t most)
 {
     int64_t deadline_ms = 0, now;
-    while ((now = stat_of("rpc_connections")) < least || now > most)
+    while ((now = fault_stat("rpc_connections")) < least || now > most)
         fault_pause(&deadline_ms, "connections");
 }
 
 // --- peers
 
-static int dial_ipc(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    assert_true(strlen(fault_somad.ipc) < sizeof address.sun_path);
-    const char *path = fault_somad.ipc + strlen("ipc://");
-    assert_true(strlen(path) < sizeof address.sun_path);
-    memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static int dial_port(const char *url)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
 static int dial(int number)
 {
-    return number % 3 == 0   ? dial_ipc()
-           : number % 3 == 1 ? dial_port(fault_somad.tcp)
-                             : dial_port(fault_somad.ws);
-}
-
-static void say(int fd, const char *bytes, size_t length)
-{
-    assert_int_equal(send(fd, bytes, length, MSG_NOSIGNAL), length);
-}
-
-// Reads until the other side closes.
-static void expect_closed(int fd)
-{
-    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
-    char bytes[512];
-    ssize_t got;
-    do {
-        struct pollfd poller = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&poller, 1, (int)clock_left_ms(deadline)), 1);
-        got = recv(fd, bytes, sizeof bytes, 0);
-    } while (got > 0);
+    return number % 3 == 0   ? raw_dial_ipc()
+           : number % 3 == 1 ? raw_dial_port(fault_somad.tcp)
+                             : raw_dial_port(fault_somad.ws);
 }
 
 // A ping as the ipc transport carries it.
@@ -224,8 +164,8 @@ static void many_idle_connections_are_noticed_by_nobody(void **state)
     assert_non_null(fds);
     bystander_start();
     for (int i = 0; i < crowd_size; i++) {
-        fds[i] = i % 2 ? dial_ipc() : dial_port(fault_somad.tcp);
-        say(fds[i], hello, sizeof hello);
+        fds[i] = i % 2 ? raw_dial_ipc() : raw_dial_port(fault_somad.tcp);
+        raw_say(fds[i], raw_hello, RAW_HELLO_BYTES);
     }
     wait_for_connections(crowd_size, crowd_size + 3);
     bystander_end();
@@ -247,10 +187,10 @@ static void peers_that_say_nothing_are_let_go(void **state)
         fds[i] = dial(i);
         // Some begin: a part of the handshake, a part of a request.
         if (i % 2)
-            say(fds[i], i % 3 == 2 ? "GET /rpc HT" : hello, 5);
+            raw_say(fds[i], i % 3 == 2 ? "GET /rpc HT" : raw_hello, 5);
     }
     for (int i = 0; i < SILENT; i++) {
-        expect_closed(fds[i]);
+        raw_expect_closed(fds[i]);
         close(fds[i]);
     }
     bystander_end();
@@ -265,17 +205,17 @@ static void peers_that_send_byte_by_byte_get_their_replies(void **state)
         ping_of(1 << 14, &length); // as many bytes as one length of three bytes begins with
     bystander_start();
     for (int i = 0; i < SLOW; i++) {
-        fds[i] = dial_ipc();
-        say(fds[i], hello, sizeof hello);
+        fds[i] = raw_dial_ipc();
+        raw_say(fds[i], raw_hello, RAW_HELLO_BYTES);
     }
     for (size_t at = 0; at < length; at += at < 64 ? 1 : 512) {
         size_t step = at < 64 ? 1 : 512;
         for (int i = 0; i < SLOW; i++)
-            say(fds[i], ping + at, at + step < length ? step : length - at);
+            raw_say(fds[i], ping + at, at + step < length ? step : length - at);
     }
     for (int i = 0; i < SLOW; i++) {
         char bytes[1 << 14];
-        assert_int_equal(recv(fds[i], bytes, sizeof hello, MSG_WAITALL), sizeof hello);
+        assert_int_equal(recv(fds[i], bytes, RAW_HELLO_BYTES, MSG_WAITALL), RAW_HELLO_BYTES);
         assert_true(recv(fds[i], bytes, 1 << 14, MSG_WAITALL) == 1 << 14);
         close(fds[i]);
     }
@@ -291,8 +231,8 @@ static void peers_that_never_read_their_replies_hold_up_nobody(void **state)
     char *ping = ping_of(PING_BYTES, &length);
     bystander_start();
     for (int i = 0; i < DEAF; i++) {
-        fds[i] = dial_ipc();
-        say(fds[i], hello, sizeof hello);
+        fds[i] = raw_dial_ipc();
+        raw_say(fds[i], raw_hello, RAW_HELLO_BYTES);
     }
     for (int n = 0; n < PINGS_UNREAD; n++) {
         for (int i = 0; i < DEAF; i++) {
@@ -309,7 +249,7 @@ static void peers_that_never_read_their_replies_hold_up_nobody(void **state)
     free(ping);
     // The one in hand is the one that asks.
     int64_t deadline_ms = 0;
-    while (stat_of("rpc_calls_in_hand") > 1)
+    while (fault_stat("rpc_calls_in_hand") > 1)
         fault_pause(&deadline_ms, "unread replies");
 }
 
@@ -324,7 +264,7 @@ static void peers_that_come_and_go_leave_nothing(void **state)
         if (i % 4 == 0)
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         // It may be refused already, so nothing is expected.
-        if (i % 5 && send(fd, hello, (size_t)i % sizeof hello, MSG_NOSIGNAL) < 0)
+        if (i % 5 && send(fd, raw_hello, (size_t)i % RAW_HELLO_BYTES, MSG_NOSIGNAL) < 0)
             atomic_fetch_add(&bystander.calls, 0);
         close(fd);
     }

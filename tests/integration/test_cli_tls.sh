@@ -55,6 +55,7 @@ test_calls_pass_over_tls_by_name_and_by_number() {
     done
     expect 4 env -u SOMA_TOKEN "$soma_program" --server "tls+tcp://localhost:$port" --ca-file "$certificates/ca.pem" ping
     err_has "asks for a token"
+    expect 0 grep -qE 'CALL-REFUSED soma.v1.ServerService/Ping from 127\.0\.0\.1:[0-9]+: ' "$scratch/somad.log"
 }
 
 test_a_megabyte_comes_back_as_it_went() {

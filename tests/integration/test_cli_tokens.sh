@@ -8,10 +8,11 @@ cd "$(dirname "$0")" || exit 1
 # The server listens on TCP too, where callers are asked.
 owner=$SOMA_SERVER
 start_asking_server() {
-    "$somad_program" --data "$scratch/data" --listen "$owner" --listen tcp://127.0.0.1:0 --sandbox best_effort "$@" >>"$scratch/somad.log" 2>&1 &
+    "$somad_program" --data "$scratch/data" --listen "$owner" --listen tcp://127.0.0.1:0 --listen ws://127.0.0.1:0/rpc --sandbox best_effort "$@" >>"$scratch/somad.log" 2>&1 &
     somad_pid=$!
     until_true "$soma_program" --timeout 1s ping
     tcp=$(soma -o json info | jq -r '.listeners[1]')
+    ws=$(soma -o json info | jq -r '.listeners[2]')
 }
 start_asking_server || exit 1
 # Where this machine has no namespaces, a sandbox leaves jobs no socket.
@@ -32,7 +33,9 @@ test_without_a_token_nothing_is_to_be_had_over_tcp() {
     err_has "knows no such token"
     err_has "hint: "
     is "$(soma ps -q --all | wc -l)" "$before"
-    expect 0 grep -q 'CALL-REFUSED soma.v1.JobService/SubmitJob' "$scratch/somad.log"
+    expect 0 grep -qE 'CALL-REFUSED soma.v1.JobService/SubmitJob from 127\.0\.0\.1:[0-9]+: the server knows no such token' "$scratch/somad.log"
+    expect 4 env SOMA_TOKEN=wrong "$soma_program" --server "$ws" ps
+    expect 0 grep -qE 'CALL-REFUSED soma.v1.JobService/ListJobs from 127\.0\.0\.1:[0-9]+: ' "$scratch/somad.log"
 }
 
 test_each_scope_opens_its_methods_and_no_others() {
@@ -77,6 +80,7 @@ test_a_job_has_no_more_than_the_token_that_submitted_it() {
     out_is "count 0
 create 4"
     err_has "could not call soma.v1.VectorService/CreateCollection, so it cannot"
+    expect 0 grep -qE "CALL-REFUSED soma.v1.VectorService/CreateCollection from uid [0-9]+ pid [1-9][0-9]*: who submitted" "$scratch/somad.log"
     # Nor has a child; its own jobs it reaches all the same.
     run_as "$token" "./soma run -q --file soma --language sh -c '$code'"
     out_is "count 0

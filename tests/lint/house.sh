@@ -20,7 +20,7 @@ only_in() {
     done < <(files "$@" | grep '\.[ch]$' | xargs -r grep -nE "^ *# *include +[<\"]$pattern")
 }
 
-only_in "nng" 'nng/' '^(server/rpc/(listener|http)\.c|client/lib/connection\.c|common/tls/tls\.c)$' common server client
+only_in "nng" 'nng/' '^(server/rpc/(listener|connections|http)\.c|client/lib/connection\.c|common/tls/tls\.c)$' common server client
 only_in "sqlite3" 'sqlite3' '^server/store/' common server client
 only_in "generated protobuf" 'soma/v1/' '^(server/(rpc|services)/|client/lib/|common/wire/)' common server client
 only_in "the server" '(measures|rpc|services|access|jobs|vectors|store|upkeep|inspection|runner|config|somad)/' '^server/' common client

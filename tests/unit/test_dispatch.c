@@ -87,7 +87,11 @@ static enum soma_code admit(void *user, const char *method, const char *token,
 }
 
 static char the_only_method[] = "soma.v1.JobService/ListJobs";
-static const struct rpc_gate gate = {.admit = admit, .user = the_only_method};
+static const struct dispatcher_options options = {
+    .gate = {.admit = admit, .user = the_only_method},
+    .max_connections = 10,
+    .max_peer_connections = 10,
+};
 
 struct fixture {
     struct dispatcher *dispatcher;
@@ -98,7 +102,7 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
     ProtobufCService *const services[] = {&jobs, &server};
-    assert_int_equal(dispatcher_new(services, 2, &gate, &fixture.dispatcher, NULL), SOMA_OK);
+    assert_int_equal(dispatcher_new(services, 2, &options, &fixture.dispatcher, NULL), SOMA_OK);
     arena_init(&fixture.call.arena, 0);
     handled = NULL;
     replies_sent = 0;

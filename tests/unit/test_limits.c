@@ -18,7 +18,7 @@ static const struct visitor_key user = {1, 1000}, other = {1, 1001}, host = {2, 
 static void one_peer_does_not_take_all_connections(void **state)
 {
     (void)state;
-    struct visitors *visitors = visitors_new();
+    struct visitors *visitors = visitors_new(LIMIT_CONNECTIONS, LIMIT_CONNECTIONS_PER_PEER);
     uint32_t pipe = 1;
     assert_non_null(visitors);
     while (pipe <= LIMIT_CONNECTIONS_PER_PEER)
@@ -61,7 +61,7 @@ static void all_together_leave_descriptors_for_the_rest(void **state)
     few = before;
     few.rlim_cur = 1000;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    struct visitors *visitors = visitors_new();
+    struct visitors *visitors = visitors_new(LIMIT_CONNECTIONS, LIMIT_CONNECTIONS_PER_PEER);
     setrlimit(RLIMIT_NOFILE, &before);
     assert_non_null(visitors);
     size_t max = visitors_max(visitors);

@@ -33,6 +33,13 @@ static void expect_busy(uint32_t peer, size_t bytes)
     assert_true(err.retry_after_ms > 0);
 }
 
+static void expect_not_done(uint32_t peer)
+{
+    struct soma_error err = {0};
+    assert_int_equal(load_enter(load, peer, 1, &err), SOMA_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "SERVER_BUSY");
+}
+
 static void one_peer_has_so_many_requests_and_another_is_not_touched(void **state)
 {
     (void)state;
@@ -89,6 +96,63 @@ static void peers_come_and_go(void **state)
     assert_int_equal(load_enter(load, 5, (size_t)LIMIT_FRAMES_IN_HAND_BYTES, NULL), SOMA_OK);
 }
 
+// Whoever has nothing in hand now.
+static size_t take_idle(uint32_t *ret_peers)
+{
+    return load_take_idle(load, 0, ret_peers, 4);
+}
+
+static void who_asks_nothing_is_idle_and_who_waits_is_not(void **state)
+{
+    (void)state;
+    uint32_t idle[4];
+    for (uint32_t peer = 1; peer <= 4; peer++)
+        assert_true(load_arrive(load, peer));
+    // 1 has a request in hand, 2 had one, 3 has gone, 4 has never asked.
+    assert_int_equal(load_enter(load, 1, 10, NULL), SOMA_OK);
+    assert_int_equal(load_enter(load, 2, 10, NULL), SOMA_OK);
+    load_leave(load, 2, 10);
+    load_depart(load, 3);
+    assert_int_equal(load_take_idle(load, 60000, idle, 4), 0);
+    assert_int_equal(take_idle(idle), 2);
+    assert_int_equal(idle[0], 2);
+    assert_int_equal(idle[1], 4);
+    // They are told of once.
+    assert_int_equal(take_idle(idle), 0);
+    load_leave(load, 1, 10);
+    assert_int_equal(take_idle(idle), 1);
+    assert_int_equal(idle[0], 1);
+}
+
+static void what_an_idle_connection_asks_while_it_is_closed_is_not_done(void **state)
+{
+    (void)state;
+    uint32_t idle[4];
+    assert_true(load_arrive(load, 1));
+    assert_int_equal(take_idle(idle), 1);
+    expect_not_done(1);
+    load_depart(load, 1);
+    // The number may come again.
+    assert_true(load_arrive(load, 1));
+    assert_int_equal(load_enter(load, 1, 10, NULL), SOMA_OK);
+    load_leave(load, 1, 10);
+    load_depart(load, 1);
+}
+
+static void who_goes_with_requests_in_hand_is_counted_until_they_are_answered(void **state)
+{
+    (void)state;
+    uint32_t idle[4];
+    assert_true(load_arrive(load, 1));
+    for (int i = 0; i < LIMIT_REQUESTS_PER_PEER; i++)
+        assert_int_equal(load_enter(load, 1, 10, NULL), SOMA_OK);
+    load_depart(load, 1);
+    expect_busy(1, 10);
+    for (int i = 0; i < LIMIT_REQUESTS_PER_PEER; i++)
+        load_leave(load, 1, 10);
+    assert_int_equal(take_idle(idle), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -98,6 +162,9 @@ int main(void)
         TEST(all_frames_together_have_so_many_bytes),
         TEST(a_frame_that_is_alone_is_taken),
         TEST(peers_come_and_go),
+        TEST(who_asks_nothing_is_idle_and_who_waits_is_not),
+        TEST(what_an_idle_connection_asks_while_it_is_closed_is_not_done),
+        TEST(who_goes_with_requests_in_hand_is_counted_until_they_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
