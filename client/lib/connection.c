@@ -24,8 +24,10 @@ struct exchange {
     struct exchange *next_all;  // connection's lock
     nng_ctx ctx;
     nng_aio *aio;
-    pthread_mutex_t lock; // guards what follows, and every operation on aio
-    nng_msg *request;     // filled, not yet handed to nng; owned
+    // Guards what follows, and every operation on aio. Recursive, as a send may complete within
+    // nng_ctx_send.
+    pthread_mutex_t lock;
+    nng_msg *request; // filled, not yet handed to nng; owned
     bool sending;
     bool cancelled;
     struct mono_time reply_by;
@@ -227,6 +229,15 @@ static void on_event(void *arg)
     nng_msg_free(message);
 }
 
+static void init_recursive(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
 static struct exchange *exchange_new(struct connection *connection)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -242,7 +253,7 @@ static struct exchange *exchange_new(struct connection *connection)
         free(exchange);
         return NULL;
     }
-    pthread_mutex_init(&exchange->lock, NULL);
+    init_recursive(&exchange->lock);
     return exchange;
 }
 

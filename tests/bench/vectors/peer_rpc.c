@@ -26,16 +26,20 @@ struct peer {
     char url[256], data[256];
     struct soma_client *client;
 
-    pthread_mutex_t lock; // guards in_flight
+    struct soma_records_query_request request; // of the search in hand, as the two below
+    const float *queries;
+    int32_t *labels; // [count][K]
+
+    pthread_mutex_t lock; // guards what follows
     pthread_cond_t changed;
+    size_t next, count; // queries not yet asked begin at next
     size_t in_flight;
 };
 
-// A query on its way.
+// A call on its way.
 struct asked {
     struct peer *peer;
-    size_t count;
-    int32_t *labels; // [count][K]
+    size_t first, count; // of the search's queries
 };
 
 const char *const peer_name = "soma_rpc";
@@ -180,6 +184,9 @@ void peer_add(struct peer *peer, const float *rows, size_t count, size_t first_l
     wait_for_index(peer);
 }
 
+static void ask_next(struct peer *peer);
+
+// A call that is answered makes room for the next.
 static void done(void *user, struct soma_query_results *results, const struct soma_error *err)
 {
     struct asked *asked = user;
@@ -189,49 +196,59 @@ static void done(void *user, struct soma_query_results *results, const struct so
     for (size_t i = 0; i < results->result_count; i++) {
         const struct soma_query_result *result = &results->results[i];
         for (size_t n = 0; n < result->hit_count; n++)
-            asked->labels[i * K + n] = (int32_t)strtol(result->hits[n].record.id, NULL, 10);
+            peer->labels[(asked->first + i) * K + n] =
+                (int32_t)strtol(result->hits[n].record.id, NULL, 10);
     }
     soma_free(results);
     free(asked);
+    ask_next(peer);
     pthread_mutex_lock(&peer->lock);
-    peer->in_flight--;
-    pthread_cond_signal(&peer->changed);
+    if (--peer->in_flight == 0)
+        pthread_cond_signal(&peer->changed);
     pthread_mutex_unlock(&peer->lock);
 }
 
-static void wait_below(struct peer *peer, size_t in_flight)
+static void ask_next(struct peer *peer)
 {
+    struct soma_records_query_request request = peer->request;
+    struct soma_error err;
     pthread_mutex_lock(&peer->lock);
-    while (peer->in_flight >= in_flight)
-        pthread_cond_wait(&peer->changed, &peer->lock);
-    peer->in_flight++;
+    size_t first = peer->next, left = peer->count - first;
+    size_t count = left < peer->settings->queries_a_call ? left : peer->settings->queries_a_call;
+    peer->next += count;
+    peer->in_flight += count > 0;
     pthread_mutex_unlock(&peer->lock);
+    if (!count)
+        return;
+    struct asked *asked = malloc(sizeof *asked);
+    *asked = (struct asked){peer, first, count};
+    request.embeddings = peer->queries + first * peer->settings->dim;
+    request.query_count = count;
+    if (soma_records_query_async(peer->client, &request, NULL, done, asked, NULL, &err))
+        fail(&err);
 }
 
 bool peer_search(struct peer *peer, const float *queries, size_t count, size_t ef,
                  const struct peer_filter *filter, int32_t *ret_labels)
 {
     static const struct soma_include nothing;
-    struct soma_records_query_request request = SOMA_RECORDS_QUERY_REQUEST_INIT;
-    struct soma_error err;
-    request.collection = COLLECTION;
-    request.dimension = (uint32_t)peer->settings->dim;
-    request.ef = (uint32_t)ef;
-    request.include = &nothing;
+    peer->request = (struct soma_records_query_request)SOMA_RECORDS_QUERY_REQUEST_INIT;
+    peer->request.collection = COLLECTION;
+    peer->request.dimension = (uint32_t)peer->settings->dim;
+    peer->request.ef = (uint32_t)ef;
+    peer->request.include = &nothing;
     if (filter)
-        request.where = filter->modulus == 100 ? "{\"label\": 3}" : "{\"tens\": 3}";
-    for (size_t i = 0; i < count; i += peer->settings->queries_a_call) {
-        struct asked *asked = malloc(sizeof *asked);
-        size_t left = count - i, most = peer->settings->queries_a_call;
-        *asked = (struct asked){peer, left < most ? left : most, ret_labels + i * K};
-        wait_below(peer, peer->settings->calls_in_flight);
-        request.embeddings = queries + i * peer->settings->dim;
-        request.query_count = asked->count;
-        if (soma_records_query_async(peer->client, &request, NULL, done, asked, NULL, &err))
-            fail(&err);
-    }
-    wait_below(peer, 1);
-    peer->in_flight = 0;
+        peer->request.where = filter->modulus == 100 ? "{\"label\": 3}" : "{\"tens\": 3}";
+    peer->queries = queries;
+    peer->labels = ret_labels;
+    peer->next = 0;
+    peer->count = count;
+    for (size_t i = 0; i < peer->settings->calls_in_flight; i++)
+        ask_next(peer);
+    pthread_mutex_lock(&peer->lock);
+    while (peer->in_flight > 0)
+        pthread_cond_wait(&peer->changed, &peer->lock);
+    pthread_mutex_unlock(&peer->lock);
     return true;
 }
 
