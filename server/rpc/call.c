@@ -31,13 +31,12 @@ struct mono_time rpc_call_deadline_after(const struct rpc_call *call, int64_t ti
 
 void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer)
 {
-    arena_reset(&call->arena, ARENA_KEPT_BYTES);
+    rpc_call_end(call);
     call->arena.budget = wire_decode_budget(length);
     call->frame = frame;
     call->frame_length = length;
     call->message = NULL;
     call->message_length = 0;
-    call->method = call->client = "";
     call->number = 0;
     call->was_parked = false;
     call->begun_us = clock_mono_us();
@@ -49,6 +48,12 @@ void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, 
     call->refusal.code = SOMA_OK;
     call->peer = peer;
     call->slot = NULL;
+}
+
+void rpc_call_end(struct rpc_call *call)
+{
+    arena_reset(&call->arena, ARENA_KEPT_BYTES);
+    call->method = call->client = "";
 }
 
 struct arena *rpc_call_arena(struct rpc_call *call)

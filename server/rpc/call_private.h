@@ -40,6 +40,9 @@ struct rpc_call {
 // A fresh call for a received frame. The arena was initialised once and is reset here;
 // must_be_admitted stays.
 void rpc_call_begin(struct rpc_call *call, const uint8_t *frame, size_t length, uint32_t peer);
+// Gives the arena's memory back: hundreds of calls wait for a frame, and none of them needs what
+// its last one took. To be called when the reply is made.
+void rpc_call_end(struct rpc_call *call);
 
 // So long after the call's begin.
 struct mono_time rpc_call_deadline_after(const struct rpc_call *call, int64_t timeout_ms);

@@ -213,6 +213,7 @@ uint8_t *transport_reply(struct rpc_call *call, size_t length)
 void transport_send(struct rpc_call *call)
 {
     struct context *context = (struct context *)call;
+    rpc_call_end(call); // now, for the peer may take its time to read
     context->state = SENDING;
     nng_aio_set_msg(context->aio, context->reply);
     nng_aio_set_timeout(context->aio, SEND_MS);
@@ -224,6 +225,7 @@ void transport_abandon(struct rpc_call *call)
 {
     struct context *context = (struct context *)call;
     log_error("RPC-NO-MEMORY", "a reply to %s could not be made", rpc_call_method(call));
+    rpc_call_end(call);
     end_call(context);
     receive_again(context);
 }

@@ -45,7 +45,8 @@ void check_note(struct check *check, enum check_kind kind, int64_t count, const 
 struct window {
     struct check *check;
     int64_t after;           // numbers are above it
-    const struct row **rows; // [WINDOW]: living rows by number; NULL: none, or it was met
+    int64_t length;          // of numbers
+    const struct row **rows; // [length]: living rows by number; NULL: none, or it was met
     float *vector;           // [dim]
     uint8_t *code;           // a row's, as it should be; NULL: there is no graph
     int64_t records;
@@ -80,7 +81,7 @@ static void count_row(struct window *window, const struct row *row)
 static void take_row(struct window *window, const struct row *row)
 {
     int64_t place = row->num - window->after - 1;
-    if (place < 0 || place >= WINDOW)
+    if (place < 0 || place >= window->length)
         return;
     if (window->rows[place])
         check_note(window->check, CHECK_ROW_EXTRA, 1, row->id);
@@ -156,15 +157,16 @@ static bool compare_record(void *context, const struct whole_record *record)
 static enum soma_code compare_window(struct window *window, struct soma_error *err)
 {
     struct check *check = window->check;
-    memset(window->rows, 0, WINDOW * sizeof *window->rows);
+    memset(window->rows, 0, (size_t)window->length * sizeof *window->rows);
     for_each_row(window, take_row);
-    enum soma_code code = whole_records_scan(check->txn, window->after, window->after + WINDOW,
-                                             check->row.dimension, compare_record, window, err);
+    enum soma_code code =
+        whole_records_scan(check->txn, window->after, window->after + window->length,
+                           check->row.dimension, compare_record, window, err);
     if (!code && window->is_late)
         code = error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
                          "the deadline passed after %lld of %lld records were compared",
                          (long long)window->records, (long long)check->row.record_count);
-    for (size_t i = 0; i < WINDOW && !code; i++) {
+    for (int64_t i = 0; i < window->length && !code; i++) {
         if (window->rows[i])
             check_note(check, CHECK_ROW_EXTRA, 1, window->rows[i]->id);
     }
@@ -176,7 +178,7 @@ static enum soma_code compare_windows(struct window *window, struct soma_error *
     const struct collection_row *row = &window->check->row;
     enum soma_code code = SOMA_OK;
     for_each_row(window, count_row);
-    for (int64_t done = 0; done < row->last_record && !code; done += WINDOW) {
+    for (int64_t done = 0; done < row->last_record && !code; done += window->length) {
         window->after = (row->partition << PARTITION_SHIFT) + done;
         code = compare_window(window, err);
     }
@@ -187,8 +189,10 @@ static enum soma_code compare_windows(struct window *window, struct soma_error *
 static enum soma_code compare_all(struct check *check, struct soma_error *err)
 {
     const struct graph *graph = check->reader.view.graph;
+    int64_t last = check->row.last_record, length = last < WINDOW ? last + 1 : WINDOW;
     struct window window = {.check = check,
-                            .rows = malloc(WINDOW * sizeof *window.rows),
+                            .length = length,
+                            .rows = malloc((size_t)length * sizeof *window.rows),
                             .vector = malloc(check->row.dimension * sizeof(float)),
                             .code = graph ? calloc(1, graph->format.stride) : NULL};
     bool has_memory = window.rows && window.vector && (!graph || window.code);

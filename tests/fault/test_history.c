@@ -4,8 +4,8 @@
 //     test_history [--as-user] [--seed N] [--rounds N] [--ops N] [--seconds N] [--calm] [--soak]
 //
 // One seed plays the same calls. --seconds N goes on for so long, an hour with --soak, and says
-// once a round what the server takes of memory and descriptors, which must not grow; with --calm
-// nobody kills it.
+// once a round what the server takes of memory, descriptors and threads, which must not grow
+// (use.h); with --calm nobody kills it.
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -31,6 +31,8 @@
 #include "ledger.h"
 #include "proxy.h"
 #include "somad_kit.h"
+#include "use.h"
+#include "victims.h"
 
 enum {
     ROUNDS = 3,
@@ -38,9 +40,7 @@ enum {
     SOAK_SECONDS = 3600,
     PAUSE_MS = 900,
     QUIET_MS = 60000,
-    PAGE = 1000,
-    MORE_DESCRIPTORS = 24, // than after the first round
-    MORE_MEMORY_KIB = 65536
+    PAGE = 1000
 };
 
 static struct {
@@ -53,7 +53,7 @@ static struct {
     bool is_calm;
     char server[KIT_URL_SIZE], ledger[KIT_PATH_SIZE + 16];
     unsigned kills, events, jobs;
-    int64_t first_descriptors, first_kib; // after the second round
+    struct use warm; // after the first rounds
 } scene = {.rounds = ROUNDS, .history.ops = OPS};
 
 static void pause_ms(uint32_t ms)
@@ -112,6 +112,8 @@ static int set_up(void **state)
     request.dimension = 2;
     request.metric = SOMA_METRIC_L2;
     must(soma_collection_create(scene.direct, &request, NULL, NULL, &err), &err);
+    if (scene.seconds > 0 && scene.is_calm)
+        use_warm_up(scene.direct);
     return 0;
 }
 
@@ -269,51 +271,27 @@ static void check_round(void)
 
 // --- what the server takes
 
-static int64_t count_descriptors(void)
+static void say_use(const struct use *now)
 {
-    char path[64];
-    int64_t count = 0;
-    snprintf(path, sizeof path, "/proc/%ld/fd", (long)scene.somad.pid);
-    DIR *directory = opendir(path);
-    assert_non_null(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
+    print_message(
+        "round %u: %u events, %u jobs, %u kills, %lld KiB, %lld descriptors, %lld threads\n",
+        scene.history.round, scene.events, scene.jobs, scene.kills, (long long)now->resident_kib,
+        (long long)now->descriptors, (long long)now->threads);
 }
 
-static int64_t resident_kib(void)
+// A server that is not killed is warm after an eighth of the time, and not before the second round.
+static void check_use(struct mono_time end)
 {
-    static const char key[] = "VmRSS:";
-    char path[64], line[256];
-    int64_t kib = 0;
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)scene.somad.pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    while (kib == 0 && fgets(line, sizeof line, file)) {
-        if (strncmp(line, key, sizeof key - 1) == 0)
-            kib = strtoll(line + sizeof key - 1, NULL, 10);
-    }
-    fclose(file);
-    return kib;
-}
-
-static void check_use(void)
-{
-    int64_t descriptors = count_descriptors(), kib = resident_kib();
+    struct use now = use_of(scene.somad.pid);
+    bool is_late = clock_left_ms(end) < (int64_t)scene.seconds * 1000 / 8 * 7;
     if (scene.seconds > 0)
-        print_message("round %u: %u events, %u jobs, %u kills, %lld descriptors, %lld KiB\n",
-                      scene.history.round, scene.events, scene.jobs, scene.kills,
-                      (long long)descriptors, (long long)kib);
-    if (scene.history.round == 1) {
-        scene.first_descriptors = descriptors;
-        scene.first_kib = kib;
-        return;
-    }
-    if (scene.history.round > 1) {
-        assert_true(descriptors <= scene.first_descriptors + MORE_DESCRIPTORS);
-        assert_true(kib <= scene.first_kib + MORE_MEMORY_KIB);
-    }
+        say_use(&now);
+    if (!scene.is_calm)
+        return; // it has just been started
+    if (scene.warm.threads > 0)
+        use_check(&scene.warm, &now);
+    else if (scene.history.round > 0 && is_late)
+        scene.warm = now;
 }
 
 static void every_answer_is_explained_and_nothing_acknowledged_is_lost(void **state)
@@ -326,12 +304,26 @@ static void every_answer_is_explained_and_nothing_acknowledged_is_lost(void **st
          scene.history.round++) {
         play_round();
         check_round();
-        check_use();
+        check_use(end);
     }
     print_message("%u events, %u jobs, %u kills\n", scene.events, scene.jobs, scene.kills);
 }
 
-static void the_data_is_sound_afterwards(void **state)
+static void no_process_is_left(void **state)
+{
+    (void)state;
+    char jobs[KIT_PATH_SIZE + 16], variable[KIT_PATH_SIZE + 32];
+    struct mono_time deadline = clock_deadline_after(QUIET_MS);
+    snprintf(jobs, sizeof jobs, "%s/data/jobs", scene.somad.directory);
+    snprintf(variable, sizeof variable, "LEDGER=%s", scene.ledger);
+    while (victims_left(jobs, variable) > 0) {
+        assert_true(clock_left_ms(deadline) > 0);
+        pause_ms(5);
+    }
+}
+
+// Whoever checks takes the directory's lock.
+static void the_data_is_sound_and_unlocked_afterwards(void **state)
 {
     (void)state;
     char data[KIT_PATH_SIZE + 16];
@@ -364,7 +356,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_answer_is_explained_and_nothing_acknowledged_is_lost),
-        cmocka_unit_test(the_data_is_sound_afterwards),
+        cmocka_unit_test(no_process_is_left),
+        cmocka_unit_test(the_data_is_sound_and_unlocked_afterwards),
     };
     somad_kit_open(argc, argv);
     scene.history.seed = (uint64_t)time(NULL);
