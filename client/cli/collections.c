@@ -286,7 +286,7 @@ static int run_ls(struct cli *cli, const struct options *options)
         status = print_collections(cli, &table, &out, list);
     } while (status == STATUS_OK && list->next_cursor);
     if (is_json)
-        list_end(&out, cli);
+        list_end(&out, cli, status);
     soma_free(list);
     table_fini(&table);
     return status;

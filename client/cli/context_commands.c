@@ -183,7 +183,7 @@ static int run_ls(struct cli *cli, const struct options *options)
         list_item_end(&out, cli);
     }
     if (cli->format != FORMAT_TABLE)
-        list_end(&out, cli);
+        list_end(&out, cli, STATUS_OK);
     return STATUS_OK;
 }
 
@@ -341,8 +341,7 @@ const struct command context_commands[] = {
         .examples =
             "soma context add here --server ipc:///run/soma/somad.sock --use\n"
             "soma context add prod --server tcp://127.0.0.1:7766 --token-file ~/prod.token\n"
-            "pass soma/ci | soma context add ci --server tcp://127.0.0.1:7766 --token-file "
-            "-\n",
+            "pass ci | soma context add ci --server tcp://127.0.0.1:7766 --token-file -\n",
         .details =
             "--server, --namespace, --token-file and the like are kept, for --context NAME, "
             "$SOMA_CONTEXT or\n'soma context use'. With --token-file - the token itself is read "

@@ -109,8 +109,8 @@ const struct topic help_topics[] = {
      "  times      RFC 3339, 2025-03-01T09:30:00Z or 2025-03-01T11:30:00+02:00\n"},
     {"records", "how records are written in files", NULL,
      "  One record is one line of JSON:\n\n"
-     "    {\"id\": \"a1\", \"embedding\": [0.1, 0.2], \"document\": \"text\", \"metadata\": "
-     "{\"lang\": \"en\"}}\n\n"
+     "    {\"id\": \"a\", \"embedding\": [0.1, 2], \"document\": \"text\", "
+     "\"metadata\": {\"n\": 1}}\n\n"
      "  id         text; where it is missing, upsert and insert make it of the content\n"
      "  embedding  as many numbers as the collection has; update may leave it out\n"
      "  document   text; may be missing\n"
@@ -169,7 +169,9 @@ void help_overview(FILE *file)
         if (group->commands->is_hidden)
             continue;
         const char *example = group->commands->examples;
-        fprintf(file, "\n%s:  %.*s\n", group->title, (int)strcspn(example, "\n"), example);
+        int length = (int)strcspn(example, "\n");
+        bool fits = strlen(group->title) + 3 + (size_t)length <= LINE_COLUMNS;
+        fprintf(file, "\n%s:%s  %.*s\n", group->title, fits ? "" : "\n", length, example);
         for (const struct command *c = group->commands; c->name; c++)
             print_summary(file, c);
     }

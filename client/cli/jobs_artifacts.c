@@ -175,7 +175,7 @@ static void print_json(struct cli *cli, const struct options *options,
         out_end(&out, '}');
         list_item_end(&out, cli);
     }
-    list_end(&out, cli);
+    list_end(&out, cli, STATUS_OK);
 }
 
 static int fetch_all(struct fetching *fetching, const struct options *options,

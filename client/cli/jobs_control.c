@@ -110,7 +110,7 @@ static int run_wait(struct cli *cli, const struct options *options)
         soma_free(job);
     }
     if (is_json)
-        list_end(&out, cli);
+        list_end(&out, cli, first_failure);
     return first_failure;
 }
 
@@ -162,7 +162,7 @@ static int for_each_job(struct cli *cli, const struct options *options, job_acti
         first_failure = first_failure ? first_failure : status;
     }
     if (is_json)
-        list_end(&out, cli);
+        list_end(&out, cli, first_failure);
     return first_failure;
 }
 

@@ -105,7 +105,7 @@ static int run_ps(struct cli *cli, const struct options *options)
             list_begin(&listing.out, cli);
         status = list_jobs(cli, &filter, &listing);
         if (is_json)
-            list_end(&listing.out, cli);
+            list_end(&listing.out, cli, status);
         table_fini(&listing.table);
     }
     pool_empty(&pool);
@@ -288,7 +288,7 @@ static int run_show(struct cli *cli, const struct options *options)
         soma_free(job);
     }
     if (is_list && cli->format == FORMAT_JSON)
-        list_end(&out, cli);
+        list_end(&out, cli, first_failure);
     return first_failure;
 }
 

@@ -26,6 +26,11 @@ static void new_line(struct json_out *out)
 // What stands before a value or a key.
 static void before_value(struct json_out *out)
 {
+    if (out->waiting_bracket) {
+        char bracket = out->waiting_bracket;
+        out->waiting_bracket = 0;
+        out_begin(out, bracket);
+    }
     uint32_t bit = UINT32_C(1) << out->depth;
     if (out->after_key) {
         out->after_key = false;
@@ -43,6 +48,11 @@ void out_begin(struct json_out *out, char bracket)
     putc(bracket, out->file);
     out->depth++;
     out->filled &= ~(UINT32_C(1) << out->depth);
+}
+
+void out_begin_late(struct json_out *out, char bracket)
+{
+    out->waiting_bracket = bracket;
 }
 
 void out_begin_flat(struct json_out *out, char bracket)

@@ -18,12 +18,16 @@ struct json_out {
     // One bit for each depth: something stands in it already.
     uint32_t filled;
     bool after_key;
+    // Begins with the first value that stands in it; 0: none waits.
+    char waiting_bracket;
 };
 
 void out_init(struct json_out *out, FILE *file, bool pretty);
 
 // '{' or '['; at most 30 deep.
 void out_begin(struct json_out *out, char bracket);
+// The same, not written before something stands in it.
+void out_begin_late(struct json_out *out, char bracket);
 // The same, all on one line.
 void out_begin_flat(struct json_out *out, char bracket);
 void out_end(struct json_out *out, char bracket);

@@ -4,12 +4,13 @@
 #include <stdio.h>
 
 #include "cli/display.h"
+#include "cli/error.h"
 
 void list_begin(struct json_out *out, const struct cli *cli)
 {
     out_init(out, stdout, cli->format == FORMAT_JSON);
     if (cli->format == FORMAT_JSON)
-        out_begin(out, '[');
+        out_begin_late(out, '[');
 }
 
 void list_item_end(struct json_out *out, const struct cli *cli)
@@ -18,9 +19,15 @@ void list_item_end(struct json_out *out, const struct cli *cli)
         out_line(out);
 }
 
-void list_end(struct json_out *out, const struct cli *cli)
+void list_end(struct json_out *out, const struct cli *cli, int status)
 {
-    if (cli->format == FORMAT_JSON) {
+    if (cli->format != FORMAT_JSON)
+        return;
+    if (out->waiting_bracket && status == STATUS_OK) {
+        out->waiting_bracket = 0;
+        out_begin(out, '[');
+    }
+    if (out->depth) {
         out_end(out, ']');
         out_line(out);
     }

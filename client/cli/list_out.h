@@ -8,7 +8,8 @@
 // For json and jsonl; each item is one value written to out and ended by list_item_end.
 void list_begin(struct json_out *out, const struct cli *cli);
 void list_item_end(struct json_out *out, const struct cli *cli);
-void list_end(struct json_out *out, const struct cli *cli);
+// A list that is empty because of a failure (status) prints nothing.
+void list_end(struct json_out *out, const struct cli *cli, int status);
 
 // One value alone: begin, write it, end.
 void value_begin(struct json_out *out, const struct cli *cli);

@@ -172,7 +172,7 @@ static int run_ls(struct cli *cli, const struct options *options)
         list_begin(&out, cli);
     status = list_queues(cli, &table, &out);
     if (is_json)
-        list_end(&out, cli);
+        list_end(&out, cli, status);
     table_fini(&table);
     return status;
 }

@@ -100,9 +100,9 @@ int record_printer_add(struct record_printer *printer, const struct soma_records
     return STATUS_OK;
 }
 
-void record_printer_fini(struct record_printer *printer)
+void record_printer_fini(struct record_printer *printer, int status)
 {
     if (printer->cli->format != FORMAT_TABLE)
-        list_end(&printer->out, printer->cli);
+        list_end(&printer->out, printer->cli, status);
     table_fini(&printer->table);
 }

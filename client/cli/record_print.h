@@ -40,7 +40,8 @@ struct record_printer {
 void record_printer_init(struct record_printer *printer, const struct cli *cli,
                          const struct soma_include *include);
 int record_printer_add(struct record_printer *printer, const struct soma_records *records);
-void record_printer_fini(struct record_printer *printer);
+// status: of the whole command.
+void record_printer_fini(struct record_printer *printer, int status);
 
 // Metadata on one line, on the heap; NULL: out of memory.
 char *metadata_line(const struct soma_record *record);

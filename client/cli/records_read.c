@@ -31,7 +31,7 @@ static int run_get(struct cli *cli, const struct options *options)
         return report_error(cli, &err, "cannot get records of %s", request.collection);
     record_printer_init(&printer, cli, &include);
     status = record_printer_add(&printer, records);
-    record_printer_fini(&printer);
+    record_printer_fini(&printer, status);
     for (size_t i = 0; i < records->missing_count; i++)
         status = report_failure(cli, STATUS_NOT_FOUND, NULL, "cannot get record %s: %s has none",
                                 records->missing_ids[i], request.collection);
@@ -75,7 +75,7 @@ static int run_scan(struct cli *cli, const struct options *options)
         left -= (int64_t)records->record_count;
         status = record_printer_add(&printer, records);
     } while (status == STATUS_OK && records->next_cursor && left > 0);
-    record_printer_fini(&printer);
+    record_printer_fini(&printer, status);
     soma_free(records);
     return status;
 }

@@ -18,28 +18,35 @@ struct checking {
     struct cli *cli;
     struct json_out out;
     int64_t found;
+    bool has_begun;
 };
 
+// With the first answer, so that a server that gives none leaves nothing.
 static void begin_output(struct checking *checking)
 {
-    if (checking->cli->format == FORMAT_TABLE)
+    if (checking->has_begun || checking->cli->format == FORMAT_TABLE)
         return;
+    checking->has_begun = true;
     value_begin(&checking->out, checking->cli);
     out_begin(&checking->out, '{');
     out_key(&checking->out, "findings");
     out_begin(&checking->out, '[');
 }
 
-static void end_output(struct checking *checking)
+static void end_output(struct checking *checking, bool is_whole)
 {
     if (checking->cli->format == FORMAT_TABLE) {
-        if (!checking->cli->quiet && checking->found == 0)
+        if (is_whole && !checking->cli->quiet && checking->found == 0)
             printf("the server's data is sound\n");
         return;
     }
+    if (!checking->has_begun)
+        return;
     out_end(&checking->out, ']');
-    out_int_at(&checking->out, "found", checking->found);
-    out_bool_at(&checking->out, "sound", checking->found == 0);
+    if (is_whole) {
+        out_int_at(&checking->out, "found", checking->found);
+        out_bool_at(&checking->out, "sound", checking->found == 0);
+    }
     out_end(&checking->out, '}');
     value_end(&checking->out);
 }
@@ -68,6 +75,7 @@ static enum soma_code check_step(struct checking *checking, char step[STEP_SIZE]
     enum soma_code code = soma_server_check(checking->cli->client, &request, &options, &check, err);
     if (code != SOMA_OK)
         return code;
+    begin_output(checking);
     for (size_t i = 0; i < check->finding_count; i++)
         tell_finding(checking, &check->findings[i]);
     checking->found += check->found;
@@ -86,13 +94,12 @@ static int run_check(struct cli *cli, const struct options *options)
     (void)options;
     if (status != STATUS_OK)
         return status;
-    begin_output(&checking);
     do
         code = check_step(&checking, step, &err);
     while (code == SOMA_OK && step[0]);
+    end_output(&checking, code == SOMA_OK);
     if (code != SOMA_OK)
         return report_error(cli, &err, "cannot check the server");
-    end_output(&checking);
     return checking.found ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -146,7 +146,7 @@ static void print_json(const struct cli *cli, const struct soma_token_list *list
         token_to_json(&out, &list->tokens[i], NULL);
         list_item_end(&out, cli);
     }
-    list_end(&out, cli);
+    list_end(&out, cli, STATUS_OK);
 }
 
 static int run_ls(struct cli *cli, const struct options *options)

@@ -73,16 +73,63 @@ test_help_comes_from_the_table_and_the_reference_is_up_to_date() {
     expect 2 soma help rnu
 }
 
-# Examples, usage and the overview's titles stand as they are typed.
+# The overview, every group, command and topic of it, as help and as --help; the server's; but not the two that make documents.
 test_help_fits_eighty_columns() {
-    local words
+    local words topics
+    topics=$(soma help | sed -n '/^More:/,$p' | tail -n +2 | tr -d '|' | tr -s ' ' '\n' | grep -vE '^(reference|man)?$')
+    [ "$(wc -w <<<"$topics")" -ge 5 ] || fail "few topics: $topics"
     while read -r words; do
         # shellcheck disable=SC2086
         expect 0 soma help $words
-        is "$(sed -e '/^Examples/,/^$/d' -e '/^Usage/d' "$scratch/out" | LC_ALL=C.UTF-8 grep -E '^.{81}')" ""
-    done < <(sed -n 's/^### soma //p' ../../docs/CLI.md; echo exit-codes)
-    expect 0 soma help
-    is "$(grep '^ ' "$scratch/out" | LC_ALL=C.UTF-8 grep -E '^.{81}')" ""
+        is "$(LC_ALL=C.UTF-8 grep -E '^.{81}' "$scratch/out")" ""
+    done < <(echo; soma complete -- '' | cut -f 1; sed -n 's/^### soma //p' ../../docs/CLI.md; echo "$topics")
+    expect 0 soma collection create --help
+    is "$(LC_ALL=C.UTF-8 grep -E '^.{81}' "$scratch/out")" ""
+    expect 0 "$somad_program" --help
+    is "$(LC_ALL=C.UTF-8 grep -E '^.{81}' "$scratch/out")" ""
+}
+
+# Nothing on stdout that a program could take for an answer: "[]" is one.
+test_without_a_server_no_command_prints_json() {
+    local words format
+    while read -r words; do
+        for format in json jsonl; do
+            # shellcheck disable=SC2086
+            soma --server "ipc://$scratch/nobody.sock" --timeout 1s -o "$format" $words >"$scratch/out" 2>"$scratch/err" </dev/null
+            case $? in
+            5 | 125) ;;
+            *) fail "$words: $(cat "$scratch/err")" ;;
+            esac
+            out_is ""
+            jq -e '.code == "UNAVAILABLE"' "$scratch/err" >/dev/null || fail "$words: $(cat "$scratch/err")"
+        done
+    done <<'WORDS'
+ps
+show a
+show a b
+watch
+artifacts a
+wait a b
+cancel a b
+retry a
+rm a b
+prune
+queue ls
+queue show a
+token ls
+collection ls
+collection show a
+facet docs lang
+count docs
+get docs a
+scan docs
+query docs --vector [1]
+delete docs a
+stats
+info
+ping
+check
+WORDS
 }
 
 test_ping_info_and_stats_answer() {
