@@ -8,8 +8,8 @@
 #include "wire/limits.h"
 
 enum {
-    BUCKETS = 4096,         // a power of two
-    DESCRIPTORS_KEPT = 512, // for jobs, files and the store
+    BUCKETS = 4096,                                  // a power of two
+    DESCRIPTORS_KEPT = 512 + LIMIT_HTTP_CONNECTIONS, // for jobs, files, the store, and pages
     CONNECTIONS_AT_LEAST = 64
 };
 

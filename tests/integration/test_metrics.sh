@@ -131,6 +131,29 @@ test_a_server_that_runs_is_alive_and_ready() {
     is "$(get /readyz)" "200"$'\n'"ready"
 }
 
+# With a job that runs, and one who waits for it in a long poll.
+test_a_server_that_stops_is_alive_and_not_ready() {
+    local id waiter
+    id=$(soma submit -q -c 'import time; time.sleep(600)')
+    until_true state_is "$id" running
+    soma wait "$id" >/dev/null 2>&1 &
+    waiter=$!
+    until_true value_is 'soma_rpc_calls_parked' 1
+    expect 0 ./watch_stop.py "${address#http://}" "${SOMA_SERVER#ipc://}" "$somad_pid"
+    out_is "200 ready"$'\n'"503 stopping"$'\n'"200 ok"
+    wait "$somad_pid"
+    is $? 0
+    somad_pid=
+    start_watched
+    is "$(get /readyz)" "200"$'\n'"ready"
+    is "$(state_of "$id")" running
+    kill -0 "$waiter" || fail "who waited did not stay"
+    soma cancel "$id" >/dev/null
+    wait "$waiter"
+    is $? 143
+    soma rm "$id" >/dev/null
+}
+
 test_a_bad_address_is_a_wrong_configuration() {
     local address
     for address in nowhere 127.0.0.1 127.0.0.1:70000 '127.0.0.1:80/x' ::1:80; do
