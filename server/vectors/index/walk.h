@@ -18,7 +18,7 @@ struct scratch {
     uint32_t node_limit; // nodes from it on came later and are not seen
     uint64_t *visited;   // owned, one bit for each node
     size_t visited_words;
-    uint32_t *touched; // owned: words of visited that are not 0
+    uint32_t *touched; // owned: words of visited that are not 0, and room for one more
     uint32_t touched_count;
     struct candidate *pool; // owned: nearest first, pool_count of them
     uint32_t pool_count, pool_room;
@@ -77,17 +77,14 @@ static inline uint32_t links_read(const struct graph *graph, uint32_t node, int 
 
 void walk_forget(struct scratch *scratch); // all visits
 
-// True the first time.
+// True the first time. Without branches, which nothing could foresee.
 static inline bool walk_visit(struct scratch *scratch, uint32_t node)
 {
-    uint64_t *word = &scratch->visited[node / 64];
-    uint64_t bit = (uint64_t)1 << node % 64;
-    if (*word & bit)
-        return false;
-    if (!*word)
-        scratch->touched[scratch->touched_count++] = node / 64;
-    *word |= bit;
-    return true;
+    uint64_t *word = &scratch->visited[node / 64], was = *word;
+    scratch->touched[scratch->touched_count] = node / 64;
+    scratch->touched_count += !was;
+    *word = was | (uint64_t)1 << node % 64;
+    return !(was >> node % 64 & 1);
 }
 
 // Nodes that a walk has come across, in the order in which they are compared with the query.
