@@ -26,12 +26,14 @@
 #include "base/clock.h"
 #include "fault_kit.h"
 #include "raw_peer.h"
+#include "wire/limits.h"
 
 enum {
     CROWD_SHORT = 2000,
     CROWD_SOAK = 10000,
     DESCRIPTORS_KEPT = 200,
     SILENT = 30,
+    FLOOD = 2000,
     SLOW = 30,
     DEAF = 20,
     PINGS_UNREAD = 30,
@@ -196,6 +198,35 @@ static void peers_that_say_nothing_are_let_go(void **state)
     bystander_end();
 }
 
+// Those that connect and do not introduce themselves are few, however many come; one that does gets
+// through beside them.
+static void a_flood_of_silent_peers_takes_few_descriptors(void **state)
+{
+    (void)state;
+    int before = descriptors_of_the_server();
+    int *fds = calloc(FLOOD, sizeof *fds);
+    assert_non_null(fds);
+    bystander_start();
+    for (int i = 0; i < FLOOD; i++)
+        fds[i] = dial(i);
+    int64_t deadline_ms = 0;
+    while (descriptors_of_the_server() > before + 3 * LIMIT_HANDSHAKES + 16)
+        fault_pause(&deadline_ms, "the end of handshakes");
+    // The last ones are not those that were closed.
+    for (int i = FLOOD - 30; i < FLOOD; i++) {
+        char bytes[RAW_HELLO_BYTES];
+        if (i % 3 == 2)
+            continue;
+        raw_say(fds[i], raw_hello, sizeof raw_hello);
+        assert_int_equal(recv(fds[i], bytes, sizeof bytes, MSG_WAITALL), sizeof bytes);
+    }
+    bystander_end();
+    for (int i = 0; i < FLOOD; i++)
+        close(fds[i]);
+    free(fds);
+    wait_for_connections(0, 2);
+}
+
 static void peers_that_send_byte_by_byte_get_their_replies(void **state)
 {
     (void)state;
@@ -302,6 +333,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_idle_connections_are_noticed_by_nobody),
         cmocka_unit_test(peers_that_say_nothing_are_let_go),
+        cmocka_unit_test(a_flood_of_silent_peers_takes_few_descriptors),
         cmocka_unit_test(peers_that_send_byte_by_byte_get_their_replies),
         cmocka_unit_test(peers_that_never_read_their_replies_hold_up_nobody),
         cmocka_unit_test(peers_that_come_and_go_leave_nothing),
