@@ -232,7 +232,9 @@ const struct command token_commands[] = {
         .name = "token revoke",
         .synopsis = "TOKEN…",
         .summary = "Refuse the calls of tokens from now on",
-        .examples = "soma token revoke ci\n",
+        .examples = "soma token revoke ci\n"
+                    "soma --namespace team-a token revoke laptop\n",
+        .details = "Those of the namespace that --namespace names (default).\n",
         .operands_min = 1,
         .operands_max = ANY_NUMBER,
         .run = run_revoke,

@@ -13,7 +13,7 @@ enum {
 struct tokens {
     pthread_mutex_t lock;
     size_t count;
-    struct access_token list[LIMIT_TOKENS]; // by name
+    struct access_token list[LIMIT_TOKENS]; // by namespace and name
 };
 
 enum soma_code tokens_new(const struct access_token *list, size_t count, struct tokens **ret_tokens,
@@ -45,25 +45,31 @@ void token_hash(const char *secret, uint8_t ret_hash[TOKEN_HASH_BYTES])
     sha256_digest(&context, TOKEN_HASH_BYTES, ret_hash);
 }
 
-// The place of the first name that does not come before this one.
-static size_t place_of(const struct tokens *tokens, const char *name)
+static int compare(const struct access_token *token, const char *space, const char *name)
+{
+    int spaces = strcmp(token->space, space);
+    return spaces ? spaces : strcmp(token->name, name);
+}
+
+// The place of the first one that does not come before this one.
+static size_t place_of(const struct tokens *tokens, const char *space, const char *name)
 {
     size_t at = 0;
-    while (at < tokens->count && strcmp(tokens->list[at].name, name) < 0)
+    while (at < tokens->count && compare(&tokens->list[at], space, name) < 0)
         at++;
     return at;
 }
 
-static bool stands_at(const struct tokens *tokens, size_t at, const char *name)
+static bool stands_at(const struct tokens *tokens, size_t at, const char *space, const char *name)
 {
-    return at < tokens->count && strcmp(tokens->list[at].name, name) == 0;
+    return at < tokens->count && compare(&tokens->list[at], space, name) == 0;
 }
 
 void tokens_put(struct tokens *tokens, const struct access_token *token)
 {
     pthread_mutex_lock(&tokens->lock);
-    size_t at = place_of(tokens, token->name);
-    bool is_new = !stands_at(tokens, at, token->name);
+    size_t at = place_of(tokens, token->space, token->name);
+    bool is_new = !stands_at(tokens, at, token->space, token->name);
     // The store holds as many and no more.
     if (!is_new || tokens->count < LIMIT_TOKENS) {
         struct access_token *place = &tokens->list[at];
@@ -74,11 +80,11 @@ void tokens_put(struct tokens *tokens, const struct access_token *token)
     pthread_mutex_unlock(&tokens->lock);
 }
 
-void tokens_remove(struct tokens *tokens, const char *name)
+void tokens_remove(struct tokens *tokens, const char *space, const char *name)
 {
     pthread_mutex_lock(&tokens->lock);
-    size_t at = place_of(tokens, name);
-    if (stands_at(tokens, at, name)) {
+    size_t at = place_of(tokens, space, name);
+    if (stands_at(tokens, at, space, name)) {
         struct access_token *place = &tokens->list[at];
         memmove(place, place + 1, (--tokens->count - at) * sizeof *place);
     }

@@ -30,7 +30,7 @@ enum scope {
 };
 
 struct access_token {
-    char name[TOKEN_NAME_BYTES + 1];
+    char name[TOKEN_NAME_BYTES + 1]; // no other of its namespace has it
     uint8_t hash[TOKEN_HASH_BYTES];
     uint32_t scopes;            // bits of enum scope
     char space[NAMESPACE_SIZE]; // where its holder works
@@ -49,10 +49,10 @@ void tokens_free(struct tokens *tokens);
 // What is kept of a secret.
 void token_hash(const char *secret, uint8_t ret_hash[TOKEN_HASH_BYTES]);
 
-// Adds or replaces the one of that name; after its commit.
+// Adds or replaces the one of that namespace and name; after its commit.
 void tokens_put(struct tokens *tokens, const struct access_token *token);
 // Harmless where there is none.
-void tokens_remove(struct tokens *tokens, const char *name);
+void tokens_remove(struct tokens *tokens, const char *space, const char *name);
 
 // TOKEN_INVALID where no token has this secret, TOKEN_EXPIRED; ret_token is the one that has.
 // ret_is_news says that its last_used is another one than before.
@@ -60,8 +60,8 @@ enum soma_code tokens_find(struct tokens *tokens, const char *secret,
                            struct access_token *ret_token, bool *ret_is_news,
                            struct soma_error *err);
 
-// Copies those of a namespace (NULL: all of them), by name, to ret_list, which has room for
-// LIMIT_TOKENS; how many there are.
+// Copies those of a namespace (NULL: all of them), by namespace and name, to ret_list, which has
+// room for LIMIT_TOKENS; how many there are.
 size_t tokens_list(struct tokens *tokens, const char *space, struct access_token *ret_list);
 
 #endif

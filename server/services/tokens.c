@@ -130,7 +130,7 @@ static void create_committed(struct mutation *mutation)
     const struct server_service *service = mutation->service;
     const struct access_token *token = mutation->value;
     tokens_put(service->facts->tokens, token);
-    log_info("TOKEN-CREATED", "%s", token->name);
+    log_info("TOKEN-CREATED", "%s of namespace %s", token->name, namespace_word(token->space));
 }
 
 SERVER_HANDLER(create_token, CreateToken)
@@ -150,12 +150,6 @@ SERVER_HANDLER(create_token, CreateToken)
 
 // --- ListTokens
 
-// The namespace whose tokens the caller sees and revokes; NULL: all.
-static const char *reached_by(const struct rpc_call *call)
-{
-    return rpc_call_is_owner(call) ? NULL : rpc_call_space(call);
-}
-
 SERVER_HANDLER(list_tokens, ListTokens)
 {
     (void)request;
@@ -163,7 +157,8 @@ SERVER_HANDLER(list_tokens, ListTokens)
     struct arena *arena = rpc_call_arena(call);
     struct access_token *list = arena_alloc(arena, LIMIT_TOKENS * sizeof *list);
     Pb__ListTokensResponse response = PB__LIST_TOKENS_RESPONSE__INIT;
-    size_t count = list ? tokens_list(service->facts->tokens, reached_by(call), list) : 0;
+    const char *space = rpc_call_is_owner(call) ? NULL : rpc_call_space(call);
+    size_t count = list ? tokens_list(service->facts->tokens, space, list) : 0;
     response.tokens = server_new_messages(arena, count, sizeof(Pb__Token));
     for (; list && response.tokens && response.n_tokens < count; response.n_tokens++) {
         if (!put_token(arena, &list[response.n_tokens], response.tokens[response.n_tokens]))
@@ -187,14 +182,15 @@ static enum soma_code apply_revoke(struct mutation *mutation, struct store_txn *
     pb__revoke_token_response__init(response);
     response->name = mutation->value;
     *ret_reply = &response->base;
-    return token_store_remove(txn, mutation->value, reached_by(mutation->call), err);
+    return token_store_remove(txn, rpc_call_space(mutation->call), mutation->value, err);
 }
 
 static void revoke_committed(struct mutation *mutation)
 {
     const struct server_service *service = mutation->service;
-    tokens_remove(service->facts->tokens, mutation->value);
-    log_info("TOKEN-REVOKED", "%s", (const char *)mutation->value);
+    const char *space = rpc_call_space(mutation->call), *name = mutation->value;
+    tokens_remove(service->facts->tokens, space, name);
+    log_info("TOKEN-REVOKED", "%s of namespace %s", name, namespace_word(space));
 }
 
 SERVER_HANDLER(revoke_token, RevokeToken)

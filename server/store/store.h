@@ -26,7 +26,7 @@ struct store;
 struct store_txn;
 
 enum {
-    STORE_SCHEMA_VERSION = 4
+    STORE_SCHEMA_VERSION = 5
 };
 
 // Opens or creates soma.db in the directory and brings it to STORE_SCHEMA_VERSION: forward only,

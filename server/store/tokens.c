@@ -9,11 +9,12 @@
 static const char SQL_LIST[] =
     "SELECT name, hash, scopes, created_unix_ms, expires_unix_ms, last_used_unix_ms, namespace "
     "FROM token";
-static const char SQL_COUNT[] = "SELECT count(*), total(name = ?1) FROM token";
-static const char SQL_INSERT[] = "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)";
-static const char SQL_REMOVE[] =
-    "DELETE FROM token WHERE name = ?1 AND (?2 IS NULL OR namespace = ?2) RETURNING 1";
-static const char SQL_TOUCH[] = "UPDATE token SET last_used_unix_ms = ?2 WHERE name = ?1";
+static const char SQL_COUNT[] =
+    "SELECT count(*), total(namespace = ?1 AND name = ?2), total(hash = ?3) FROM token";
+static const char SQL_INSERT[] = "INSERT INTO token VALUES (?6, ?1, ?2, ?3, ?4, ?5, 0)";
+static const char SQL_REMOVE[] = "DELETE FROM token WHERE namespace = ?1 AND name = ?2 RETURNING 1";
+static const char SQL_TOUCH[] =
+    "UPDATE token SET last_used_unix_ms = ?3 WHERE namespace = ?1 AND name = ?2";
 
 static enum soma_code read_token(const struct query *query, struct access_token *ret_token,
                                  struct soma_error *err)
@@ -56,17 +57,24 @@ enum soma_code token_store_list(struct store_txn *txn, struct access_token *ret_
     return SOMA_OK;
 }
 
-static enum soma_code check_room(struct store_txn *txn, const char *name, struct soma_error *err)
+static enum soma_code check_room(struct store_txn *txn, const struct access_token *token,
+                                 struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_COUNT);
-    query_bind_text(&query, 1, name);
+    query_bind_text(&query, 1, token->space);
+    query_bind_text(&query, 2, token->name);
+    query_bind_blob(&query, 3, token->hash, sizeof token->hash);
     bool found;
     enum soma_code code = query_next(&query, &found, err);
     if (code != SOMA_OK)
         return code;
     if (query_int(&query, 1) > 0)
-        return error_set(err, REASON_TOKEN_EXISTS, "name", "there is a token '%s' already", name);
+        return error_set(err, REASON_TOKEN_EXISTS, "name", "there is a token '%s' already",
+                         token->name);
+    // Whoever has the secret of another could use it anyway.
+    if (query_int(&query, 2) > 0)
+        return error_set(err, REASON_TOKEN_EXISTS, "secret", "there is a token of this secret");
     if (query_int(&query, 0) >= LIMIT_TOKENS)
         return limit_reached(err, REASON_TOKEN_LIMIT, NULL, "tokens", LIMIT_TOKENS);
     return SOMA_OK;
@@ -75,7 +83,7 @@ static enum soma_code check_room(struct store_txn *txn, const char *name, struct
 enum soma_code token_store_insert(struct store_txn *txn, const struct access_token *token,
                                   struct soma_error *err)
 {
-    enum soma_code code = check_room(txn, token->name, err);
+    enum soma_code code = check_room(txn, token, err);
     if (code != SOMA_OK)
         return code;
     QUERY_CLEANUP struct query query;
@@ -89,18 +97,19 @@ enum soma_code token_store_insert(struct store_txn *txn, const struct access_tok
     return query_run(&query, err);
 }
 
-enum soma_code token_store_remove(struct store_txn *txn, const char *name, const char *space,
+enum soma_code token_store_remove(struct store_txn *txn, const char *space, const char *name,
                                   struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_REMOVE);
-    query_bind_text(&query, 1, name);
-    if (space)
-        query_bind_text(&query, 2, space);
+    query_bind_text(&query, 1, space);
+    query_bind_text(&query, 2, name);
     bool found;
     enum soma_code code = query_next(&query, &found, err);
     if (code == SOMA_OK && !found)
-        return error_set(err, REASON_TOKEN_NOT_FOUND, "name", "there is no token '%s'", name);
+        return error_set(err, REASON_TOKEN_NOT_FOUND, "name",
+                         "there is no token '%s' in the namespace '%s'", name,
+                         namespace_word(space));
     return code == SOMA_OK ? query_run(&query, err) : code;
 }
 
@@ -109,7 +118,8 @@ enum soma_code token_store_touch(struct store_txn *txn, const struct access_toke
 {
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_TOUCH);
-    query_bind_text(&query, 1, token->name);
-    query_bind_int(&query, 2, token->last_used.ms);
+    query_bind_text(&query, 1, token->space);
+    query_bind_text(&query, 2, token->name);
+    query_bind_int(&query, 3, token->last_used.ms);
     return query_run(&query, err);
 }

@@ -12,8 +12,8 @@ enum soma_code token_store_list(struct store_txn *txn, struct access_token *ret_
 // TOKEN_EXISTS, TOKEN_LIMIT.
 enum soma_code token_store_insert(struct store_txn *txn, const struct access_token *token,
                                   struct soma_error *err);
-// TOKEN_NOT_FOUND. space NULL: whatever its namespace.
-enum soma_code token_store_remove(struct store_txn *txn, const char *name, const char *space,
+// TOKEN_NOT_FOUND.
+enum soma_code token_store_remove(struct store_txn *txn, const char *space, const char *name,
                                   struct soma_error *err);
 // Writes last_used of one that may have gone.
 enum soma_code token_store_touch(struct store_txn *txn, const struct access_token *token,

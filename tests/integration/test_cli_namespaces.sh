@@ -120,12 +120,37 @@ test_a_token_works_in_its_namespace_and_cannot_leave_it() {
     expect 3 over_tcp "$own" show "$(soma submit -q -- true)"
     is "$(over_tcp "$token" -o json token ls | jq -c '[.[] | [.name, .namespace]]')" '[["admin-of-a","a"],["made-by-a","a"]]'
     expect 3 over_tcp "$token" token revoke admin-of-default
-    is "$(soma -o json token ls | jq -c '[.[] | .namespace]')" '["a","default","a"]'
-    expect 0 soma token revoke made-by-a
+    is "$(soma -o json token ls | jq -c '[.[] | .namespace]')" '["default","a","a"]'
+    expect 3 soma token revoke made-by-a
+    err_has "there is no token 'made-by-a' in the namespace 'default'"
+    expect 0 in_a token revoke made-by-a
     stop_server KILL
     start_asking_server
     expect 0 over_tcp "$token" show "$id"
     expect 3 over_tcp "$other" show "$id"
+}
+
+test_names_of_tokens_are_of_their_namespace_and_tell_others_nothing() {
+    local admin_a admin_b mine theirs
+    admin_a=$(in_a token create -q --scope admin boss)
+    admin_b=$(in_b token create -q --scope admin boss)
+    theirs=$(over_tcp "$admin_b" token create -q --scope read quiet-name)
+    # A name that another namespace has is neither taken nor there.
+    expect 3 over_tcp "$admin_a" token revoke quiet-name
+    mine=$(over_tcp "$admin_a" token create -q --scope read quiet-name)
+    expect 6 over_tcp "$admin_a" token create --scope read quiet-name
+    expect 0 over_tcp "$mine" ps
+    is "$(over_tcp "$admin_a" -o json token ls | jq -c '[.[] | select(.name == "quiet-name")] | length')" 1
+    expect 0 over_tcp "$admin_a" token revoke quiet-name
+    expect 4 over_tcp "$mine" ps
+    expect 0 over_tcp "$theirs" ps
+    stop_server KILL
+    start_asking_server
+    expect 4 over_tcp "$mine" ps
+    expect 0 over_tcp "$theirs" ps
+    expect 0 in_b token revoke quiet-name boss
+    expect 4 over_tcp "$theirs" ps
+    expect 0 over_tcp "$admin_a" ps
 }
 
 test_a_job_and_its_children_are_in_the_namespace_of_who_submitted() {

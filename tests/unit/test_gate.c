@@ -87,8 +87,9 @@ static void tokens_stand_by_name_and_go_one_by_one(void **state)
     put("zebra", SCOPE_READ, "secret-z");
     put("ant", SCOPE_READ, "secret-a");
     put("mole", SCOPE_READ, "secret-m");
-    tokens_remove(gate.tokens, "mole");
-    tokens_remove(gate.tokens, "nobody");
+    tokens_remove(gate.tokens, "", "mole");
+    tokens_remove(gate.tokens, "", "nobody");
+    tokens_remove(gate.tokens, "team", "ant");
     size_t count = tokens_list(gate.tokens, NULL, list);
     assert_int_equal(count, 2);
     assert_string_equal(list[0].name, "ant");
@@ -96,6 +97,23 @@ static void tokens_stand_by_name_and_go_one_by_one(void **state)
     assert_int_equal(admit("soma.v1.ServerService", "Ping", "secret-z", NULL), SOMA_OK);
     assert_int_equal(admit("soma.v1.ServerService", "Ping", "secret-m", NULL),
                      SOMA_UNAUTHENTICATED);
+}
+
+static void two_namespaces_have_tokens_of_one_name(void **state)
+{
+    (void)state;
+    static struct access_token list[LIMIT_TOKENS];
+    struct access_token other = token_of("ant", SCOPE_READ, "secret-of-team");
+    put("ant", SCOPE_READ, "secret-a");
+    snprintf(other.space, sizeof other.space, "team");
+    tokens_put(gate.tokens, &other);
+    assert_int_equal(tokens_list(gate.tokens, NULL, list), 2);
+    assert_string_equal(list[1].space, "team");
+    assert_int_equal(tokens_list(gate.tokens, "team", list), 1);
+    tokens_remove(gate.tokens, "", "ant");
+    assert_int_equal(admit("soma.v1.ServerService", "Ping", "secret-a", NULL),
+                     SOMA_UNAUTHENTICATED);
+    assert_int_equal(admit("soma.v1.ServerService", "Ping", "secret-of-team", NULL), SOMA_OK);
 }
 
 static int set_up(void **state)
@@ -120,6 +138,7 @@ int main(void)
         TEST(every_method_of_the_protocol_has_its_rule),
         TEST(a_method_needs_its_own_scope),
         TEST(tokens_stand_by_name_and_go_one_by_one),
+        TEST(two_namespaces_have_tokens_of_one_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

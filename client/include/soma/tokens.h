@@ -61,7 +61,7 @@ struct soma_token_create_request {
 SOMA_METHOD(token_create, soma_token_create_request, soma_token);
 
 struct soma_token_list {
-    const struct soma_token *tokens; // by name
+    const struct soma_token *tokens; // by namespace and name
     size_t token_count;
 };
 SOMA_METHOD(token_list, soma_empty_request, soma_token_list);
@@ -72,7 +72,7 @@ struct soma_token_request {
 };
 #define SOMA_TOKEN_REQUEST_INIT SOMA_INIT(struct soma_token_request)
 
-// From now on its calls are refused. The result has its name alone. SOMA_NOT_FOUND.
+// One of the client's namespace: from now on its calls are refused. The result has its name alone. SOMA_NOT_FOUND.
 SOMA_METHOD(token_revoke, soma_token_request, soma_token);
 
 #ifdef __cplusplus
