@@ -112,7 +112,9 @@ const struct command server_check_commands[] = {
             "Reads the whole database and compares what it holds twice, looks for the output that "
             "jobs say they kept,\nfor directories of no job, and compares each collection in "
             "memory with its records. Names what is wrong\nand changes nothing. Exits with 1 where "
-            "anything is. --timeout is that of each step (10m).\n",
+            "anything is. With a token: the jobs and collections of its namespace alone, for which "
+            "it "
+            "has to be one of scope admin.\n--timeout is that of each step (10m).\n",
         .examples = "soma check\n"
                     "soma -o json check | jq .findings\n",
         .run = run_check,

@@ -109,6 +109,21 @@ const uint8_t *rpc_call_request_id(const struct rpc_call *call)
     return call->has_request_id ? call->request_id : NULL;
 }
 
+void rpc_call_request_key(const struct rpc_call *call, uint8_t ret_key[REQUEST_ID_BYTES])
+{
+    enum {
+        TIME_BYTES = 6
+    };
+    memcpy(ret_key, call->request_id, REQUEST_ID_BYTES);
+    if (!call->caller.space[0])
+        return;
+    struct sha256_ctx hash;
+    sha256_init(&hash);
+    sha256_update(&hash, sizeof call->caller.space, (const uint8_t *)call->caller.space);
+    sha256_update(&hash, REQUEST_ID_BYTES, call->request_id);
+    sha256_digest(&hash, REQUEST_ID_BYTES - TIME_BYTES, ret_key + TIME_BYTES);
+}
+
 void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[FINGERPRINT_BYTES])
 {
     struct sha256_ctx hash;

@@ -38,6 +38,11 @@ void rpc_call_extend(struct rpc_call *call, struct mono_time deadline);
 // The 16 bytes that make this request one, or NULL where the caller sent none.
 const uint8_t *rpc_call_request_id(const struct rpc_call *call);
 
+// Under which the server keeps what became of a request that has an id: the id in the default
+// namespace, in another one what namespace and id make. So that nobody hears of, or takes, an id of
+// another namespace; the time in its first bytes stays, and with it the order.
+void rpc_call_request_key(const struct rpc_call *call, uint8_t ret_key[REQUEST_ID_BYTES]);
+
 // A hash of method, namespace and message: two requests with one id but other content differ here.
 void rpc_call_fingerprint(const struct rpc_call *call, uint8_t ret_fingerprint[FINGERPRINT_BYTES]);
 

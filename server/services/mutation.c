@@ -8,7 +8,7 @@ _Static_assert((int)FINGERPRINT_BYTES == (int)REQUEST_STORE_FINGERPRINT_BYTES,
 
 // Keeps the reply under the request's id, and for mutation_finish, which sends the same bytes.
 static enum soma_code keep_reply(struct mutation *mutation, struct store_txn *txn,
-                                 const uint8_t *id, struct soma_error *err)
+                                 struct soma_error *err)
 {
     size_t length = protobuf_c_message_get_packed_size(mutation->reply);
     uint8_t *bytes = arena_alloc(rpc_call_arena(mutation->call), length);
@@ -17,20 +17,20 @@ static enum soma_code keep_reply(struct mutation *mutation, struct store_txn *tx
     protobuf_c_message_pack(mutation->reply, bytes);
     mutation->packed = bytes;
     mutation->packed_length = length;
-    return request_store_insert(txn, id, mutation->fingerprint, bytes, length, clock_wall_now(),
-                                err);
+    return request_store_insert(txn, mutation->key, mutation->fingerprint, bytes, length,
+                                clock_wall_now(), err);
 }
 
 static enum soma_code apply_once(struct mutation *mutation, struct store_txn *txn,
-                                 const uint8_t *id, struct soma_error *err)
+                                 struct soma_error *err)
 {
-    enum soma_code code =
-        request_store_find(txn, id, mutation->fingerprint, rpc_call_arena(mutation->call),
-                           &mutation->packed, &mutation->packed_length, err);
+    enum soma_code code = request_store_find(txn, mutation->key, mutation->fingerprint,
+                                             rpc_call_arena(mutation->call), &mutation->packed,
+                                             &mutation->packed_length, err);
     if (code != SOMA_OK || mutation->packed)
         return code;
     code = mutation->apply(mutation, txn, &mutation->reply, err);
-    return code == SOMA_OK ? keep_reply(mutation, txn, id, err) : code;
+    return code == SOMA_OK ? keep_reply(mutation, txn, err) : code;
 }
 
 static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *txn,
@@ -44,8 +44,8 @@ static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *t
     if (op->refuses_first && !arena_reserve(rpc_call_arena(mutation->call), MUTATION_ARENA_BYTES))
         return error_set_no_memory(err);
     txn_set_request(txn, id);
-    enum soma_code code = id ? apply_once(mutation, txn, id, err)
-                             : mutation->apply(mutation, txn, &mutation->reply, err);
+    enum soma_code code =
+        id ? apply_once(mutation, txn, err) : mutation->apply(mutation, txn, &mutation->reply, err);
     txn_set_request(txn, NULL);
     return code;
 }
@@ -88,6 +88,7 @@ static void submit(struct writer *writer, struct rpc_call *call, mutation_apply 
     };
     // Here, and not on the one thread that writes.
     rpc_call_fingerprint(call, mutation->fingerprint);
+    rpc_call_request_key(call, mutation->key);
     writer_submit(writer, &mutation->op);
 }
 

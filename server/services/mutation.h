@@ -28,6 +28,7 @@ struct mutation {
     const void *packed;
     size_t packed_length;
     uint8_t fingerprint[FINGERPRINT_BYTES]; // of method and message
+    uint8_t key[REQUEST_ID_BYTES];          // of rpc_call_request_key
 };
 
 // Hands the call to the writer; the reply comes from there. A call that has expired by then changes

@@ -31,12 +31,23 @@ static enum soma_code find_matches(struct selection *selection,
     return code ? code : filter_search_run(&search, &selection->matches, &source, err);
 }
 
+// The collection's uid as its namespace's callers may name it.
+static enum soma_code name_by_uid(struct arena *arena, const struct collection_row *row,
+                                  const char **ret_name, struct soma_error *err)
+{
+    char space[NAMESPACE_SIZE];
+    namespace_of(row->name, space);
+    *ret_name = namespace_join(arena, space, row->uid);
+    return *ret_name ? SOMA_OK : error_set_no_memory(err);
+}
+
 enum soma_code selection_open(struct store *store, struct vectors *vectors,
                               const struct selection_request *request, struct arena *arena,
                               struct selection *ret_selection, struct soma_error *err)
 {
     struct selection *selection = ret_selection;
     struct collection_row row;
+    const char *name = request->collection;
     *selection = (struct selection){.vectors = vectors,
                                     .is_filtered = request->filter || request->documents};
     if (request->filter) {
@@ -46,9 +57,11 @@ enum soma_code selection_open(struct store *store, struct vectors *vectors,
         if (code)
             return code;
         store_read_end(txn);
+        code = name_by_uid(arena, &row, &name, err);
+        if (code)
+            return code;
         selection->has_reader = collection_read_begin_loaded(vectors, row.uid, &selection->reader);
     }
-    const char *name = request->filter ? row.uid : request->collection;
     enum soma_code code = collection_snapshot(store, name, request->min_sequence, arena,
                                               &selection->txn, &selection->row, err);
     if (!code && selection->is_filtered)

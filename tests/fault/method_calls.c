@@ -284,6 +284,11 @@ void method_calls_open(struct soma_client *borrowed)
     must(soma_snapshot_read(client, &snapshot, NULL, &page, &err), &err);
 }
 
+void method_calls_use(struct soma_client *borrowed)
+{
+    client = borrowed;
+}
+
 void method_calls_close(void)
 {
     struct soma_job_cancel_request request = SOMA_JOB_CANCEL_REQUEST_INIT;

@@ -18,6 +18,8 @@ extern const size_t method_call_count;
 
 // On a server that is empty; the client is borrowed until method_calls_close.
 void method_calls_open(struct soma_client *client);
+// The calls are made by another client from now on.
+void method_calls_use(struct soma_client *client);
 void method_calls_close(void);
 
 #endif

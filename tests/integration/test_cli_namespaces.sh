@@ -153,6 +153,38 @@ test_names_of_tokens_are_of_their_namespace_and_tell_others_nothing() {
     expect 0 over_tcp "$admin_a" ps
 }
 
+test_a_check_tells_a_token_of_its_namespace_alone() {
+    local checker_h checker_i reader id
+    checker_h=$(soma --namespace h token create -q --scope admin checker)
+    checker_i=$(soma --namespace i token create -q --scope admin checker)
+    reader=$(soma --namespace h token create -q --scope read reader)
+    id=$(soma --namespace h submit -q -- echo gone)
+    wait_for h "$id"
+    soma --namespace h collection create sick --dim 2 --metric l2 >/dev/null
+    echo '{"id": "r1", "embedding": [1, 2]}' | soma --namespace h upsert sick - >/dev/null
+    mv "$scratch/data/jobs/$id" "$scratch/aside"
+    mkdir "$scratch/data/jobs/00000000000000000000"
+    # Behind the server's back.
+    sqlite3 "$scratch/data/soma.db" "DELETE FROM embedding WHERE num IN (SELECT max(num) FROM embedding)"
+    expect 0 over_tcp "$checker_i" check
+    out_is "the server's data is sound"
+    expect 1 over_tcp "$checker_h" check
+    out_has "job $id: 0 of the 5 bytes of its stdout are there"
+    out_has "collection sick: records whose embedding is missing"
+    is "$(grep -cvE "^(job $id|collection sick): " "$scratch/out")" 0
+    expect 4 over_tcp "$reader" check
+    err_has "which wants admin"
+    # The owner of the socket is told of all, by full names.
+    expect 1 soma check
+    out_has "job $id: "
+    out_has "collection h/sick: "
+    rm -rf "$scratch/data/jobs/00000000000000000000"
+    mv "$scratch/aside" "$scratch/data/jobs/$id"
+    expect 0 soma --namespace h collection rm sick
+    expect 0 soma --namespace h token revoke checker reader
+    expect 0 soma --namespace i token revoke checker
+}
+
 test_a_job_and_its_children_are_in_the_namespace_of_who_submitted() {
     stop_server TERM
     start_asking_server --sandbox "$sandbox"

@@ -72,7 +72,8 @@ struct soma_token_request {
 };
 #define SOMA_TOKEN_REQUEST_INIT SOMA_INIT(struct soma_token_request)
 
-// One of the client's namespace: from now on its calls are refused. The result has its name alone. SOMA_NOT_FOUND.
+// One of the client's namespace: from now on its calls are refused. The result has its name alone.
+// SOMA_NOT_FOUND.
 SOMA_METHOD(token_revoke, soma_token_request, soma_token);
 
 #ifdef __cplusplus
