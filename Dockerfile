@@ -1,4 +1,4 @@
-# SOMA in a container: docs/CONTAINER.md says how it is run. tests/install/container.sh does what stands here, in a chroot.
+# SOMA in a container: docs/CONTAINER.md says how it is run. tests/install/container.sh does all that stands here, in chroots.
 FROM debian:12 AS build
 COPY . /src
 WORKDIR /src

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <soma/soma.h>
+
 enum {
     VERSION = 1,
     PAGE_BYTES_MAX = 8 << 20 // no page is larger than a frame
@@ -12,18 +14,9 @@ enum {
 static const char magic[8] = "SOMASNAP";
 static const uint64_t checksum_begin = 14695981039346656037u;
 
-// FNV-1a: any one changed byte changes it.
-static uint64_t checksum_of(uint64_t checksum, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++)
-        checksum = (checksum ^ at[i]) * 1099511628211u;
-    return checksum;
-}
-
 static bool put(struct snapshot_file *snapshot, const void *bytes, size_t length)
 {
-    snapshot->checksum = checksum_of(snapshot->checksum, bytes, length);
+    snapshot->checksum = soma_snapshot_checksum(snapshot->checksum, bytes, length);
     return fwrite(bytes, 1, length, snapshot->file) == length;
 }
 
@@ -56,7 +49,7 @@ static enum snapshot_read take(struct snapshot_file *snapshot, void *ret_bytes, 
     errno = 0;
     if (fread(ret_bytes, 1, length, snapshot->file) != length)
         return ferror(snapshot->file) ? SNAPSHOT_FAILED : SNAPSHOT_DAMAGED;
-    snapshot->checksum = checksum_of(snapshot->checksum, ret_bytes, length);
+    snapshot->checksum = soma_snapshot_checksum(snapshot->checksum, ret_bytes, length);
     return SNAPSHOT_PAGE;
 }
 

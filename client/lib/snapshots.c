@@ -59,3 +59,12 @@ void snapshot_restore_read(struct reading *reading, struct soma_snapshot_restore
     result->record_count = message->record_count;
     result->is_finished = message->finished;
 }
+
+uint64_t soma_snapshot_checksum(uint64_t before, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+    uint64_t sum = before;
+    for (size_t i = 0; i < length; i++)
+        sum = (sum ^ at[i]) * 1099511628211u;
+    return sum;
+}

@@ -7,7 +7,7 @@
                       "…" stands for anything within a line; a line of "…" alone for any lines; an id of a job for any id;
                       any number of spaces for any other.
     ```python         run in one interpreter for the whole document; "# value" behind a print says what it prints.
-    ```python chroma  somebody else's program (chroma, celery, …): shown, not run.
+    ```python chroma  somebody else's program (chroma, celery, …): run too, with stand-ins for what it imports that take any call.
     <!-- file NAME -->    the next block becomes this file in the folder where all of it happens.
     <!-- from PATH -->    the next block is a piece of this file of the repository.
 
@@ -26,6 +26,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import unittest.mock
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ["SOMA_BUILD"]).resolve()
@@ -156,6 +157,20 @@ def run_python(document, block, names):
         fail(document, block, f"prints\n{out.getvalue()}and not\n" + "\n".join(wanted))
 
 
+def run_peer(document, block, names):
+    """What is not written in Python, or names what it has not made, is found; what the peer would say to it is not."""
+    tree = ast.parse("\n".join(block.lines))
+    for node in ast.walk(tree):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for module in [node.module] if isinstance(node, ast.ImportFrom) else modules:
+            if module.partition(".")[0] not in sys.stdlib_module_names:
+                sys.modules[module] = unittest.mock.MagicMock()
+    try:
+        exec(compile(tree, f"{document}:{block.line}", "exec"), names)
+    except NameError as error:
+        fail(document, block, error)
+
+
 def run_block(document, block, shell, names, home):
     kind, *rest = [*block.info, "", ""]
     if block.directive.startswith("from "):
@@ -167,6 +182,8 @@ def run_block(document, block, shell, names, home):
         run_console(document, block, shell)
     elif kind == "python" and not rest[0]:
         run_python(document, block, names)
+    elif kind == "python":
+        run_peer(document, block, names.setdefault(rest[0], {"__name__": "__main__"}))
 
 
 @contextlib.contextmanager

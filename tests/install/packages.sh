@@ -4,51 +4,21 @@
 #
 #   packages.sh BUILD
 set -euo pipefail
+# shellcheck source=tests/install/roots.sh
+. "$(dirname "$0")/roots.sh"
 build=$1
-if [ "$(id -u)" != 0 ]; then
-    echo "only root can install packages"
-    exit 77
-fi
-# Mounts of our own, gone with us.
-if [ -z "${PACKAGES_ALONE:-}" ]; then
-    PACKAGES_ALONE=1 exec unshare --mount --propagation private "$0" "$@"
-fi
-scratch=$(mktemp -d)
-server=
-clean_up() {
-    [ -z "$server" ] || kill "$server" 2>/dev/null || true
-    [ -z "$server" ] || wait "$server" 2>/dev/null || true
-    umount -R "$scratch/layers" 2>/dev/null || true
-    rm -rf "$scratch"
-}
-trap clean_up EXIT
-fail() {
-    echo "packages: $1" >&2
-    cat "$scratch/log" >&2 2>/dev/null || true
-    exit 1
-}
 
 cpack --config "$build/CPackConfig.cmake" -B "$scratch/made" >"$scratch/cpack.log" 2>&1 || { cat "$scratch/cpack.log"; exit 1; }
 names=$(cd "$scratch/made" && for file in *.deb; do dpkg-deb -f "$file" Package; done | sort | tr '\n' ' ')
 [ "$names" = "libsoma-dev libsoma1 python3-soma soma-client soma-server " ] || fail "the packages are $names"
 lintian --no-cfg --allow-root --fail-on error --tag-display-limit 0 "$scratch"/made/*.deb || fail "lintian finds errors"
 
-# This machine, with a layer above it that takes what is written.
-layers=$scratch/layers root=$scratch/layers/root
-mkdir -p "$layers"
-mount -t tmpfs tmpfs "$layers"
-mkdir "$layers/upper" "$layers/work" "$root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$layers/upper,workdir=$layers/work" "$root" ||
-    { echo "this machine has no overlays"; exit 77; }
-mount --rbind /proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/run"
+make_root packages
+root=$scratch/layers/packages/root
 mkdir "$root/packages"
 cp "$scratch"/made/*.deb "$root/packages"
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
-# What this machine may hold of a server of its own is not there.
-inside rm -rf /var/lib/soma
 inside sh -c 'dpkg -i --force-depends /packages/*.deb' >"$scratch/log" 2>&1 || fail "dpkg -i fails"
 inside getent passwd soma >/dev/null || fail "there is no user soma"
 command=$(sed -n 's/^ExecStart=//p' "$root/usr/lib/systemd/system/somad.service")
@@ -85,7 +55,3 @@ for left in usr/bin/somad usr/bin/soma usr/include/soma var/lib/soma usr/libexec
     [ ! -e "$root/$left" ] || fail "/$left is left behind"
 done
 echo "installed, used and removed: $names"
-
-# The same packages once more, as an image of a container has them.
-here=$(cd "$(dirname "$0")" && pwd)
-"$here/container.sh" "$here/../../Dockerfile" "$scratch/made" "$root"

@@ -4,6 +4,9 @@
 # shellcheck disable=SC1091,SC2016,SC2154
 cd "$(dirname "$0")" || exit 1
 . ./harness.sh
+for shell in tmux zsh fish; do
+    command -v "$shell" >/dev/null || { echo "$shell is missing" >&2; exit 1; }
+done
 start_server || exit 1
 
 soma collection create docs --dim 2 >/dev/null
@@ -44,14 +47,52 @@ test_without_a_server_it_is_silent_and_soon_done() {
     err_is ""
 }
 
+# --- each shell, in a terminal, with the keys that people press
+
+terminal() { tmux -S "$scratch/tmux.sock" "$@"; }
+screen_has() { terminal capture-pane -p | grep -qF -- "$1"; }
+
+# open_shell COMMAND LINE: starts it in a terminal and has it load the completion.
+open_shell() {
+    mkdir -p "$scratch/home"
+    terminal -f /dev/null new-session -d -x 120 -y 24 -c "$PWD/../../client/package/completions" \
+        "env HOME='$scratch/home' XDG_CONFIG_HOME='$scratch/home' PATH='$(dirname "$soma_program"):$PATH' LC_ALL=C.UTF-8 TERM=screen $1"
+    terminal send-keys -l "$2; echo is ''ready" && terminal send-keys Enter
+    until_true screen_has 'is ready'
+}
+close_shell() { terminal kill-server 2>/dev/null; }
+
+# completes TYPED WHOLE: typed and Tab, the line comes to be WHOLE.
+completes() {
+    terminal send-keys C-u C-l
+    terminal send-keys -l "$1" && terminal send-keys Tab
+    until_true screen_has "$2"
+}
+
+# A command, a collection, a job's id, a queue's name.
+offers_what_there_is() {
+    completes 'soma collection sh' 'soma collection show'
+    completes 'soma query do' 'soma query docs'
+    completes "soma logs ${id:0:8}" "soma logs $id"
+    completes 'soma queue pause n' 'soma queue pause night'
+}
+
 test_bash_asks_it() {
-    local words
-    words=$(PATH="$build/bin:$PATH" bash -c '
-        . ../../client/package/completions/soma.bash
-        COMP_WORDS=(soma collection show d) COMP_CWORD=3
-        _soma
-        echo "${COMPREPLY[@]}"')
-    is "$words" docs
+    open_shell "bash --norc --noprofile" '. ./soma.bash'
+    offers_what_there_is
+    close_shell
+}
+
+test_zsh_asks_it() {
+    open_shell "zsh -f" 'fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D'
+    offers_what_there_is
+    close_shell
+}
+
+test_fish_asks_it() {
+    open_shell "fish --no-config" 'source ./soma.fish'
+    offers_what_there_is
+    close_shell
 }
 
 test_the_manual_pages_have_every_command_and_no_mistake() {

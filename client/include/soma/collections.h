@@ -241,6 +241,10 @@ struct soma_collection_check {
 // collections a long timeout.
 SOMA_METHOD(collection_check, soma_collection_check_request, soma_collection_check);
 
+// The checksum (FNV-1a, 64 bits) of bytes that follow others whose checksum was before, as at the
+// end of files that hold a snapshot; begins with 14695981039346656037.
+SOMA_API uint64_t soma_snapshot_checksum(uint64_t before, const void *bytes, size_t length);
+
 struct soma_snapshot_read_request {
     size_t struct_size;
     const char *collection;

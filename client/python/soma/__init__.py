@@ -14,8 +14,8 @@ from __future__ import annotations
 from . import _abi
 from ._library import library, milliseconds
 from ._values import encoded
-from .client import Client, Queue, Token
-from .collection import Collection, GetResult, QueryResult
+from .client import Client, JobChange, Queue, Token
+from .collection import Check, Collection, Facets, GetResult, QueryResult, Record
 from .errors import (
     AlreadyExists,
     Cancelled,
@@ -38,16 +38,19 @@ __all__ = [
     "AlreadyExists",
     "Artifact",
     "Cancelled",
+    "Check",
     "Client",
     "Code",
     "Collection",
     "DataLoss",
     "DeadlineExceeded",
     "Error",
+    "Facets",
     "FailedPrecondition",
     "GetResult",
     "InvalidArgument",
     "Job",
+    "JobChange",
     "JobFailed",
     "JobInfo",
     "NotFound",
@@ -55,6 +58,7 @@ __all__ = [
     "PermissionDenied",
     "QueryResult",
     "Queue",
+    "Record",
     "ResourceExhausted",
     "Token",
     "Unauthenticated",

@@ -44,6 +44,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "job_exit_status": (ctypes.c_int, [ctypes.POINTER(_abi.soma_job)]),
     "job_state_is_final": (ctypes.c_bool, [ctypes.c_int]),
     "secret_make": (None, [ctypes.c_char_p]),
+    "snapshot_checksum": (ctypes.c_uint64, [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t]),
 }
 for _name in "job_state job_reason job_wait metric quantization rerank scope".split():
     _FUNCTIONS[_name + "_name"] = (ctypes.c_char_p, [ctypes.c_int])

@@ -141,8 +141,12 @@ def metadata_value(field: _abi.soma_metadata_field) -> Value | None:
     return None
 
 
+def key_and_value(field: _abi.soma_metadata_field) -> tuple[str, Any]:
+    return text_of(field.key), metadata_value(field)
+
+
 def metadata_dict(fields: Any, count: int) -> dict[str, Any]:
-    return {text_of(fields[i].key): metadata_value(fields[i]) for i in range(count)}
+    return dict(key_and_value(fields[i]) for i in range(count))
 
 
 class Floats:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
-from . import _abi
+from . import _abi, snapshots
 from ._library import Connection, library, milliseconds, name_of, number_of
 from ._spec import FileContent, Program, make_spec
 from ._values import Metadata, encoded, invalid, metadata_fields, pairs, put, text_of, time_of
 from .collection import Collection, EmbeddingFunction
 from .errors import NotFound
-from .jobs import Job, job_of
+from .jobs import POLL_SECONDS, Deadline, Job, JobInfo, info_of, job_of, pause_after
 
 _SCOPES = {"read": 1, "submit": 2, "write-vectors": 3, "admin": 4}
 # What Chroma calls them.
@@ -45,6 +47,11 @@ class Token:
     expires: datetime | None
     last_used: datetime | None
     namespace: str  # where its holder works
+
+
+class JobChange(NamedTuple):
+    job_id: str
+    info: JobInfo | None  # None: it was removed
 
 
 class Client:
@@ -119,6 +126,33 @@ class Client:
         request = _abi.soma_job_list_request()
         _set_filter(request.filter, status, queue, labels, parent)
         yield from self._pages("job_list", request, "jobs", lambda job: job_of(self._connection, job))
+
+    def watch(
+        self,
+        status: str | Sequence[str] = (),
+        queue: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        parent: str | Job | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[JobChange]:
+        """First the jobs that match as they are, then each of their changes as it comes, over restarts of the server. Ends after
+        timeout seconds; None: never. Of changes that follow each other closely the last is told."""
+        request = _abi.soma_job_watch_request()
+        _set_filter(request.filter, status, queue, labels, parent)
+        yield from self._changes(request, Deadline(timeout))
+
+    def _changes(self, request: Any, deadline: Deadline) -> Iterator[JobChange]:
+        while not deadline.is_over():
+            request.wait_ms = milliseconds(min(POLL_SECONDS, deadline.left()))
+            began = time.monotonic()
+            with self._connection.call("job_watch", request, max(deadline.left(), 5.0)) as found:
+                infos = [info_of(job) for job in found.jobs[: found.job_count]]
+                made = [JobChange(info.id, info) for info in infos]
+                made += [JobChange(text_of(raw), None) for raw in found.removed_ids[: found.removed_count]]
+                request.since_revision = 0 if found.history_lost else found.revision
+            yield from made
+            if not made:
+                pause_after(began, deadline)
 
     def prune(
         self,
@@ -232,6 +266,17 @@ class Client:
         with self._connection.call("collection_get", _abi.soma_collection_request(collection=encoded(name))) as found:
             return Collection(self._connection, found, embedding_function)
 
+    def restore_collection(
+        self, name: str, path: str | os.PathLike[str], embedding_function: EmbeddingFunction | None = None
+    ) -> Collection:
+        """Makes a collection of a file of Collection.snapshot() or `soma collection snapshot`. It appears when all of it is there."""
+        return self.get_collection(snapshots.restore(self._connection, name, path), embedding_function)
+
+    def remove_alias(self, alias: str) -> None:
+        """Takes a name away that Collection.alias() gave; the collection stays."""
+        with self._connection.call("collection_unalias", _abi.soma_collection_unalias_request(alias=encoded(alias))):
+            pass
+
     def list_collections(self, limit: int | None = None, offset: int | None = None) -> list[Collection]:
         """By name."""
         rows = self._pages("collection_list", _abi.soma_collection_list_request(), "collections", lambda c: Collection(self._connection, c))
@@ -250,9 +295,9 @@ class Client:
     def heartbeat(self) -> datetime:
         """The server's time. Raises Unavailable where there is none."""
         with self._connection.call("server_ping", _abi.soma_ping_request()) as pong:
-            time = time_of(pong.server_time_ms)
-            assert time
-            return time
+            now = time_of(pong.server_time_ms)
+            assert now
+            return now
 
     def info(self) -> dict[str, Any]:
         """What the server is and enforces."""
@@ -269,6 +314,25 @@ class Client:
                 "sandbox": text_of(info.sandbox),
                 "job_network": info.job_network,
             }
+
+    def get_version(self) -> str:
+        """The server's."""
+        return str(self.info()["version"])
+
+    def get_max_batch_size(self) -> int:
+        """Records in one request. More may be given: the library cuts them into pieces."""
+        return int(self.info()["limits"]["batch_records"])
+
+    def check(self, timeout: float = 600.0) -> list[tuple[str, str]]:
+        """What is wrong with what the server keeps, and where; nothing: it is sound. timeout: of each step."""
+        request = _abi.soma_server_check_request()
+        found: list[tuple[str, str]] = []
+        while True:
+            with self._connection.call("server_check", request, timeout) as check:
+                found += [(text_of(row.what), text_of(row.message)) for row in check.findings[: check.finding_count]]
+                request.step = check.next_step and bytes(check.next_step)
+            if not request.step:
+                return found
 
     def stats(self) -> dict[str, int]:
         with self._connection.call("server_stats") as stats:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-from typing import Any, Callable, Iterator, List, Mapping, Sequence, TypedDict, Union
+import os
+from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Sequence, TypedDict, Union
 
-from . import _abi, errors
+from . import _abi, errors, snapshots
 from ._library import Connection, name_of
-from ._values import Floats, Metadata, encoded, invalid, metadata_dict, metadata_fields, rows_of_floats, text_of, texts
+from ._values import Floats, Metadata, encoded, invalid, key_and_value, metadata_dict, metadata_fields, put, rows_of_floats, text_of, texts
 from .errors import Code
 
 EmbeddingFunction = Callable[[List[str]], Any]
@@ -50,11 +51,39 @@ class QueryResult(TypedDict):
     embeddings: Any
     distances: list[list[float]] | None
     scores: list[list[float]] | None
+    groups: list[list[Any]] | None  # with group_by: the value of the key that each hit's group has in common
     included: list[str]
 
 
+class Record(NamedTuple):
+    """Of scan(); None: it has none, or not asked for."""
+
+    id: str
+    document: str | None
+    metadata: dict[str, Any] | None
+    embedding: Any
+
+
+class Facets(NamedTuple):
+    counts: list[tuple[Any, int]]  # value and how many records hold it, the most frequent first
+    value_count: int  # different values that there are
+    matched: int  # records that match the filters
+    without: int  # of these, those without the key
+
+
+class Check(NamedTuple):
+    """Of check(): what disagrees between what is stored and what is searched, and how well the index finds."""
+
+    findings: list[tuple[str, str]]  # kind and text; none: all agrees
+    records: int
+    rows_indexed: int
+    sampled: int
+    recall: float  # 0 to 1
+    recall_min: float
+
+
 class Collection:
-    """Name, dimension and metric are those of the moment when it was got; everything else asks the server."""
+    """Name, dimension, metric and aliases are those of the moment when it was got; everything else asks the server."""
 
     def __init__(self, connection: Connection, collection: Any, embedding_function: EmbeddingFunction | None = None) -> None:
         self._connection = connection
@@ -67,6 +96,7 @@ class Collection:
         self.dimension: int = collection.dimension
         self.metric = name_of("metric", collection.metric)
         self.metadata = metadata_dict(collection.metadata, collection.metadata_count)
+        self.aliases = [text_of(raw) for raw in collection.aliases[: collection.alias_count]]
 
     def __repr__(self) -> str:
         return f"<soma.Collection {self.name}, {self.dimension} dimensions, {self.metric}>"
@@ -220,10 +250,18 @@ class Collection:
                 yield _rows(page, 0, page.record_count)
 
     def _scan(
-        self, where: Where | None, where_document: Where | None, include: _abi.soma_include, first: int, last: float
+        self,
+        where: Where | None,
+        where_document: Where | None,
+        include: _abi.soma_include,
+        first: int,
+        last: float,
+        order_by: str | None = None,
+        descending: bool = False,
     ) -> Iterator[tuple[list[Any], Any]]:
         """Pages of the records from first to last. Those before are passed over without their contents."""
         request = self._request(_abi.soma_records_scan_request, where=_filter(where), where_document=_filter(where_document))
+        request.order_by, request.descending = encoded(order_by), descending
         place = 0
         nothing = _abi.soma_include()
         while place < last:
@@ -238,6 +276,29 @@ class Collection:
                 yield rows
             if not request.cursor:
                 return
+
+    def scan(
+        self,
+        where: Where | None = None,
+        where_document: Where | None = None,
+        order_by: str | None = None,
+        descending: bool = False,
+        include: Sequence[str] = ("metadatas", "documents"),
+    ) -> Iterator[Record]:
+        """All records that match, page by page, by id or by the values of a metadata key; those without it come last."""
+        wanted = _include(include)
+        for rows, embeddings in self._scan(where, where_document, wanted, 0, math.inf, order_by, descending):
+            for i, row in enumerate(rows):
+                yield Record(row[0], row[1], row[2], None if embeddings is None else embeddings[i])
+
+    def facet(self, key: str, where: Where | None = None, where_document: Where | None = None, limit: int = 10) -> Facets:
+        """How often which values of a metadata key occur; each value of a list counts."""
+        request = self._request(_abi.soma_records_facet_request, where=_filter(where), where_document=_filter(where_document))
+        request.key = encoded(key)
+        put(request, "limit", limit, "limit")
+        with self._connection.call("records_facet", request) as found:
+            counts = [(key_and_value(row.value)[1], int(row.count)) for row in found.counts[: found.count_count]]
+            return Facets(counts, found.value_count, found.matched, found.without)
 
     def _matching(self, ids: Any, where: Where | None, where_document: Where | None) -> list[str]:
         """The ids of records that match the filters; of these ids, where there are some."""
@@ -259,6 +320,13 @@ class Collection:
         *,
         query_ids: OneOrMany | None = None,
         max_distance: float | None = None,
+        min_score: float | None = None,
+        offset: int = 0,
+        group_by: str | None = None,
+        group_size: int = 1,
+        vector_weight: float = 1.0,
+        text_weight: float = 1.0,
+        fusion_k: float = 60.0,
         ef: int = 0,
         exact: bool = False,
     ) -> QueryResult:
@@ -266,7 +334,9 @@ class Collection:
 
         query_texts are embedded by the embedding_function. Where there is none their words are looked for in the documents
         (BM25), and together with query_embeddings both ranks count. query_ids: records whose embeddings are the queries.
-        include knows "scores" too: larger is better. A distance is NaN where a record was found by its words alone.
+        include knows "scores" too: larger is better. A distance is NaN where a record was found by its words alone. group_by: hits
+        come in groups of at most group_size with one value of this metadata key, n_results and offset count groups, and the result
+        has "groups". The weights and fusion_k are of ranks by vector and by words together. `soma help query` explains the others.
         """
         wanted = _include(include)
         if n_results < 1:
@@ -292,8 +362,16 @@ class Collection:
             request.ids = id_array
         if max_distance is not None:
             request.max_distance = ctypes.pointer(ctypes.c_double(max_distance))
+        if min_score is not None:
+            request.min_score = ctypes.pointer(ctypes.c_double(min_score))
+        if words and floats:
+            request.fusion = ctypes.pointer(_abi.soma_fusion(k=fusion_k, vector_weight=vector_weight, text_weight=text_weight))
+        put(request, "offset", offset, "offset")
+        if group_by is not None:
+            request.group_by = encoded(group_by)
+            put(request, "group_size", group_size, "group_size")
         with self._connection.call("records_query", request) as results:
-            return _query_result(results, include, wanted)
+            return _query_result(results, include, wanted, group_by is not None)
 
     # --- the collection itself
 
@@ -314,8 +392,21 @@ class Collection:
     def alias(self, name: str) -> None:
         """Lets a name stand for this collection from now on, whatever it stood for."""
         request = _abi.soma_collection_alias_request(alias=encoded(name), collection=encoded(self.id))
-        with self._connection.call("collection_alias", request):
-            pass
+        with self._connection.call("collection_alias", request) as collection:
+            self._read(collection)
+
+    def snapshot(self, path: str | os.PathLike[str]) -> int:
+        """Writes an exact copy, as it is at one moment, to a file for restore_collection() or `soma collection restore`; how many
+        records it holds. The file appears when it is complete."""
+        return snapshots.save(self._connection, self.id, path)
+
+    def check(self, sample: int = 100, timeout: float = 600.0) -> Check:
+        """Compares what is searched with what is stored, and measures recall with so many of its own records."""
+        request = self._request(_abi.soma_collection_check_request)
+        put(request, "sample", sample, "sample")
+        with self._connection.call("collection_check", request, timeout) as check:
+            findings = [(text_of(row.kind), text_of(row.message)) for row in check.findings[: check.finding_count]]
+            return Check(findings, check.records, check.rows_indexed, check.sampled, check.recall, check.recall_min)
 
 
 def _include(include: Sequence[str]) -> _abi.soma_include:
@@ -345,8 +436,8 @@ def _joined(pages: list[Any]) -> Any:
     return [row for page in pages for row in page]
 
 
-def _query_result(results: Any, include: Sequence[str], wanted: _abi.soma_include) -> QueryResult:
-    result: Any = {key: None for key in _INCLUDE_KEYS}
+def _query_result(results: Any, include: Sequence[str], wanted: _abi.soma_include, is_grouped: bool) -> QueryResult:
+    result: Any = {key: None for key in (*_INCLUDE_KEYS, "groups")}
     result["included"] = list(include)
     every = [answer.hits[: answer.hit_count] for answer in results.results[: results.result_count]]
     rows = [[_row(hit.record) for hit in hits] for hits in every]
@@ -363,5 +454,7 @@ def _query_result(results: Any, include: Sequence[str], wanted: _abi.soma_includ
         result["distances"] = [[hit.distance for hit in hits] for hits in every]
     if "scores" in include:
         result["scores"] = [[hit.score for hit in hits] for hits in every]
+    if is_grouped:
+        result["groups"] = [[key_and_value(hit.group[0])[1] for hit in hits] for hits in every]
     found: QueryResult = result
     return found

@@ -14,7 +14,7 @@ from ._library import Connection, library, milliseconds, name_of
 from ._values import address_of, bytes_of, decoded, encoded, text_of, time_of
 from .errors import JobFailed
 
-_POLL_SECONDS = 30.0
+POLL_SECONDS = 30.0
 # A poll that comes back this soon without news is not asked again at once.
 _PROMPT_SECONDS = 0.1
 _PAUSE_SECONDS = 0.25
@@ -76,7 +76,7 @@ class Artifact(NamedTuple):
     executable: bool
 
 
-def _info(job: Any) -> JobInfo:
+def info_of(job: Any) -> JobInfo:
     is_final = library.soma_job_state_is_final(job.state)
     spec = job.spec
     return JobInfo(
@@ -116,7 +116,9 @@ def _info(job: Any) -> JobInfo:
     )
 
 
-class _Deadline:
+class Deadline:
+    """A time limit that a caller gave; None: none."""
+
     def __init__(self, timeout: float | None) -> None:
         self._end = None if timeout is None else time.monotonic() + timeout
 
@@ -125,6 +127,12 @@ class _Deadline:
 
     def is_over(self) -> bool:
         return self.left() <= 0
+
+
+def pause_after(began: float, deadline: Deadline) -> None:
+    """After a poll without news: a server that stops answers at once."""
+    if time.monotonic() - began < _PROMPT_SECONDS:
+        time.sleep(min(_PAUSE_SECONDS, deadline.left()))
 
 
 class Job:
@@ -144,7 +152,7 @@ class Job:
 
     def _ask(self, method: str, request: Any, timeout: float | None = None) -> JobInfo:
         with self._connection.call(method, request, timeout) as job:
-            self._last = _info(job)
+            self._last = info_of(job)
         return self._last
 
     def info(self) -> JobInfo:
@@ -163,7 +171,7 @@ class Job:
 
     def wait(self, timeout: float | None = None) -> JobInfo:
         """Until it is final. Raises TimeoutError after timeout seconds; the job is left as it is."""
-        deadline = _Deadline(timeout)
+        deadline = Deadline(timeout)
         info = self._poll(0, deadline)
         while not info.is_final:
             if deadline.is_over():
@@ -171,15 +179,15 @@ class Job:
             info = self._poll(0, deadline)
         return info
 
-    def _poll(self, after_revision: int, deadline: _Deadline) -> JobInfo:
+    def _poll(self, after_revision: int, deadline: Deadline) -> JobInfo:
         """One long poll: until the job is final or, where a revision is given, newer."""
         began = time.monotonic()
-        wait = min(_POLL_SECONDS, deadline.left())
+        wait = min(POLL_SECONDS, deadline.left())
         request = self._request(_abi.soma_job_wait_request, after_revision=after_revision, wait_ms=milliseconds(wait))
         # The call's own time has room for a server that is being restarted.
         info = self._ask("job_wait", request, max(deadline.left(), 5.0))
-        if not info.is_final and info.revision <= max(after_revision, 0) and time.monotonic() - began < _PROMPT_SECONDS:
-            time.sleep(min(_PAUSE_SECONDS, deadline.left()))
+        if not info.is_final and info.revision <= max(after_revision, 0):
+            pause_after(began, deadline)
         return info
 
     def result(self, timeout: float | None = None) -> str:
@@ -217,12 +225,12 @@ class Job:
 
         Goes on over restarts of the server, and with the next attempt where the job is retried.
         """
-        deadline = _Deadline(timeout)
+        deadline = Deadline(timeout)
         request = self._request(_abi.soma_job_log_request, max_bytes=_PIECE_BYTES)
         position: _abi.soma_job_log_position | None = None
         while True:
             request.position = ctypes.pointer(position) if position else None
-            request.wait_ms = milliseconds(min(_POLL_SECONDS, deadline.left()))
+            request.wait_ms = milliseconds(min(POLL_SECONDS, deadline.left()))
             began = time.monotonic()
             with self._connection.call("job_log", request, max(deadline.left(), 5.0)) as log:
                 pieces = [_output(log.pieces[i], log.attempt) for i in range(log.piece_count)]
@@ -238,10 +246,9 @@ class Job:
             elif not pieces:
                 if deadline.is_over():
                     raise TimeoutError(f"job {self.id} is not final after {timeout:g} s")
-                if time.monotonic() - began < _PROMPT_SECONDS:
-                    time.sleep(_PAUSE_SECONDS)
+                pause_after(began, deadline)
 
-    def _next_attempt(self, attempt: int, deadline: _Deadline) -> int:
+    def _next_attempt(self, attempt: int, deadline: Deadline) -> int:
         """Waits until the job is final or in a later attempt; which attempt it is in then."""
         info = self.info()
         while not info.is_final and info.attempt <= attempt:
@@ -285,7 +292,7 @@ class Job:
     def _send(self, raw: bytes, offset: int, end: bool) -> int:
         request = self._request(_abi.soma_job_input_request, offset=offset, length=len(raw), end=end)
         request.data = address_of(raw)
-        request.wait_ms = milliseconds(_POLL_SECONDS)
+        request.wait_ms = milliseconds(POLL_SECONDS)
         with self._connection.call("job_input", request) as taken:
             if taken.closed and raw:
                 raise BrokenPipeError(f"job {self.id} takes no more input")
@@ -323,7 +330,7 @@ def _output(piece: Any, attempt: int) -> Output:
 
 
 def job_of(connection: Connection, job: Any) -> Job:
-    info = _info(job)
+    info = info_of(job)
     return Job(connection, info.id, info)
 
 
