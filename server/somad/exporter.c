@@ -78,6 +78,15 @@ static void gather_recorded(const struct exporter *exporter, struct page *page)
     for (unsigned state = 1; state < JOB_STATE_COUNT; state++)
         page_add(page, MEASURE_JOB_ENTERED, (double)measure_value(MEASURE_JOB_ENTERED, state),
                  job_state_name((enum job_state)state));
+    static const char *const sources[COLLECTION_SOURCES] = {
+        [COLLECTION_FROM_MEMORY] = "memory",
+        [COLLECTION_FROM_FILE] = "file",
+        [COLLECTION_FROM_DATABASE] = "database",
+    };
+    for (unsigned from = 0; from < COLLECTION_SOURCES; from++)
+        page_add(page, MEASURE_CACHE_READS, (double)measure_value(MEASURE_CACHE_READS, from),
+                 sources[from]);
+    page_add(page, MEASURE_CACHE_DROPS, (double)measure_value(MEASURE_CACHE_DROPS, 0));
 }
 
 static void gather_queues(const struct exporter *exporter, struct page *page)

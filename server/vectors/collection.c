@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "measures/measures.h"
 #include "vectors/collection_private.h"
 #include "vectors/index/graph.h"
 #include "vectors/index_files.h"
@@ -209,6 +210,7 @@ bool vectors_make_room(struct vectors *vectors, size_t more_bytes)
         if (!victim)
             return false;
         collection_remove(vectors, victim);
+        measure_add(MEASURE_CACHE_DROPS, 0, 1);
     }
     return true;
 }
@@ -232,6 +234,13 @@ enum soma_code vectors_admit(struct vectors *vectors, const struct collection_ro
 
 // --- readers
 
+// One that is in memory; lock held.
+static void collection_use(struct collection *collection)
+{
+    collection->user_count++;
+    measure_add(MEASURE_CACHE_READS, COLLECTION_FROM_MEMORY, 1);
+}
+
 // The collection, loaded or being loaded by somebody else is waited for; lock held.
 static enum soma_code use_or_load(struct vectors *vectors, const char *uid,
                                   struct mono_time deadline, struct collection **ret_collection,
@@ -244,7 +253,7 @@ static enum soma_code use_or_load(struct vectors *vectors, const char *uid,
         if (!collection)
             return error_set_no_memory(err);
         if (collection->state == COLLECTION_LOADED) {
-            collection->user_count++;
+            collection_use(collection);
             *ret_collection = collection;
             return SOMA_OK;
         }
@@ -317,7 +326,7 @@ bool collection_read_begin_loaded(struct vectors *vectors, const char *uid,
     struct collection *collection = collection_find(vectors, uid);
     bool is_loaded = collection && collection->state == COLLECTION_LOADED;
     if (is_loaded) {
-        collection->user_count++;
+        collection_use(collection);
         reader_add(vectors, collection, ret_reader);
     }
     pthread_mutex_unlock(&vectors->lock);

@@ -37,6 +37,14 @@ enum soma_code vectors_open(struct store *store, const struct vectors_options *o
 // No reader is left and no writer runs. Takes NULL.
 void vectors_close(struct vectors *vectors);
 
+// Where a read found its collection: the series of MEASURE_CACHE_READS.
+enum collection_source {
+    COLLECTION_FROM_MEMORY,
+    COLLECTION_FROM_FILE,
+    COLLECTION_FROM_DATABASE,
+    COLLECTION_SOURCES,
+};
+
 // A reader's hold on a collection; on the stack.
 struct collection_reader {
     struct vectors *vectors;

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "measures/measures.h"
 #include "store/records.h"
 #include "vectors/collection_private.h"
 #include "vectors/collection_replay.h"
@@ -86,7 +88,7 @@ struct load {
     struct rows *rows;
     size_t reserved_bytes;
     int64_t file_sequence;
-    bool no_memory, is_over;
+    bool no_memory, is_over, is_from_file;
 };
 
 static enum soma_code reserve(struct load *load, struct soma_error *err)
@@ -185,7 +187,8 @@ static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct
     }
     if (code)
         return code;
-    if (!read_from_file(load, txn))
+    load->is_from_file = read_from_file(load, txn);
+    if (!load->is_from_file)
         code = read_from_store(load, txn, err);
     if (!code)
         indexer_make_graph(load->collection, load->rows);
@@ -252,6 +255,7 @@ enum soma_code collection_load(struct vectors *vectors, struct collection *colle
 {
     struct load load = {.vectors = vectors, .collection = collection};
     struct store_txn *txn;
+    int64_t begun_us = clock_mono_us();
     enum soma_code code = store_read_begin(vectors->store, &txn, err);
     if (!code) {
         code = read_rows(&load, txn, err);
@@ -259,8 +263,13 @@ enum soma_code collection_load(struct vectors *vectors, struct collection *colle
     }
     if (!code)
         code = catch_up(&load, err);
-    if (code)
+    if (code) {
         rows_free(load.rows);
+    } else {
+        measure_observe(MEASURE_CACHE_LOADS, clock_mono_us() - begun_us);
+        measure_add(MEASURE_CACHE_READS,
+                    load.is_from_file ? COLLECTION_FROM_FILE : COLLECTION_FROM_DATABASE, 1);
+    }
     pthread_mutex_lock(&vectors->lock);
     vectors->reserved_bytes -= load.reserved_bytes;
     pthread_cond_broadcast(&vectors->changed);

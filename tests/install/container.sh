@@ -4,13 +4,13 @@
 #   container.sh BUILD
 #
 # A root is this machine's, so what it has already is not downloaded: packages, nng's source, and what ccache knows.
+# shellcheck disable=SC1091,SC2154
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/install/roots.sh
 . "$here/roots.sh"
 build=$1 source=$(dirname "$(dirname "$here")")
 
-root= stage= user=root folder=/ entry=() variables=()
+root='' stage='' user=root folder=/ entry=() variables=()
 inside() {
     chroot "$root" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${variables[@]}" "$@"
 }

@@ -3,8 +3,8 @@
 # service's command as the service's user, runs a job, restarts the server under a second one, removes the packages.
 #
 #   packages.sh BUILD
+# shellcheck disable=SC1091,SC2154
 set -euo pipefail
-# shellcheck source=tests/install/roots.sh
 . "$(dirname "$0")/roots.sh"
 build=$1
 

@@ -99,6 +99,23 @@ test_a_collection_is_seen_by_its_name() {
     is "$(value 'soma_vectors_memory_budget_bytes')" 4294967296
 }
 
+# Memory is a cache: what a read found there, what it had to be loaded from, and what was dropped for it.
+test_memory_is_seen_as_a_cache() {
+    local loads
+    soma collection create cached --dim 2 >/dev/null
+    printf '{"id":"a","embedding":[1,2]}\n' | soma upsert cached - >/dev/null
+    loads=$(value soma_collection_load_seconds_count)
+    stop_server TERM
+    start_watched
+    is "$(value 'soma_collection_reads_total{from="memory"}') $(value soma_collection_load_seconds_count)" "0 0"
+    soma query cached --vector '[1,2]' >/dev/null
+    is "$(value 'soma_collection_reads_total{from="database"}') $(value 'soma_collection_reads_total{from="memory"}')" "1 0"
+    soma query cached --vector '[1,2]' >/dev/null
+    is "$(value 'soma_collection_reads_total{from="memory"}')" 1
+    is "$(value soma_collection_load_seconds_count) $(value soma_collection_drops_total)" "1 0"
+    [ -n "$loads" ] || fail "no histogram"
+}
+
 test_a_long_poll_is_no_slow_call_and_has_no_time() {
     local id
     id=$(soma submit -q -c 'import time; time.sleep(0.5)')

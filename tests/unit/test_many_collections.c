@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "measures/measures.h"
 #include "vectors_scene.h"
 
 enum {
@@ -155,6 +156,9 @@ static void collections_are_opened_by_use_and_closed_by_age(void **unused)
     struct vectors_scene scene;
     scene_init(&scene, COLLECTIONS);
     use_budget(&scene, FIT * (ROWS_BYTES + FIXED_BYTES));
+    int64_t drops = measure_value(MEASURE_CACHE_DROPS, 0),
+            loads = measure_value(MEASURE_CACHE_READS, COLLECTION_FROM_DATABASE),
+            hits = measure_value(MEASURE_CACHE_READS, COLLECTION_FROM_MEMORY);
     for (size_t i = 0; i < COLLECTIONS; i++) {
         assert_int_equal(ask(&scene, name_of(i), NULL), SOMA_OK);
         assert_int_equal(ask(&scene, name_of(0), NULL), SOMA_OK);
@@ -170,6 +174,12 @@ static void collections_are_opened_by_use_and_closed_by_age(void **unused)
     for (size_t i = COLLECTIONS - FIT / 2; i < COLLECTIONS; i++)
         assert_true(is_open(&scene, i));
     assert_true(open >= FIT);
+    // And so it is measured.
+    assert_int_equal(measure_value(MEASURE_CACHE_DROPS, 0) - drops, COLLECTIONS - open);
+    assert_int_equal(measure_value(MEASURE_CACHE_READS, COLLECTION_FROM_DATABASE) - loads,
+                     COLLECTIONS);
+    assert_int_equal(measure_value(MEASURE_CACHE_READS, COLLECTION_FROM_MEMORY) - hits,
+                     COLLECTIONS);
     scene_close(&scene);
 }
 
