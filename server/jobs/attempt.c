@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/fields.h"
 #include "base/file.h"
 #include "jobs/outcome.h"
@@ -90,6 +91,7 @@ static enum soma_code put_order(int directory_fd, const struct fields_writer *or
     int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
     FD_CLEANUP int fd = openat(directory_fd, "order.new", flags, PRIVATE_MODE);
     int errnum = fd < 0 ? errno : fd_write_all(fd, order->bytes, order->length);
+    crash_point(CRASH_ORDER_WRITTEN);
     if (!errnum && renameat(directory_fd, "order.new", directory_fd, "order"))
         errnum = errno;
     if (errnum)
@@ -113,6 +115,8 @@ static enum soma_code make_and_put(const struct attempt_root *root, const struct
     code = uploads_move(root, job, err);
     if (code != SOMA_OK)
         return code;
+    if (job->spec.file_count > 0)
+        crash_point(CRASH_FILES_MOVED);
     return put_order(fd, order, err);
 }
 

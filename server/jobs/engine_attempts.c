@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "jobs/engine_private.h"
@@ -129,6 +130,7 @@ static void spawn(struct engine *engine, struct running *running)
     attempt_path(engine->config.root, running->id, running->attempt, path);
     enum soma_code code = spawner_spawn(&engine->config.spawner, running->num, path, other, &err);
     if (code == SOMA_OK) {
+        crash_point(CRASH_SPAWN_ASKED);
         running->phase = PHASE_LINKED;
         running->due = MONO_NEVER;
         running->feed_is_answered = true;
@@ -234,6 +236,7 @@ static void take_started(struct engine *engine, struct running *running, const c
     int64_t pid;
     if (!read_numbers(words, &pid, 1))
         return;
+    crash_point(CRASH_JOB_STARTED);
     pthread_mutex_lock(&engine->lock);
     running->live.runner_pid = pid;
     pthread_mutex_unlock(&engine->lock);
@@ -385,6 +388,7 @@ static void examine(struct engine *engine, struct running *running)
         return;
     case ATTEMPT_ENDED:
     case ATTEMPT_GONE:
+        crash_point(CRASH_END_SEEN);
         end_with(engine, running, &outcome);
         return;
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "jobs/engine_private.h"
 #include "jobs/last_boot.h"
@@ -129,6 +130,7 @@ static void deliver_ahead(struct engine *engine, void *owner)
             job->spec.file_count == 0 &&
             attempt_prepare(engine->config.root, &engine->config.order, job, NULL) == SOMA_OK;
     }
+    crash_point(CRASH_CLAIM_PREPARED);
 }
 
 static void drop_ahead(void *owner)
@@ -177,6 +179,8 @@ static void deliver_claim(struct engine *engine, void *owner)
     }
     for (struct settle_cancel *cancel = claim->cancels; cancel; cancel = cancel->next)
         engine_take_cancel(engine, cancel->num, cancel->note, cancel->force);
+    if (claim->count > 0)
+        crash_point(CRASH_CLAIM_COMMITTED);
     for (unsigned i = 0; i < claim->count; i++)
         engine_begin(engine, &claim->rows[i].job, claim->is_prepared[i]);
     engine->next_due = claim->next_due;
@@ -366,6 +370,7 @@ static void deliver_end(struct engine *engine, void *owner)
 {
     struct row_op *row_op = owner;
     struct running *running = engine_find(engine, row_op->num);
+    crash_point(CRASH_END_COMMITTED);
     if (running && row_op->error.code != SOMA_OK) {
         // The truth is in the directory; the database hears it as soon as it can write.
         log_warning("JOB-END-NOT-WRITTEN", "job %s: %s", running->id, row_op->error.text);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "jobs/retention.h"
@@ -88,6 +89,7 @@ static bool is_stopping(struct janitor *janitor)
 static void remove_directory(struct janitor *janitor, const char *id)
 {
     struct soma_error err;
+    crash_point(CRASH_REMOVAL_COMMITTED);
     if (directory_remove_all(janitor->config.root->fd, id, NULL, &err) != SOMA_OK)
         log_warning("JOB-FILES-LEFT", "cannot remove the files of job %s: %s", id, err.text);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/namespaces.h"
@@ -116,8 +117,12 @@ static enum soma_code finish(const struct attempt_root *root, const char *space,
     char part[PATH_SIZE], whole[PATH_SIZE];
     part_path(id, space, part);
     whole_path(id, space, whole);
-    if (ftruncate(fd, end) || fsync(fd) || renameat(root->fd, part, root->fd, whole))
+    if (ftruncate(fd, end) || fsync(fd))
+        return error_set_errno(err, errno, "cannot write the upload");
+    crash_point(CRASH_UPLOAD_SYNCED);
+    if (renameat(root->fd, part, root->fd, whole))
         return error_set_errno(err, errno, "cannot finish the upload");
+    crash_point(CRASH_UPLOAD_PLACED);
     FD_CLEANUP int directory_fd = open_directory(root);
     if (directory_fd < 0 || fsync(directory_fd))
         return error_set_errno(err, errno, "cannot sync the uploads");

@@ -1,5 +1,6 @@
 #include "services/mutation.h"
 
+#include "base/crash_point.h"
 #include "store/requests.h"
 
 _Static_assert((int)REQUEST_ID_BYTES == (int)REQUEST_STORE_ID_BYTES, "ids of requests");
@@ -60,6 +61,7 @@ static void mutation_finish(struct write_op *op, const struct soma_error *err)
     bool is_first = mutation->reply != NULL;
     if (is_first && mutation->committed)
         mutation->committed(mutation);
+    crash_point(CRASH_REPLY_DUE);
     if (mutation->packed)
         rpc_call_reply_packed(mutation->call, mutation->packed, mutation->packed_length);
     else

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "rpc/connections.h"
 #include "rpc/workers.h"
@@ -340,6 +341,7 @@ void server_stop(struct server *server)
     if (!server)
         return;
     exporter_set_state(&server->exporter, EXPORTER_STOPPING);
+    crash_point(CRASH_STOP_BEGUN);
     if (server->dispatcher)
         dispatcher_stop(server->dispatcher);
     parking_stop(server->parking);
@@ -355,6 +357,7 @@ void server_stop(struct server *server)
     vectors_close(server->vectors);
     parking_free(server->parking);
     tokens_free(server->tokens);
+    crash_point(CRASH_STOP_DRAINED);
     store_close(server->store);
     data_directory_close(&server->data);
     free(server);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "store/job_counters.h"
 #include "store/job_notes.h"
@@ -236,6 +237,7 @@ void txn_checkpoint(struct store_txn *txn, bool is_idle)
     sqlite3_busy_timeout(txn->db, CHECKPOINT_TIMEOUT_MS);
     int rc = sqlite3_wal_checkpoint_v2(txn->db, NULL, mode, NULL, NULL);
     sqlite3_busy_timeout(txn->db, BUSY_TIMEOUT_MS);
+    crash_point(CRASH_CHECKPOINT_DONE);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
         log_warning("STORE-CHECKPOINT", "cannot checkpoint: %s", sqlite3_errstr(rc));
     txn->wal_pages_tried = txn->wal_pages;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "measures/measures.h"
 #include "store/ballast.h"
 #include "store/connection.h"
@@ -134,6 +135,7 @@ static enum soma_code apply_all(struct store_txn *txn, struct group *group, stru
         txn_rollback(txn);
         return code;
     }
+    crash_point(CRASH_WRITE_APPLIED);
     return txn_commit(txn, err);
 }
 
@@ -182,6 +184,7 @@ static void group_write(struct writer *writer, struct group *group)
     int64_t begun_us = clock_mono_us();
     write_all(writer, group);
     write_again(writer, group);
+    crash_point(CRASH_WRITE_COMMITTED);
     measure_observe(MEASURE_COMMIT_TIMES, clock_mono_us() - begun_us);
     measure_observe(MEASURE_COMMIT_SIZE, (int64_t)group->count);
     atomic_fetch_add(&writer->group_count, 1);
@@ -207,6 +210,7 @@ static void *writer_main(void *argument)
     struct group *group = writer->group;
     while (group_wait(writer, group)) {
         group_write(writer, group);
+        crash_point(CRASH_REPLIES_SENT);
         bool idle = is_idle(writer);
         txn_checkpoint(writer->txn, idle);
         if (idle)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/fields.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -129,6 +130,7 @@ static enum soma_code put_database(struct archive *archive, const char *data_dir
         (int)sizeof copy)
         return error_set_errno(err, ENAMETOOLONG, "cannot copy the database");
     enum soma_code code = store_copy(data_directory, copy, err);
+    crash_point(CRASH_BACKUP_COPIED);
     if (code == SOMA_OK)
         code = put_file(archive, copy, DATABASE_NAME, err);
     unlink(copy);
@@ -190,6 +192,7 @@ static enum soma_code write_archive(int fd, const char *data_directory, struct s
     // The database first: the files of jobs that end later do no harm.
     if (code == SOMA_OK)
         code = put_database(archive, data_directory, err);
+    crash_point(CRASH_BACKUP_HALF);
     if (code == SOMA_OK)
         code = put_jobs(archive, data_directory, err);
     if (code == SOMA_OK && archive_write_close(archive) != ARCHIVE_OK)

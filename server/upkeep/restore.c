@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/fields.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -221,6 +222,8 @@ static enum soma_code put_in_place(int data_fd, const char *path, struct soma_er
         // A backup without jobs has no such directory.
         if (renameat(data_fd, from, data_fd, parts[i]) && errno != ENOENT)
             return error_set_errno(err, errno, "cannot rename %s/%s", path, from);
+        if (strcmp(parts[i], JOBS_NAME) == 0)
+            crash_point(CRASH_RESTORE_PLACED);
     }
     enum soma_code code = directory_remove_all(data_fd, RESTORING, NULL, err);
     if (code == SOMA_OK && fsync(data_fd))
@@ -240,6 +243,7 @@ static enum soma_code restore_to(int data_fd, const char *path, int archive_fd,
     self.fd = openat(data_fd, RESTORING, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     enum soma_code code = self.fd < 0 ? error_set_errno(err, errno, "cannot open %s", beside)
                                       : restore_into(&self, archive_fd, err);
+    crash_point(CRASH_RESTORE_UNPACKED);
     if (code == SOMA_OK)
         code = put_in_place(data_fd, path, err);
     else

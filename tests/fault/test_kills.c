@@ -5,7 +5,6 @@
 //
 // With --sandboxed the jobs stand in the sandbox that this machine allows. There they cannot reach
 // the ledger, a file that the server knows nothing of, so what it would tell is not compared.
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -26,8 +25,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "dice.h"
-#include "ledger.h"
-#include "load.h"
+#include "load_check.h"
 #include "somad_kit.h"
 #include "victims.h"
 
@@ -35,8 +33,7 @@ enum {
     POINTS = 20,
     SOAK_POINTS = 200,
     PAUSE_MAX_US = 150000,
-    QUIET_MS = 30000,
-    OUTPUT_MAX = 1 << 16
+    QUIET_MS = 30000
 };
 
 static struct {
@@ -51,9 +48,7 @@ static struct {
     char cookie[64];
     unsigned runner_kills;
     unsigned program_kills;
-    bool listed[LOAD_JOBS_MAX];
-    unsigned lost;
-    unsigned signaled;
+    struct load_check check;
 } scene = {.points = POINTS};
 
 static void pause_us(uint32_t us)
@@ -122,85 +117,19 @@ static void whoever_is_killed_every_client_is_served_to_the_end(void **state)
 
 // --- afterwards
 
-static void check_same_as_told(const struct load_job *job, const struct soma_job *now)
-{
-    assert_string_equal(job->id, now->id);
-    assert_true(soma_job_state_is_final(now->state));
-    assert_true(job->final_seen);
-    assert_int_equal(job->state, now->state);
-    assert_int_equal(job->reason, now->reason);
-    assert_int_equal(job->seen_exit_code, now->exit_code);
-    assert_int_equal(job->attempt, now->attempt);
-    assert_int_equal(job->finished_ms, now->finished_ms);
-}
-
-// An end that nobody asked for has a kill as its cause.
-static void check_end(const struct load_job *job, const struct soma_job *now)
-{
-    switch (now->reason) {
-    case SOMA_JOB_REASON_EXITED:
-        assert_int_equal(now->exit_code, job->exit_code);
-        assert_int_equal(now->state, job->exit_code == 0 ? SOMA_JOB_SUCCEEDED : SOMA_JOB_FAILED);
-        return;
-    case SOMA_JOB_REASON_CANCELLED:
-        assert_true(job->cancel_asked);
-        return;
-    case SOMA_JOB_REASON_SIGNALED:
-        assert_int_equal(now->signal_number, SIGKILL);
-        scene.signaled++;
-        return;
-    case SOMA_JOB_REASON_LOST:
-    case SOMA_JOB_REASON_START_FAILED:
-        scene.lost++;
-        return;
-    default:
-        fail_msg("job %s: %s: %s", now->id, soma_job_reason_name(now->reason), now->message);
-    }
-}
-
-static void check_page(const struct soma_job_list *page)
-{
-    for (size_t i = 0; i < page->job_count; i++) {
-        const struct soma_job *now = &page->jobs[i];
-        unsigned number = load_number(now->spec.name);
-        assert_true(number < scene.load.count);
-        // One submit, however often it was sent, made one job.
-        assert_false(scene.listed[number]);
-        scene.listed[number] = true;
-        const struct load_job *job = &scene.load.jobs[number];
-        check_same_as_told(job, now);
-        check_end(job, now);
-        if (!job->idempotent)
-            assert_true(now->attempt <= 1);
-    }
-}
-
 static void what_was_acknowledged_is_what_there_is(void **state)
 {
     (void)state;
-    struct soma_job_list_request request = SOMA_JOB_LIST_REQUEST_INIT;
-    char cursor[512] = "";
-    request.page_size = 1000;
-    do {
-        struct soma_job_list *page;
-        struct soma_error err;
-        request.cursor = cursor[0] ? cursor : NULL;
-        if (soma_job_list(scene.load.client, &request, NULL, &page, &err) != SOMA_OK)
-            fail_msg("%s", err.text);
-        check_page(page);
-        snprintf(cursor, sizeof cursor, "%s", page->next_cursor ? page->next_cursor : "");
-        soma_free(page);
-    } while (cursor[0]);
-    for (unsigned i = 0; i < scene.load.count; i++)
-        assert_true(scene.listed[i] || !scene.load.jobs[i].id[0]);
+    scene.check.load = &scene.load;
+    load_check_jobs(&scene.check);
 }
 
 static void only_those_are_lost_whose_runner_was_killed(void **state)
 {
     (void)state;
-    print_message("%u lost, %u signaled\n", scene.lost, scene.signaled);
-    assert_true(scene.lost <= scene.runner_kills);
-    assert_true(scene.signaled <= scene.program_kills);
+    print_message("%u lost, %u signaled\n", scene.check.lost, scene.check.signaled);
+    assert_true(scene.check.lost <= scene.runner_kills);
+    assert_true(scene.check.signaled <= scene.program_kills);
 }
 
 static void no_attempt_ran_twice_and_whoever_ended_well_ran(void **state)
@@ -208,76 +137,13 @@ static void no_attempt_ran_twice_and_whoever_ended_well_ran(void **state)
     (void)state;
     if (scene.is_sandboxed)
         skip();
-    struct ledger ledger;
-    ledger_read(&ledger, scene.ledger);
-    if (ledger_twice(&ledger))
-        fail_msg("ran twice: %s", ledger_twice(&ledger));
-    for (unsigned i = 0; i < scene.load.count; i++) {
-        const struct load_job *job = &scene.load.jobs[i];
-        char line[64];
-        snprintf(line, sizeof line, "%s %u", job->id, job->attempt);
-        if (job->state == SOMA_JOB_SUCCEEDED && !ledger_has(&ledger, line))
-            fail_msg("succeeded without running: %s", line);
-    }
-    ledger_free(&ledger);
-}
-
-static size_t read_stream(const struct load_job *job, enum soma_stream stream, char *ret_text)
-{
-    struct soma_job_read_request request = SOMA_JOB_READ_REQUEST_INIT;
-    struct soma_job_output *output;
-    struct soma_error err;
-    request.job_id = job->id;
-    request.stdout_offset = stream == SOMA_STDOUT ? 0 : -1;
-    request.stderr_offset = stream == SOMA_STDERR ? 0 : -1;
-    if (soma_job_read(scene.load.client, &request, NULL, &output, &err) != SOMA_OK)
-        fail_msg("output of %s: %s", job->id, err.text);
-    const struct soma_job_chunk *chunk =
-        stream == SOMA_STDOUT ? &output->stdout_chunk : &output->stderr_chunk;
-    size_t length = chunk->length;
-    assert_true(chunk->end && length < OUTPUT_MAX);
-    memcpy(ret_text, chunk->data, length);
-    soma_free(output);
-    return length;
-}
-
-// Of a program that ended by itself every byte; of one that was ended a beginning of them.
-static void check_stream(const struct load_job *job, enum soma_stream stream, unsigned lines)
-{
-    static char expected[OUTPUT_MAX], found[OUTPUT_MAX];
-    char *at = expected;
-    for (unsigned i = 1; i <= lines; i++)
-        at += sprintf(at, "%u\n", i);
-    size_t length = read_stream(job, stream, found);
-    size_t whole = (size_t)(at - expected);
-    bool is_short = length < whole && job->reason == SOMA_JOB_REASON_EXITED;
-    if (is_short || length > whole || memcmp(expected, found, length) != 0)
-        fail_msg("job %s, %s: %zu bytes of %zu", job->id, soma_job_reason_name(job->reason), length,
-                 whole);
+    load_check_ledger(&scene.load);
 }
 
 static void the_output_of_all_is_complete(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < scene.load.count; i++) {
-        const struct load_job *job = &scene.load.jobs[i];
-        if (job->attempt == 0)
-            continue;
-        check_stream(job, SOMA_STDOUT, job->out_lines);
-        check_stream(job, SOMA_STDERR, job->err_lines);
-    }
-}
-
-static void no_process_is_left(void **state)
-{
-    (void)state;
-    struct mono_time deadline = clock_deadline_after(QUIET_MS);
-    int left;
-    while ((left = victims_left(scene.jobs_directory, scene.cookie)) > 0) {
-        if (clock_left_ms(deadline) == 0)
-            fail_msg("%d processes are left", left);
-        pause_us(10000);
-    }
+    load_check_output(&scene.load);
 }
 
 static void run_some(unsigned count)
@@ -315,35 +181,10 @@ static void no_descriptor_is_left_open(void **state)
     }
 }
 
-static bool is_empty_directory(const char *path)
-{
-    DIR *directory = opendir(path);
-    assert_non_null(directory);
-    int count = 0;
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count == 2;
-}
-
-static void no_directory_outlives_its_job(void **state)
+static void no_process_and_no_directory_is_left(void **state)
 {
     (void)state;
-    bool more = true;
-    while (more) {
-        struct soma_job_prune_request request = SOMA_JOB_PRUNE_REQUEST_INIT;
-        struct soma_job_removed *removed;
-        struct soma_error err;
-        if (soma_job_prune(scene.load.client, &request, NULL, &removed, &err) != SOMA_OK)
-            fail_msg("%s", err.text);
-        more = removed->more;
-        soma_free(removed);
-    }
-    struct mono_time deadline = clock_deadline_after(QUIET_MS);
-    while (!is_empty_directory(scene.jobs_directory)) {
-        assert_true(clock_left_ms(deadline) > 0);
-        pause_us(10000);
-    }
+    load_check_nothing_is_left(&scene.load, scene.jobs_directory);
 }
 
 // --- the scene
@@ -409,9 +250,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(only_those_are_lost_whose_runner_was_killed),
         cmocka_unit_test(no_attempt_ran_twice_and_whoever_ended_well_ran),
         cmocka_unit_test(the_output_of_all_is_complete),
-        cmocka_unit_test(no_process_is_left),
         cmocka_unit_test(no_descriptor_is_left_open),
-        cmocka_unit_test(no_directory_outlives_its_job),
+        cmocka_unit_test(no_process_and_no_directory_is_left),
     };
     read_arguments(argc, argv);
     setenv("SOMA_SANDBOX", scene.is_sandboxed ? "best_effort" : "off", 1);

@@ -1,6 +1,7 @@
 #include "use.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,8 @@ enum {
     WARM_DIM = 4096,
     WARM_BATCH = 256,  // 4 MiB
     WARM_BATCHES = 12, // three times the writer's cache
-    WARM_READS = 96
+    WARM_THREADS = 16, // more than a small machine's readers, each of which has a cache
+    WARM_READS = 12    // of each
 };
 
 static int64_t count_descriptors(pid_t pid)
@@ -90,27 +92,37 @@ static void write_batch(struct soma_client *client, unsigned batch)
     must(soma_records_upsert(client, &request, NULL, NULL, &err), &err);
 }
 
-void use_warm_up(struct soma_client *client)
+static void *read_warm(void *client)
 {
     static const struct soma_include include = {.embedding = true};
-    struct soma_error err;
-    const struct soma_collection_create_request create = {.struct_size = sizeof create,
-                                                          .name = "warm",
-                                                          .dimension = WARM_DIM,
-                                                          .metric = SOMA_METRIC_L2};
     const struct soma_records_scan_request scan = {.struct_size = sizeof scan,
                                                    .collection = "warm",
                                                    .page_size = WARM_BATCH,
                                                    .include = &include};
+    for (unsigned i = 0; i < WARM_READS; i++) {
+        struct soma_records *records = NULL;
+        soma_records_scan(client, &scan, NULL, &records, NULL);
+        soma_free(records);
+    }
+    return NULL;
+}
+
+void use_warm_up(struct soma_client *client)
+{
+    struct soma_error err;
+    pthread_t threads[WARM_THREADS];
+    const struct soma_collection_create_request create = {.struct_size = sizeof create,
+                                                          .name = "warm",
+                                                          .dimension = WARM_DIM,
+                                                          .metric = SOMA_METRIC_L2};
     const struct soma_collection_request delete = {.struct_size = sizeof delete,
                                                    .collection = "warm"};
     must(soma_collection_create(client, &create, NULL, NULL, &err), &err);
     for (unsigned i = 0; i < WARM_BATCHES; i++)
         write_batch(client, i);
-    for (unsigned i = 0; i < WARM_READS; i++) {
-        struct soma_records *records = NULL;
-        must(soma_records_scan(client, &scan, NULL, &records, &err), &err);
-        soma_free(records);
-    }
+    for (unsigned i = 0; i < WARM_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_warm, client), 0);
+    for (unsigned i = 0; i < WARM_THREADS; i++)
+        pthread_join(threads[i], NULL);
     must(soma_collection_delete(client, &delete, NULL, NULL, &err), &err);
 }

@@ -26,6 +26,7 @@
 
 enum {
     ARGUMENTS_MAX = 16,
+    SYNC_PATIENCE_MS = 120000, // a restore syncs whole file systems, which others write to as well
     LOG_BYTES_MAX = 1 << 20
 };
 
@@ -167,9 +168,9 @@ void somad_start(struct somad *somad)
     assert_true(somad->ipc[0] && somad->tcp[0] && somad->ws[0]);
 }
 
-static int wait_for_end(pid_t pid)
+static int wait_for_end(pid_t pid, int64_t patience_ms)
 {
-    struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);
+    struct mono_time deadline = clock_deadline_after(patience_ms);
     int status;
     while (waitpid(pid, &status, WNOHANG) != pid) {
         if (clock_left_ms(deadline) == 0) {
@@ -184,15 +185,27 @@ static int wait_for_end(pid_t pid)
 
 int somad_refused(const struct somad *somad, const char *const *arguments)
 {
-    return wait_for_end(run(somad, "refused", arguments));
+    return wait_for_end(run(somad, "refused", arguments), SYNC_PATIENCE_MS);
+}
+
+bool somad_is_dead(const struct somad *somad)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)somad->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == somad->pid;
+}
+
+int somad_wait(struct somad *somad)
+{
+    pid_t pid = somad->pid;
+    somad->pid = 0;
+    return wait_for_end(pid, KIT_PATIENCE_MS);
 }
 
 int somad_end(struct somad *somad, int signal)
 {
     assert_int_equal(kill(somad->pid, signal), 0);
-    pid_t pid = somad->pid;
-    somad->pid = 0;
-    return wait_for_end(pid);
+    return somad_wait(somad);
 }
 
 void somad_remove(struct somad *somad)

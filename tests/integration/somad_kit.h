@@ -42,6 +42,10 @@ void somad_start(struct somad *somad);
 int somad_refused(const struct somad *somad, const char *const *arguments);
 // Sends the signal and waits for the end; gives the exit status, or 128 + signal.
 int somad_end(struct somad *somad, int signal);
+// Whether the server has ended by itself, for somad_wait to say how.
+bool somad_is_dead(const struct somad *somad);
+// Waits for its end; gives the exit status, or 128 + signal.
+int somad_wait(struct somad *somad);
 // Kills the server if it runs, and removes the directory.
 void somad_remove(struct somad *somad);
 

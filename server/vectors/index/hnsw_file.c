@@ -1,5 +1,6 @@
 // Writing an index's file, and what writing and opening share.
 #include "vectors/index/hnsw_file.h"
+#include "base/crash_point.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -297,8 +298,10 @@ enum soma_code index_file_write(const char *path, const struct file_subject *sub
     if (writing.fd >= 0 && close(writing.fd) != 0 && !writing.errnum)
         writing.errnum = errno;
     free(buffer);
+    crash_point(CRASH_INDEX_WRITTEN);
     if (!writing.errnum && rename(beside, path) != 0)
         writing.errnum = errno;
+    crash_point(CRASH_INDEX_PLACED);
     if (!writing.errnum)
         writing.errnum = sync_directory(path);
     if (!writing.errnum)
