@@ -26,7 +26,9 @@
 
 enum {
     ARGUMENTS_MAX = 16,
-    SYNC_PATIENCE_MS = 120000, // a restore syncs whole file systems, which others write to as well
+    // A restore syncs whole file systems, which others write to as well; under valgrind all is
+    // slow.
+    LONG_PATIENCE_MS = 120000,
     LOG_BYTES_MAX = 1 << 20
 };
 
@@ -154,7 +156,7 @@ void somad_start(struct somad *somad)
     // The default of a server with TCP is to require a sandbox, which not every machine has.
     setenv("SOMA_SANDBOX", "best_effort", 0);
     somad->pid = run(somad, "stderr", arguments);
-    struct mono_time deadline = clock_deadline_after(KIT_PATIENCE_MS);
+    struct mono_time deadline = clock_deadline_after(LONG_PATIENCE_MS);
     while (!is_ready(somad)) {
         int status;
         if (waitpid(somad->pid, &status, WNOHANG) == somad->pid || clock_left_ms(deadline) == 0) {
@@ -168,9 +170,9 @@ void somad_start(struct somad *somad)
     assert_true(somad->ipc[0] && somad->tcp[0] && somad->ws[0]);
 }
 
-static int wait_for_end(pid_t pid, int64_t patience_ms)
+static int wait_for_end(pid_t pid)
 {
-    struct mono_time deadline = clock_deadline_after(patience_ms);
+    struct mono_time deadline = clock_deadline_after(LONG_PATIENCE_MS);
     int status;
     while (waitpid(pid, &status, WNOHANG) != pid) {
         if (clock_left_ms(deadline) == 0) {
@@ -185,7 +187,7 @@ static int wait_for_end(pid_t pid, int64_t patience_ms)
 
 int somad_refused(const struct somad *somad, const char *const *arguments)
 {
-    return wait_for_end(run(somad, "refused", arguments), SYNC_PATIENCE_MS);
+    return wait_for_end(run(somad, "refused", arguments));
 }
 
 bool somad_is_dead(const struct somad *somad)
@@ -199,7 +201,7 @@ int somad_wait(struct somad *somad)
 {
     pid_t pid = somad->pid;
     somad->pid = 0;
-    return wait_for_end(pid, KIT_PATIENCE_MS);
+    return wait_for_end(pid);
 }
 
 int somad_end(struct somad *somad, int signal)
