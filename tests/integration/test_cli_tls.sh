@@ -97,6 +97,9 @@ test_clients_without_a_certificate_are_refused_where_one_is_asked_for() {
     address="tls+tcp://localhost:$port"
     (cd "$scratch/other" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=stranger -keyout client.key -out client.pem 2>/dev/null)
     expect 5 with_ca "$address" --certificate-file "$scratch/other/client.pem" --key-file "$scratch/other/client.key" ping
+    # One that its authority signed, and whose time is over.
+    (cd "$certificates" && openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -out "$scratch/other/late.pem" 2>/dev/null)
+    expect 5 with_ca "$address" --certificate-file "$scratch/other/late.pem" --key-file "$certificates/client.key" ping
     expect 2 with_ca "$address" --certificate-file "$certificates/client.pem" ping
     err_has "go together"
     expect 0 env SOMA_CA_FILE="$certificates/ca.pem" SOMA_CERTIFICATE_FILE="$certificates/client.pem" SOMA_KEY_FILE="$certificates/client.key" \

@@ -124,6 +124,23 @@ test_a_long_poll_tells_a_revoked_token_nothing_more() {
     expect 0 soma queue resume later
 }
 
+test_a_long_poll_tells_a_token_that_expired_meanwhile_nothing_more() {
+    local brief id watcher
+    expect 0 soma queue pause later
+    id=$(soma submit -q --queue later -- true)
+    brief=$(soma token create -q --scope read --expires 3s short-lived)
+    over_tcp "$brief" wait "$id" >"$scratch/waited" 2>&1 &
+    watcher=$!
+    until_true sh -c "'$soma_program' -o json stats | jq -e '.rpc_parked == 1'"
+    until_true sh -c "! SOMA_TOKEN=$brief '$soma_program' --server $tcp ping"
+    expect 0 soma cancel "$id"
+    wait "$watcher"
+    is "$?" 125
+    grep -q "the token 'short-lived' has expired" "$scratch/waited" || fail "$(cat "$scratch/waited")"
+    expect 0 soma token revoke short-lived
+    expect 0 soma queue resume later
+}
+
 test_tokens_outlive_the_server_which_keeps_no_secret() {
     local kept
     kept=$(soma token create -q --scope read,submit kept)
