@@ -70,11 +70,13 @@ static unsigned helper_count(void)
     return processors > 1 ? (unsigned)processors - 1 : 0;
 }
 
+// Queries come first, by their priority. Where there are but two processors one would be too few.
 static unsigned indexer_count(const struct config *config)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return config->indexers ? (unsigned)config->indexers
-                            : (unsigned)(processors > 2 ? processors - 1 : 1);
+    if (config->indexers)
+        return (unsigned)config->indexers;
+    return processors > 2 ? (unsigned)processors - 1 : processors == 2 ? 2 : 1;
 }
 
 // Before the first thread, as it starts a process.
