@@ -77,7 +77,9 @@ void vectors_publish(struct vectors *vectors, const struct row_changes *changes)
             collection->fell_behind = true;
             collection_remove(vectors, collection);
         }
-    } else if (collection && collection->state == COLLECTION_LOADED) {
+    } else if (collection && collection->state == COLLECTION_LOADED &&
+               changes->sequence > collection->published) {
+        // A collection that was loaded between the commit and now has the change already.
         collection->user_count++;
         publish_loaded(vectors, collection, changes);
         if (!vectors_make_room(vectors, 0))

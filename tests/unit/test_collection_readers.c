@@ -122,10 +122,59 @@ static void readers_beside_the_writer_see_whole_states(void **state)
     scene_close(&crowd.scene);
 }
 
+// The distance of the one record, by a query at [0].
+static double distance_of_it(struct vectors_scene *scene, int64_t *ret_num)
+{
+    static const float origin[1] = {0};
+    struct query_request request = {.collection = "c",
+                                    .embeddings = origin,
+                                    .number_count = 1,
+                                    .k = 10,
+                                    .max_distance = INFINITY,
+                                    .min_score = -INFINITY,
+                                    .deadline = MONO_NEVER};
+    struct arena arena;
+    struct query_answer answer;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(
+        query_answer_open(scene->scratch.store, scene->vectors, &request, &arena, &answer, NULL),
+        SOMA_OK);
+    assert_int_equal(answer.results[0].count, 1);
+    double distance = answer.results[0].hits[0].distance;
+    *ret_num = answer.results[0].hits[0].num;
+    query_answer_close(&answer);
+    arena_fini(&arena);
+    return distance;
+}
+
+// A collection may be loaded when a write is committed but not yet told of: it has the write then.
+static void news_that_the_loaded_state_has_already_change_nothing(void **state)
+{
+    (void)state;
+    struct vectors_scene scene;
+    struct record_input input = {.id = "a"};
+    float first = 1, second = 2;
+    struct row_change change = {.id = "a", .vector = &first};
+    scene_open(&scene, BUDGET);
+    scene_create(&scene, "c", 1, METRIC_L2);
+    assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", &input, 1, &first, NULL, NULL),
+                     SOMA_OK);
+    struct row_changes late = {
+        .dim = 1, .sequence = scene_get(&scene, "c").sequence, .changes = &change, .count = 1};
+    memcpy(late.uid, scene_get(&scene, "c").uid, sizeof late.uid);
+    assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", &input, 1, &second, NULL, NULL),
+                     SOMA_OK);
+    assert_true(distance_of_it(&scene, &change.num) == 4);
+    vectors_publish(scene.vectors, &late);
+    assert_true(distance_of_it(&scene, &change.num) == 4);
+    scene_close(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_beside_the_writer_see_whole_states),
+        cmocka_unit_test(news_that_the_loaded_state_has_already_change_nothing),
     };
     return cmocka_run_group_tests_name("collection readers", tests, NULL, NULL);
 }
