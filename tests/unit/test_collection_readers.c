@@ -132,7 +132,7 @@ static double distance_of_it(struct vectors_scene *scene, int64_t *ret_num)
                                     .k = 10,
                                     .max_distance = INFINITY,
                                     .min_score = -INFINITY,
-                                    .deadline = MONO_NEVER};
+                                    .deadline = clock_deadline_after(20000)};
     struct arena arena;
     struct query_answer answer;
     arena_init(&arena, 1 << 20);

@@ -33,10 +33,11 @@ static bool is_doomed(const struct graph *graph, uint32_t node)
 
 // --- the beginning: what goes is marked while nobody inserts
 
-static void doom(struct graph *graph, int64_t floor)
+// No more than there is room for: rows are compacted meanwhile, which takes more of them away.
+static void doom(struct graph *graph, int64_t floor, size_t room)
 {
     uint32_t count = atomic_load_explicit(&graph->count, memory_order_acquire);
-    for (uint32_t node = 0; node < count; node++) {
+    for (uint32_t node = 0; node < count && graph->doomed_count < room; node++) {
         if (!graph_is_live(graph, node) || !is_dead(graph, node, floor))
             continue;
         set_state(graph, node, NODE_DOOMED);
@@ -73,7 +74,7 @@ static bool sweep_begin(struct graph *graph, int64_t floor)
     graph->doomed_count = 0;
     graph->sweep_at = 0;
     pthread_rwlock_wrlock(&graph->work_lock);
-    doom(graph, floor);
+    doom(graph, floor, dead);
     move_entry(graph);
     graph->is_sweeping = true;
     pthread_rwlock_unlock(&graph->work_lock);
