@@ -4,17 +4,14 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "vectors/index.h"
 #include "vectors/index/graph.h"
 
@@ -448,64 +445,6 @@ static void many_threads_build_and_search_at_once(void **state)
     scene_close(&scene);
 }
 
-// --- what happens while a sweep begins
-
-struct sweeper {
-    struct scene *scene;
-    int64_t floor;
-    atomic_int thread;
-};
-
-static void *begin_sweep(void *argument)
-{
-    struct sweeper *sweeper = argument;
-    atomic_store(&sweeper->thread, (int)gettid());
-    graph_sweep(sweeper->scene->graph, sweeper->floor, 500);
-    return NULL;
-}
-
-// Waits until the thread waits for a lock.
-static void expect_sleep(const struct sweeper *sweeper)
-{
-    char path[64], state = 0;
-    struct mono_time deadline = clock_deadline_after(20000);
-    while (state != 'S' && clock_left_ms(deadline) > 0) {
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&sweeper->thread));
-        FILE *file = fopen(path, "r");
-        if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-            state = 0;
-        if (file)
-            fclose(file);
-    }
-    assert_int_equal(state, 'S');
-}
-
-static void rows_that_go_while_a_sweep_begins_wait_for_the_next(void **state)
-{
-    (void)state;
-    enum {
-        FEW = 50
-    };
-    struct scene scene;
-    pthread_t thread;
-    scene_open(&scene, METRIC_L2, QUANTIZATION_INT8);
-    put_new(&scene, 1, ROWS);
-    catch_up(&scene);
-    struct sweeper sweeper = {.scene = &scene, .floor = ++scene.sequence};
-    for (int64_t num = 1; num <= FEW; num++)
-        rows_kill(scene.rows, num, scene.sequence);
-    graph_work_begin(scene.graph);
-    assert_int_equal(pthread_create(&thread, NULL, begin_sweep, &sweeper), 0);
-    expect_sleep(&sweeper);
-    rows_kill_all(scene.rows, ++scene.sequence);
-    rows_compact(scene.rows, scene.sequence);
-    graph_work_end(scene.graph);
-    pthread_join(thread, NULL);
-    assert_int_equal(scene.graph->doomed_count, FEW);
-    sweep(&scene);
-    scene_close(&scene);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,7 +458,6 @@ int main(void)
         cmocka_unit_test(churn_costs_no_recall_and_no_space),
         cmocka_unit_test(what_codes_cannot_say_is_searched_exactly),
         cmocka_unit_test(many_threads_build_and_search_at_once),
-        cmocka_unit_test(rows_that_go_while_a_sweep_begins_wait_for_the_next),
     };
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
 }
