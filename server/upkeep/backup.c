@@ -201,6 +201,37 @@ static enum soma_code write_archive(int fd, const char *data_directory, struct s
     return code;
 }
 
+// Under its own name only when it is whole.
+static enum soma_code finish(int fd, const char *partial, const char *file, struct soma_error *err)
+{
+    if (fsync(fd))
+        return error_set_errno(err, errno, "cannot sync %s", partial);
+    int result = renameat2(AT_FDCWD, partial, AT_FDCWD, file, RENAME_NOREPLACE);
+    if (result && errno == EINVAL) // a file system that only knows how to replace
+        result = rename(partial, file);
+    return result ? error_set_errno(err, errno, "cannot make %s", file) : SOMA_OK;
+}
+
+static enum soma_code write_file(const char *file, const char *data_directory,
+                                 struct soma_error *err)
+{
+    char partial[PATH_MAX];
+    if (snprintf(partial, sizeof partial, "%s.partial", file) >= (int)sizeof partial)
+        return error_set_errno(err, ENAMETOOLONG, "cannot make %s", file);
+    if (access(file, F_OK) == 0)
+        return error_set_errno(err, EEXIST, "cannot make %s", file);
+    unlink(partial); // of a backup that was cut short
+    FD_CLEANUP int fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot make %s", partial);
+    enum soma_code code = write_archive(fd, data_directory, err);
+    if (code == SOMA_OK)
+        code = finish(fd, partial, file, err);
+    if (code != SOMA_OK)
+        unlink(partial);
+    return code;
+}
+
 enum soma_code upkeep_backup(const char *data_directory, const char *file, struct soma_error *err)
 {
     FD_CLEANUP int lock_fd = -1;
@@ -209,13 +240,5 @@ enum soma_code upkeep_backup(const char *data_directory, const char *file, struc
         return code;
     if (strcmp(file, "-") == 0)
         return write_archive(STDOUT_FILENO, data_directory, err);
-    FD_CLEANUP int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_set_errno(err, errno, "cannot make %s", file);
-    code = write_archive(fd, data_directory, err);
-    if (code == SOMA_OK && fsync(fd))
-        code = error_set_errno(err, errno, "cannot sync %s", file);
-    if (code != SOMA_OK)
-        unlink(file);
-    return code;
+    return write_file(file, data_directory, err);
 }

@@ -14,7 +14,7 @@
 enum soma_code upkeep_check(const char *data_directory, int64_t *ret_found, struct soma_error *err);
 
 // Writes all that a data directory cannot be without into a tar archive (pax), which must not be
-// there yet; "-" is stdout. DATA_DIRECTORY_IN_USE where another backup is being made of it. A
+// there yet; "-" is stdout. Until it is whole its name ends in ".partial". DATA_DIRECTORY_IN_USE where another backup is being made of it. A
 // server may be running: the database is copied as it is at one moment, then the files that jobs
 // left and the uploads that they wait for. Not in it: work directories, indexes, which are built
 // again, and the key of running jobs' tokens.

@@ -186,11 +186,13 @@ static void a_backup_cut_short_is_refused_and_the_next_one_is_whole(void **state
     for (enum crash_point point = CRASH_BACKUP_COPIED; point <= CRASH_BACKUP_HALF; point++) {
         arm(point, 1);
         assert_int_equal(run(scene.data, "--backup", path_of("cut")), 128 + SIGKILL);
-        assert_int_not_equal(run(path_of("none"), "--restore", path_of("cut")), 0);
+        assert_int_equal(access(path_of("cut"), F_OK), -1);
+        assert_int_not_equal(run(path_of("none"), "--restore", path_of("cut.partial")), 0);
         assert_int_equal(access(path_of("none"), F_OK), -1);
-        assert_int_equal(unlink(path_of("cut")), 0);
     }
-    assert_int_equal(run(scene.data, "--backup", path_of("whole")), 0);
+    assert_int_equal(run(scene.data, "--backup", path_of("cut")), 0);
+    assert_int_equal(access(path_of("cut.partial"), F_OK), -1);
+    assert_int_equal(rename(path_of("cut"), path_of("whole")), 0);
 }
 
 static void a_restore_cut_short_is_no_data_directory_and_can_be_begun_anew(void **state)
