@@ -1,6 +1,5 @@
 // Writing an index's file, and what writing and opening share.
 #include "vectors/index/hnsw_file.h"
-#include "base/crash_point.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/crash_point.h"
 
 enum {
     BUFFER_BYTES = 1 << 20,
