@@ -4,9 +4,9 @@
 Every contestant is a program that builds its index once and then takes orders, so that rounds interleave: each width of the search is
 asked of all contestants in turn, round after round. Figures of libraries are per second of processor time, those of servers per second
 of the clock. What counts are ratios at equal recall, interpolated on each contestant's own curve, and their medians over the rounds.
-Writes the section "vectors" of docs/BENCHMARKS.md.
+Writes a section of docs/BENCHMARKS.md, "vectors" where no other is named.
 
-    run.py BUILD_DIR --data DIR [--rounds N] [--seconds S] [--rows N] [--sets NAME[:METRIC] …] [--only NAME …] [--out FILE]
+    run.py BUILD_DIR --data DIR [--rounds N] [--seconds S] [--rows N] [--sets NAME[:METRIC] …] [--only NAME …] [--section NAME] [--out FILE]
 
 DIR holds for each set NAME.base.npy and NAME.query.npy, or .fvecs, and where there is one NAME.truth.npy, the ten nearest of each query.
 """
@@ -140,6 +140,7 @@ def main():
     options.add_argument("--rows", type=int, default=0, help="of each set, the first so many")
     options.add_argument("--sets", nargs="+", default=list(METRICS))
     options.add_argument("--only", nargs="+", default=list(CONTESTANTS), choices=list(CONTESTANTS), metavar="CONTESTANT")
+    options.add_argument("--section", default="vectors")
     options.add_argument("--out", type=pathlib.Path, help="instead of docs/BENCHMARKS.md")
     options = options.parse_args()
     options.build = options.build.resolve()
@@ -158,7 +159,7 @@ def main():
     if options.out:
         options.out.write_text(text + "\n")
     else:
-        report.write_section("vectors", text)
+        report.write_section(options.section, text)
 
 
 if __name__ == "__main__":
