@@ -47,7 +47,7 @@ test_a_job_reaches_itself_and_its_children_and_nothing_else() {
     is "$(wc -l <"$scratch/out")" 13
     is "$(tail -n 1 "$scratch/out")" itself
     is "$(state_of "$other")" running
-    grep -q "CALL-REFUSED soma.v1.JobService/CancelJob: job $other was not submitted by" "$scratch/somad.log" || fail "nothing in the log"
+    grep -q "CALL-REFUSED soma.v1.JobService/CancelJob from uid [0-9]* pid [0-9]*: job $other was not submitted by" "$scratch/somad.log" || fail "nothing in the log"
     grep -q 'CALL-REFUSED soma.v1.JobService/ListQueues' "$scratch/somad.log" || fail "nothing in the log"
     soma cancel --force "$other" >/dev/null
 }

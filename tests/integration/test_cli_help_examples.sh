@@ -32,6 +32,7 @@ make_files() {
     soma collection snapshot docs docs.snapshot 2>/dev/null && cp docs.snapshot docs.snapshot.zst
     soma queue resume batch >/dev/null
     soma token create --scope read ci >/dev/null
+    soma --namespace team-a token create --scope read laptop >/dev/null
 }
 
 # The collection that examples speak of, as it was before the last one.
