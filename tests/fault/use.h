@@ -21,7 +21,7 @@ enum {
 #endif
 
 enum {
-    USE_CACHES_KIB = 65536,    // of SQLite and malloc, filled by one client
+    USE_CACHES_KIB = 98304,    // of SQLite and malloc, filled by one client
     USE_MORE_DESCRIPTORS = 24, // connections come and go
     USE_MORE_THREADS = 0
 };
