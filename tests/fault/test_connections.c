@@ -79,7 +79,9 @@ static void who_asks_nothing_is_closed_and_who_waits_is_not(void **state)
         close(fds[i]);
     }
     assert_int_equal(fault_stat("rpc_parked"), 1);
-    assert_true(somad_said(&fault_somad, "stderr", "CONNECTIONS-IDLE"));
+    deadline_ms = 0;
+    while (!somad_said(&fault_somad, "stderr", "CONNECTIONS-IDLE"))
+        fault_pause(&deadline_ms, "a line that says so");
     fault_let_go("go");
     assert_int_equal(pthread_join(poll.thread, NULL), 0);
     assert_int_equal(poll.code, SOMA_OK);
@@ -118,9 +120,10 @@ static void a_client_whose_connection_was_closed_notices_nothing(void **state)
     int64_t before = fault_stat("rpc_connections_idle_closed");
     while (fault_stat("rpc_connections_idle_closed") < before + 3)
         fault_pause(&deadline_ms, "the end of idle connections");
+    // As programs do, with the attempts of the default: the server may just be closing the next one.
     for (size_t i = 0; i < 3; i++) {
         struct soma_error err = {0};
-        if (soma_job_submit(clients[i], &spec, &once, NULL, &err) != SOMA_OK)
+        if (soma_job_submit(clients[i], &spec, NULL, NULL, &err) != SOMA_OK)
             fail_msg("%s: %s", servers[i], err.text);
         soma_client_close(clients[i]);
     }

@@ -192,7 +192,11 @@ static bool is_over(int64_t until_us)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     int64_t left_us = until_us - now_us();
-    return poll(&input, 1, left_us > 0 ? (int)(left_us / 1000) : 0) > 0;
+    if (left_us < 0)
+        left_us = 0;
+    // To the microsecond: rounded down to milliseconds this would spin on a processor.
+    struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+    return ppoll(&input, 1, &left, NULL) > 0;
 }
 
 // Late turns are made up for, but no more than a tenth of a second's.
