@@ -237,7 +237,7 @@ static void log_refusal(const struct rpc_call *call, const struct soma_error *er
     if (err->code != SOMA_PERMISSION_DENIED && err->code != SOMA_UNAUTHENTICATED)
         return;
     transport_peer(call, peer);
-    log_info("CALL-REFUSED", "%.*s from %s: %s", METHOD_BYTES_MAX, call->method, peer, err->text);
+    log_info("CALL-REFUSED", "%.*s from %s: %s", LIMIT_METHOD_BYTES, call->method, peer, err->text);
 }
 
 void rpc_call_fail(struct rpc_call *call, const struct soma_error *err)

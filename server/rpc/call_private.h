@@ -6,7 +6,6 @@
 #include "soma/v1/rpc.pb-c.h"
 
 enum {
-    METHOD_BYTES_MAX = 128,
     PEER_TEXT_SIZE = 64
 };
 

@@ -26,7 +26,7 @@ enum {
 _Static_assert((int)SLOT_COUNT / 2 < (int)MEASURE_METHODS, "every method can be measured");
 
 struct method {
-    char path[METHOD_BYTES_MAX + 1]; // "" where the place is free
+    char path[LIMIT_METHOD_BYTES + 1]; // "" where the place is free
     ProtobufCService *service;
     unsigned index;
     unsigned number; // counted from 1, as metrics have it
@@ -66,7 +66,7 @@ static bool add_service(struct dispatcher *dispatcher, ProtobufCService *service
 {
     const ProtobufCServiceDescriptor *descriptor = service->descriptor;
     for (unsigned i = 0; i < descriptor->n_methods; i++) {
-        char path[METHOD_BYTES_MAX + 1];
+        char path[LIMIT_METHOD_BYTES + 1];
         int length =
             snprintf(path, sizeof path, "%s/%s", descriptor->name, descriptor->methods[i].name);
         if (length >= (int)sizeof path || ++dispatcher->method_count > SLOT_COUNT / 2)
@@ -237,9 +237,9 @@ static enum soma_code read_header(const struct rpc_gate *gate, struct rpc_call *
     if (code != SOMA_OK)
         return code;
     call->method = header->method;
-    if (strlen(call->method) > METHOD_BYTES_MAX)
+    if (strlen(call->method) > LIMIT_METHOD_BYTES)
         return error_set(err, REASON_FIELD_TOO_LONG, "method", "a method path has at most %d bytes",
-                         METHOD_BYTES_MAX);
+                         LIMIT_METHOD_BYTES);
     call->client = header->client;
     code = check_header_sizes(header, err);
     if (code == SOMA_OK)
@@ -274,7 +274,7 @@ static void begin(struct dispatcher *dispatcher, struct rpc_call *call)
     struct method *method = place_of(dispatcher, call->method);
     if (!method->path[0]) {
         error_set(&err, REASON_METHOD_UNKNOWN, "method", "there is no method '%.*s'",
-                  METHOD_BYTES_MAX, call->method);
+                  LIMIT_METHOD_BYTES, call->method);
         rpc_call_fail(call, &err);
         return;
     }

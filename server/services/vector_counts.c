@@ -1,6 +1,7 @@
 // The methods that count records: all that match, or by the values of a key.
 #include <string.h>
 
+#include "services/validate.h"
 #include "services/vector_messages.h"
 #include "services/vector_private.h"
 #include "vectors/selection.h"
@@ -93,12 +94,10 @@ static enum soma_code check_facets(const Pb__FacetRecordsRequest *request, struc
 {
     if (!*request->key)
         return error_set(err, REASON_FIELD_REQUIRED, "key", "no metadata key is named");
-    if (strlen(request->key) > LIMIT_METADATA_KEY_BYTES)
-        return error_set(err, REASON_FIELD_TOO_LONG, "key", "no metadata key is so long");
     if (request->limit > LIMIT_FACET_VALUES)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "limit", "%u values; %d at most",
                          request->limit, LIMIT_FACET_VALUES);
-    return SOMA_OK;
+    return check_length(strlen(request->key), LIMIT_METADATA_KEY_BYTES, "key", err);
 }
 
 enum soma_code vector_facet_records(struct vector_service *service, struct rpc_call *call,

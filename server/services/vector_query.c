@@ -1,8 +1,10 @@
 // QueryRecords: the request into a domain query, the answer's hits into messages.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "services/record_list.h"
+#include "services/validate.h"
 #include "services/vector_private.h"
 #include "vectors/query.h"
 
@@ -56,19 +58,21 @@ static enum soma_code check_cuts(const Pb__QueryRecordsRequest *request, struct 
 
 static enum soma_code check_texts(const Pb__QueryRecordsRequest *request, struct soma_error *err)
 {
-    for (size_t i = 0; i < request->n_texts; i++) {
-        if (strlen(request->texts[i]) > LIMIT_QUERY_TEXT_BYTES)
-            return error_set(err, REASON_FIELD_TOO_LONG, "texts", "a text of %zu bytes; %d at most",
-                             strlen(request->texts[i]), LIMIT_QUERY_TEXT_BYTES);
+    enum soma_code code = SOMA_OK;
+    for (size_t i = 0; i < request->n_texts && !code; i++) {
+        char field[48];
+        snprintf(field, sizeof field, "texts[%zu]", i);
+        code = check_length(strlen(request->texts[i]), LIMIT_QUERY_TEXT_BYTES, field, err);
     }
+    if (code)
+        return code;
     if (request->group_size > LIMIT_GROUP_SIZE)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "group_size", "group_size is at most %d",
                          LIMIT_GROUP_SIZE);
     if (request->group_size && !*request->group_by)
         return error_set(err, REASON_FIELD_REQUIRED, "group_by", "group_size without a key");
-    if (strlen(request->group_by) > LIMIT_METADATA_KEY_BYTES)
-        return error_set(err, REASON_FIELD_TOO_LONG, "group_by", "no metadata key is so long");
-    return check_record_ids(request->ids, request->n_ids, err);
+    code = check_length(strlen(request->group_by), LIMIT_METADATA_KEY_BYTES, "group_by", err);
+    return code ? code : check_record_ids(request->ids, request->n_ids, err);
 }
 
 static void query_from_message(const Pb__QueryRecordsRequest *request, struct mono_time deadline,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "services/record_list.h"
+#include "services/validate.h"
 #include "services/vector_private.h"
 #include "vectors/query.h"
 #include "vectors/selection.h"
@@ -157,8 +158,10 @@ static enum soma_code check_scan(struct scanning *scanning, struct soma_error *e
     if (request->page_size > LIMIT_BATCH_RECORDS)
         return error_set(err, REASON_FIELD_OUT_OF_RANGE, "page_size",
                          "a page has at most %d records", LIMIT_BATCH_RECORDS);
-    if (strlen(request->order_by) > LIMIT_METADATA_KEY_BYTES)
-        return error_set(err, REASON_FIELD_TOO_LONG, "order_by", "no metadata key is so long");
+    enum soma_code code =
+        check_length(strlen(request->order_by), LIMIT_METADATA_KEY_BYTES, "order_by", err);
+    if (code)
+        return code;
     bool is_cursor = scan_is_ordered(scanning)
                          ? !*request->cursor || order_place_parse(request->cursor, &scanning->after)
                          : strlen(request->cursor) <= LIMIT_RECORD_ID_BYTES;

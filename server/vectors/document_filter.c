@@ -45,12 +45,19 @@ static enum soma_code invalid(const char *path, const char *text, struct soma_er
     return error_set(err, REASON_FILTER_INVALID, "where_document", "%s: %s", path, text);
 }
 
+static enum soma_code past_limit(const char *path, const char *text, int most,
+                                 struct soma_error *err)
+{
+    return error_set(err, REASON_FILTER_INVALID, "where_document", "%s: %s; %d at most", path, text,
+                     most);
+}
+
 static enum soma_code node_add(struct document_filter *filter, enum document_test test,
                                const char *path, struct document_node **ret_node,
                                struct soma_error *err)
 {
     if (filter->count == LIMIT_FILTER_NODES)
-        return invalid(path, "the filter has too many conditions", err);
+        return past_limit(path, "the filter has too many conditions", LIMIT_FILTER_NODES, err);
     *ret_node = &filter->nodes[filter->count++];
     **ret_node = (struct document_node){.test = test, .end = filter->count};
     return SOMA_OK;
@@ -122,7 +129,7 @@ static enum soma_code compile_object(struct document_filter *filter, json_t *jso
     if (!json_is_object(json) || !json_object_size(json))
         return invalid(path, "an object with at least one condition is needed here", err);
     if (depth > LIMIT_FILTER_DEPTH)
-        return invalid(path, "filters are nested too deeply", err);
+        return past_limit(path, "filters are nested too deeply", LIMIT_FILTER_DEPTH, err);
     enum soma_code code = node_add(filter, DOCUMENT_ALL, path, &node, err);
     const char *key;
     json_t *value;

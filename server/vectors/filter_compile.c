@@ -56,6 +56,12 @@ static enum soma_code invalid(struct compiler *compiler, const char *text)
     return error_set(compiler->err, REASON_FILTER_INVALID, "where", "%s: %s", compiler->path, text);
 }
 
+static enum soma_code past_limit(struct compiler *compiler, const char *text, int most)
+{
+    return error_set(compiler->err, REASON_FILTER_INVALID, "where", "%s: %s; %d at most",
+                     compiler->path, text, most);
+}
+
 // Both append to the path and return its length before, for path_cut.
 static size_t path_add_key(struct compiler *compiler, const char *key)
 {
@@ -84,9 +90,7 @@ static void path_cut(struct compiler *compiler, size_t length)
 static enum soma_code count_up(struct compiler *compiler, size_t *count)
 {
     if (compiler->node_count + compiler->value_count >= LIMIT_FILTER_NODES)
-        return error_set(compiler->err, REASON_FILTER_INVALID, "where",
-                         "%s: more than %d conditions and values", compiler->path,
-                         LIMIT_FILTER_NODES);
+        return past_limit(compiler, "too many conditions and values", LIMIT_FILTER_NODES);
     (*count)++;
     return SOMA_OK;
 }
@@ -157,7 +161,7 @@ static enum soma_code compile_test(struct compiler *compiler, const char *key,
     if (code)
         return code;
     if (count > LIMIT_FILTER_NODES)
-        return invalid(compiler, "the list is too long");
+        return past_limit(compiler, "too many conditions and values", LIMIT_FILTER_NODES);
     struct metadata_value *values = arena_alloc(compiler->arena, count * sizeof *values);
     node->key = arena_string(compiler->arena, key);
     node->key_length = strlen(key);
@@ -227,7 +231,8 @@ static enum soma_code compile_key(struct compiler *compiler, const char *key, js
     if (key[0] == '$')
         return invalid(compiler, "a metadata key, $and, $or or $not is needed here");
     if (!key[0] || strlen(key) > LIMIT_METADATA_KEY_BYTES)
-        return invalid(compiler, "no metadata key is empty or so long");
+        return past_limit(compiler, "a metadata key is empty or too long",
+                          LIMIT_METADATA_KEY_BYTES);
     if (json_is_object(json))
         return compile_operators(compiler, key, json);
     return compile_test(compiler, key, &operators[0], json);
@@ -240,7 +245,7 @@ static enum soma_code compile_object(struct compiler *compiler, json_t *json, un
     if (!json_is_object(json) || !json_object_size(json))
         return invalid(compiler, "an object with at least one condition is needed here");
     if (depth > LIMIT_FILTER_DEPTH)
-        return invalid(compiler, "filters are nested too deeply");
+        return past_limit(compiler, "filters are nested too deeply", LIMIT_FILTER_DEPTH);
     struct filter_node *node;
     enum soma_code code = node_add(compiler, FILTER_ALL, is_negated, &node);
     if (code)
