@@ -1,11 +1,12 @@
 // Crowds and bad company: many idle connections, peers that say nothing, that speak slowly, that
-// never read, that come and go without a pause. A client beside them sees no error, and when they
-// are gone, the server has nothing left of them.
+// never end a request, that never read, that come and go without a pause. A client beside them sees
+// no error, and when they are gone, the server has nothing left of them.
 //
 //     test_crowd [--as-user] [--soak]
 //
 // The soak has 10 000 idle connections, the short form 2 000.
 #include <dirent.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -227,6 +228,55 @@ static void a_flood_of_silent_peers_takes_few_descriptors(void **state)
     wait_for_connections(0, 2);
 }
 
+// A request of the largest size that never comes. The two transports say their lengths alike, but
+// for a byte before the one of ipc.
+static int dial_and_announce(int number)
+{
+    char hello[RAW_HELLO_BYTES], bytes[9 + 2048] = {1};
+    int is_ipc = number % 2;
+    int fd = is_ipc ? raw_dial_ipc() : raw_dial_port(fault_somad.tcp);
+    for (int i = 0; i < 8; i++)
+        bytes[is_ipc + i] = (char)((uint64_t)LIMIT_FRAME_BYTES >> (56 - 8 * i));
+    raw_say(fd, raw_hello, sizeof raw_hello);
+    raw_say(fd, bytes, sizeof bytes);
+    assert_int_equal(recv(fd, hello, sizeof hello, MSG_WAITALL), sizeof hello);
+    return fd;
+}
+
+static int closed_of(const int *fds, int count)
+{
+    int closed = 0;
+    char byte;
+    for (int i = 0; i < count; i++) {
+        ssize_t got = recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+        closed += got == 0 || (got < 0 && errno == ECONNRESET);
+    }
+    return closed;
+}
+
+// Large requests that have begun may be so large all together: those that began first go.
+static void halves_of_requests_take_so_much_all_together(void **state)
+{
+    (void)state;
+    enum {
+        ROOM = LIMIT_FRAMES_ARRIVING_BYTES / LIMIT_FRAME_BYTES,
+        ALL = ROOM + 9
+    };
+    int fds[ALL];
+    int64_t deadline_ms = 0;
+    bystander_start();
+    for (int i = 0; i < ALL; i++)
+        fds[i] = dial_and_announce(i);
+    while (closed_of(fds, ALL) < ALL - ROOM)
+        fault_pause(&deadline_ms, "the end of those that began first");
+    bystander_end();
+    assert_int_equal(closed_of(fds, ALL), ALL - ROOM);
+    assert_int_equal(closed_of(fds + ROOM, ALL - ROOM), 0);
+    for (int i = 0; i < ALL; i++)
+        close(fds[i]);
+    wait_for_connections(0, 2);
+}
+
 static void peers_that_send_byte_by_byte_get_their_replies(void **state)
 {
     (void)state;
@@ -334,6 +384,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(many_idle_connections_are_noticed_by_nobody),
         cmocka_unit_test(peers_that_say_nothing_are_let_go),
         cmocka_unit_test(a_flood_of_silent_peers_takes_few_descriptors),
+        cmocka_unit_test(halves_of_requests_take_so_much_all_together),
         cmocka_unit_test(peers_that_send_byte_by_byte_get_their_replies),
         cmocka_unit_test(peers_that_never_read_their_replies_hold_up_nobody),
         cmocka_unit_test(peers_that_come_and_go_leave_nothing),

@@ -219,10 +219,11 @@ enum {
 // integration/vectors does not.
 static const char *const elsewhere[] = {
     "frame_bytes", "default_timeout_ms", "connections", "connections_per_peer", "idle_ms",
-    "http_connections", "handshakes", "handshake_ms", "parked_requests", "parked_per_peer",
-    "requests_per_peer", "frames_in_hand_bytes", "waiting_requests", "tokens", "job_uploads",
-    "job_input_waiting_bytes", "job_artifacts", "job_default_processes", "job_default_tmp_bytes",
-    "job_lost_attempts", "queues", "collections", "clone_records", "restores", "query_batch",
+    "http_connections", "frames_arriving_bytes", "handshakes", "handshake_ms", "parked_requests",
+    "parked_per_peer", "requests_per_peer", "frames_in_hand_bytes", "waiting_requests", "tokens",
+    "job_uploads", "job_input_waiting_bytes", "job_artifacts", "job_default_processes",
+    "job_default_tmp_bytes", "job_lost_attempts", "queues", "collections", "clone_records",
+    "restores", "query_batch",
     // Keys of the configuration.
     "max-unfinished", "max-namespace-queued", "max-submits"};
 
