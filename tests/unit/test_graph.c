@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -343,6 +345,34 @@ static double churned_recall(struct scene *scene)
     return recall_of(scene, (struct index_search){.ef = K});
 }
 
+static rlim_t addresses_in_use(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+// A process that may not have many addresses has smaller indexes, not none.
+static void few_addresses_are_enough_for_few_rows(void **state)
+{
+    (void)state;
+    struct rlimit before, few;
+    struct scene scene;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    few = before;
+    few.rlim_cur = addresses_in_use() + ((rlim_t)4 << 30);
+    assert_int_equal(setrlimit(RLIMIT_AS, &few), 0);
+    scene_open(&scene, METRIC_L2, QUANTIZATION_INT8);
+    put_new(&scene, 1, ROWS);
+    catch_up(&scene);
+    setrlimit(RLIMIT_AS, &before);
+    assert_true(recall_of(&scene, (struct index_search){.ef = 100}) > 0.97);
+    scene_close(&scene);
+}
+
 // Deletes half of the rows and puts others in their place, three times.
 static void churn_costs_no_recall_and_no_space(void **state)
 {
@@ -455,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_row_set_gets_its_k_whatever_its_size),
         cmocka_unit_test(the_codes_of_what_matches_are_as_good_as_its_rows),
         cmocka_unit_test(records_with_far_numbers_are_found_too),
+        cmocka_unit_test(few_addresses_are_enough_for_few_rows),
         cmocka_unit_test(churn_costs_no_recall_and_no_space),
         cmocka_unit_test(what_codes_cannot_say_is_searched_exactly),
         cmocka_unit_test(many_threads_build_and_search_at_once),

@@ -4,7 +4,8 @@
 
 #include "vectors/index/walk.h"
 
-static const size_t ADDRESS_BYTES = (size_t)64 << 30; // that one graph reserves, about
+// Of addresses that one graph reserves, about; fewer where a process may have fewer.
+static const size_t ADDRESS_BYTES = (size_t)64 << 30, ADDRESS_BYTES_MIN = (size_t)256 << 20;
 
 void index_settings_complete(struct index_settings *settings)
 {
@@ -22,10 +23,20 @@ void index_settings_complete(struct index_settings *settings)
         settings->flat_rows = INDEX_FLAT_ROWS_DEFAULT;
 }
 
-static bool reserve(struct graph *graph)
+static void release_regions(struct graph *graph)
+{
+    struct region *regions[] = {&graph->codes,    &graph->links,  &graph->uppers,
+                                &graph->upper_at, &graph->levels, &graph->states,
+                                &graph->rows,     &graph->places, &graph->nodes_of};
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
+        region_release(regions[i]);
+}
+
+static bool reserve_in(struct graph *graph, size_t bytes)
 {
     size_t link_bytes = sizeof(uint32_t) * graph->settings.m;
-    size_t max = ADDRESS_BYTES / (graph->format.stride + link_bytes * LINKS_PER_M);
+    size_t max = bytes / (graph->format.stride + link_bytes * LINKS_PER_M);
+    size_t rows = bytes < ADDRESS_BYTES ? bytes / 16 / sizeof(uint32_t) : UINT32_MAX;
     graph->max_nodes = max > GRAPH_NODES_MAX ? GRAPH_NODES_MAX : (uint32_t)max;
     max = graph->max_nodes;
     return region_reserve(&graph->codes, graph->format.stride, max) &&
@@ -35,7 +46,17 @@ static bool reserve(struct graph *graph)
            region_reserve(&graph->levels, 1, max) && region_reserve(&graph->states, 1, max) &&
            region_reserve(&graph->rows, sizeof(struct row *), max) &&
            region_reserve(&graph->places, sizeof(uint32_t), max) &&
-           region_reserve(&graph->nodes_of, sizeof(uint32_t), UINT32_MAX);
+           region_reserve(&graph->nodes_of, sizeof(uint32_t), rows);
+}
+
+static bool reserve(struct graph *graph)
+{
+    for (size_t bytes = ADDRESS_BYTES; bytes >= ADDRESS_BYTES_MIN; bytes /= 4) {
+        if (reserve_in(graph, bytes))
+            return true;
+        release_regions(graph);
+    }
+    return false;
 }
 
 size_t graph_node_bytes(const struct index_settings *settings, uint32_t dim)
@@ -77,11 +98,7 @@ void graph_release(struct graph *graph)
 {
     if (!graph || atomic_fetch_sub_explicit(&graph->refs, 1, memory_order_acq_rel) > 1)
         return;
-    struct region *regions[] = {&graph->codes,    &graph->links,  &graph->uppers,
-                                &graph->upper_at, &graph->levels, &graph->states,
-                                &graph->rows,     &graph->places, &graph->nodes_of};
-    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
-        region_release(regions[i]);
+    release_regions(graph);
     for (int i = 0; i < GRAPH_STRIPES; i++)
         pthread_mutex_destroy(&graph->stripes[i]);
     pthread_rwlock_destroy(&graph->work_lock);
