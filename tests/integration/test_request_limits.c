@@ -22,7 +22,7 @@ enum {
     ID_SIZE = 32,
     TEXT_BYTES = 2 << 20, // more than any text's limit
     MANY = 4200,          // more than any list's limit, and than any dimension's
-    WORD_SIZE = 8,
+    WORD_SIZE = 16,
     AFTER_MAX = 100
 };
 
