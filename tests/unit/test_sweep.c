@@ -24,6 +24,7 @@ enum {
 
 struct sweeper {
     struct graph *graph;
+    struct row_set *set; // the sweep's own, as the indexer has one
     int64_t floor;
     atomic_int thread;
 };
@@ -60,6 +61,7 @@ static void *begin_sweep(void *argument)
     struct sweeper *sweeper = argument;
     atomic_store(&sweeper->thread, (int)gettid());
     graph_sweep(sweeper->graph, sweeper->floor, STEP);
+    row_set_release(sweeper->set);
     return NULL;
 }
 
@@ -88,6 +90,7 @@ static void rows_that_go_while_a_sweep_begins_wait_for_the_next(void **state)
     put_all(rows);
     for (int64_t num = 1; num <= FEW; num++)
         rows_kill(rows, num, 2);
+    sweeper.set = rows_take_set(rows);
     graph_work_begin(rows->graph);
     assert_int_equal(pthread_create(&thread, NULL, begin_sweep, &sweeper), 0);
     expect_sleep(&sweeper);

@@ -18,7 +18,7 @@ tests() {
 check() {
     local name=$1 there=$logs/$1
     mkdir -p "$there"
-    if ! timeout 1800 valgrind -q --trace-children=yes --trace-children-skip='*/soma-runner,/bin/*,/usr/bin/*' \
+    if ! timeout 1800 valgrind -q --fair-sched=yes --trace-children=yes --trace-children-skip='*/soma-runner,/bin/*,/usr/bin/*' \
         --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --error-exitcode=99 \
         --suppressions="$here/suppressions" --log-file="$there/%p" "${@:2}" &>"$there/output"; then
         echo "failed: $name: $(tail -n 1 "$there/output")"
