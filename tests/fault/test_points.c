@@ -35,8 +35,8 @@
 
 enum {
     SOAK_ROUNDS = 50,
-    PASSINGS = 6, // the last one is among so many
-    POINT_MS = 30000
+    PASSINGS = 6,     // the last one is among so many
+    POINT_MS = 180000 // an index file is written by a thread of the lowest priority
 };
 
 static const struct {
