@@ -120,7 +120,8 @@ static void a_client_whose_connection_was_closed_notices_nothing(void **state)
     int64_t before = fault_stat("rpc_connections_idle_closed");
     while (fault_stat("rpc_connections_idle_closed") < before + 3)
         fault_pause(&deadline_ms, "the end of idle connections");
-    // As programs do, with the attempts of the default: the server may just be closing the next one.
+    // As programs do, with the attempts of the default: the server may just be closing the next
+    // one.
     for (size_t i = 0; i < 3; i++) {
         struct soma_error err = {0};
         if (soma_job_submit(clients[i], &spec, NULL, NULL, &err) != SOMA_OK)
