@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,7 +9,7 @@ enum {
     OPEN_MAX_DESCRIPTORS = 8
 };
 
-static char directory[] = "/tmp/soma-fuzz.XXXXXX";
+static const char *directory;
 
 static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where)
 {
@@ -23,13 +22,21 @@ static void remove_all(void)
     nftw(directory, remove_one, OPEN_MAX_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
+// In memory where that is possible: on a disk, a target that reads files waits for it most of its
+// time.
+static const char *make_directory(void)
+{
+    static char in_memory[] = "/dev/shm/soma-fuzz.XXXXXX", on_disk[] = "/tmp/soma-fuzz.XXXXXX";
+    const char *made = mkdtemp(in_memory);
+    return made ? made : mkdtemp(on_disk);
+}
+
 const char *fuzz_directory(void)
 {
-    static bool is_made;
-    if (!is_made) {
-        MUST(mkdtemp(directory));
+    if (!directory) {
+        directory = make_directory();
+        MUST(directory);
         atexit(remove_all);
-        is_made = true;
     }
     return directory;
 }
