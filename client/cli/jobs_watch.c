@@ -286,7 +286,7 @@ const struct command job_watch_commands[] = {
                     "soma -o jsonl watch -l team=a\n",
         .details =
             "On a terminal it is a table of the newest jobs that stays up to date, otherwise one "
-            "line for each change.\n",
+            "line for each change from now on.\n",
         .options = watch_options,
         .run = run_watch,
     },

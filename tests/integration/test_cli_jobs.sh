@@ -161,12 +161,17 @@ test_ps_sorts_what_it_lists() {
     expect 2 soma ps --sort luck
 }
 
+# What ended before the watch began is no change to it.
+a_job_is_seen() {
+    soma submit -q -l watch=it -- true
+    grep -q '"succeeded"' "$scratch/changes"
+}
+
 test_watch_says_each_change_where_there_is_no_terminal() {
     local watcher
     "$soma_program" -o jsonl watch -l watch=it >"$scratch/changes" &
     watcher=$!
-    soma submit -q -l watch=it -- true >/dev/null
-    until_true grep -q '"succeeded"' "$scratch/changes"
+    until_true a_job_is_seen
     kill "$watcher"
     wait "$watcher" 2>/dev/null
 }
