@@ -96,8 +96,6 @@ static void take_job(struct watching *watching, const struct soma_job *job, stru
     if (watching->count == JOBS_MAX)
         forget(watching, find_oldest(watching));
     watching->seen[watching->count++] = (struct seen){job, answer};
-    if (job->revision > watching->revision)
-        watching->revision = job->revision;
 }
 
 static bool is_shown(const struct watching *watching, const struct soma_job *job)
@@ -197,6 +195,7 @@ static int begin(struct watching *watching)
     request.page_size = JOBS_MAX;
     if (soma_job_list(watching->cli->client, &request, NULL, &list, &err) != SOMA_OK)
         return report_error(watching->cli, &err, "cannot list jobs");
+    watching->revision = list->revision;
     return take_jobs(watching, list, list->jobs, list->job_count, false);
 }
 
@@ -214,8 +213,7 @@ static int take_changes(struct watching *watching, struct soma_job_changes *chan
         if (at < watching->count)
             forget(watching, at);
     }
-    if (changes->revision > watching->revision)
-        watching->revision = changes->revision;
+    watching->revision = changes->revision;
     return take_jobs(watching, changes, changes->jobs, changes->job_count, true);
 }
 

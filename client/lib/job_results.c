@@ -236,6 +236,7 @@ void job_list_read(struct reading *reading, struct soma_job_list *result)
     result->jobs = read_jobs(reading, message->jobs, message->n_jobs);
     result->job_count = message->n_jobs;
     result->next_cursor = read_text_or_null(message->next_cursor);
+    result->revision = message->revision;
 }
 
 void job_watch_read(struct reading *reading, struct soma_job_changes *result)

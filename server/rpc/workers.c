@@ -83,14 +83,6 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void free_workers(struct workers *workers)
-{
-    pthread_cond_destroy(&workers->filled);
-    pthread_mutex_destroy(&workers->mutex);
-    free(workers->ring);
-    free(workers);
-}
-
 enum soma_code workers_start(unsigned thread_count, size_t queue_max, struct workers **ret_workers,
                              struct soma_error *err)
 {
@@ -102,13 +94,13 @@ enum soma_code workers_start(unsigned thread_count, size_t queue_max, struct wor
     workers->queue_max = queue_max;
     workers->ring = calloc(queue_max, sizeof *workers->ring);
     if (!workers->ring) {
-        free_workers(workers);
+        workers_free(workers);
         return error_set_no_memory(err);
     }
     while (workers->thread_count < thread_count) {
         int errnum = pthread_create(&workers->threads[workers->thread_count], NULL, work, workers);
         if (errnum) {
-            workers_stop(workers);
+            workers_free(workers);
             return error_set_errno(err, errnum, "cannot start a worker thread");
         }
         workers->thread_count++;
@@ -127,7 +119,18 @@ void workers_stop(struct workers *workers)
     pthread_mutex_unlock(&workers->mutex);
     for (unsigned i = 0; i < workers->thread_count; i++)
         pthread_join(workers->threads[i], NULL);
-    free_workers(workers);
+    workers->thread_count = 0;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (!workers)
+        return;
+    workers_stop(workers);
+    pthread_cond_destroy(&workers->filled);
+    pthread_mutex_destroy(&workers->mutex);
+    free(workers->ring);
+    free(workers);
 }
 
 void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufCMessage *request,

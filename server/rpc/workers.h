@@ -16,8 +16,10 @@ typedef void work_fn(struct rpc_call *call, const ProtobufCMessage *request, voi
 enum soma_code workers_start(unsigned thread_count, size_t queue_max, struct workers **ret_workers,
                              struct soma_error *err);
 
-// Finishes what is queued, then ends the threads. Takes NULL.
+// Finishes what is queued, then ends the threads; what comes later is refused. Takes NULL.
 void workers_stop(struct workers *workers);
+// When nobody hands it work any more. Takes NULL.
+void workers_free(struct workers *workers);
 
 // Never blocks. A full queue fails the call with SERVER_BUSY.
 void workers_run(struct workers *workers, struct rpc_call *call, const ProtobufCMessage *request,

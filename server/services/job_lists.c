@@ -81,7 +81,8 @@ enum soma_code job_filter_for(struct rpc_call *call, const Pb__JobFilter *messag
 
 static enum soma_code read_list(const struct job_service *service, struct rpc_call *call,
                                 const Pb__ListJobsRequest *request, struct arena *arena,
-                                struct job_list *ret_list, struct soma_error *err)
+                                struct job_list *ret_list, int64_t *ret_revision,
+                                struct soma_error *err)
 {
     struct job_filter filter;
     int64_t before;
@@ -97,6 +98,8 @@ static enum soma_code read_list(const struct job_service *service, struct rpc_ca
         return code;
     code = job_store_list(txn, &filter, before, page_size_of(request->page_size), arena, ret_list,
                           err);
+    if (code == SOMA_OK)
+        code = job_store_revision(txn, ret_revision, err);
     store_read_end(txn);
     return code;
 }
@@ -108,8 +111,8 @@ static void list_jobs(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct soma_error err = {0};
     struct job_list list = {0};
     Pb__ListJobsResponse response = PB__LIST_JOBS_RESPONSE__INIT;
-    enum soma_code code =
-        read_list(user, call, (const Pb__ListJobsRequest *)message, &arena, &list, &err);
+    enum soma_code code = read_list(user, call, (const Pb__ListJobsRequest *)message, &arena, &list,
+                                    &response.revision, &err);
     if (code == SOMA_OK) {
         size_t read_count = list.count;
         response.jobs = job_list_messages(user, &list, &arena, &err);
@@ -176,10 +179,10 @@ static void answer_watch(struct rpc_call *call, const struct job_service *servic
         response.n_jobs = changes->jobs.count;
         response.removed_ids = changes->removed_ids;
         response.n_removed_ids = changes->removed_count;
-        response.revision = changes->revision;
         // What did not fit is asked for again; a removal that is told twice does no harm.
         if (changes->jobs.count < read_count)
-            response.revision = changes->jobs.rows[changes->jobs.count - 1]->job.status.revision;
+            changes->revision = changes->jobs.rows[changes->jobs.count - 1]->job.status.revision;
+        response.revision = job_changes_next(changes);
     }
     rpc_call_reply(call, &response.base);
 }
@@ -219,7 +222,7 @@ JOB_HANDLER(watch_jobs, WatchJobs)
     struct job_service *service = (struct job_service *)base;
     struct soma_error err = {0};
     enum soma_code code =
-        check_range(request->since_revision, 0, INT64_MAX, "since_revision", &err);
+        check_range(request->since_revision, -INT64_MAX, INT64_MAX, "since_revision", &err);
     if (code == SOMA_OK)
         code = check_range(request->page_size, 0, LIMIT_JOB_PAGE, "page_size", &err);
     if (code == SOMA_OK)

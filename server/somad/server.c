@@ -337,7 +337,8 @@ int64_t server_look(struct server *server)
 }
 
 // Each step leaves nothing behind that the next one stops: no new calls, then no parked ones, no
-// running ones, no waiting writes; then all calls are answered and the listener can go.
+// running ones, no waiting writes; then all calls are answered and the listener can go. Until it
+// has gone calls arrive and are refused, some by workers and writer: memory is freed after that.
 void server_stop(struct server *server)
 {
     if (!server)
@@ -359,6 +360,8 @@ void server_stop(struct server *server)
     vectors_close(server->vectors);
     parking_free(server->parking);
     tokens_free(server->tokens);
+    workers_free(server->workers);
+    writer_free(server->writer);
     crash_point(CRASH_STOP_DRAINED);
     store_close(server->store);
     data_directory_close(&server->data);

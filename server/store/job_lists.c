@@ -99,6 +99,7 @@ struct scan {
     size_t scan_max;   // rows to look at
     int cursor_column; // what list->after is made of
     struct arena *arena;
+    size_t bytes; // of what was collected
 };
 
 static enum soma_code list_begin(const struct scan *scan, struct job_list *list,
@@ -109,22 +110,29 @@ static enum soma_code list_begin(const struct scan *scan, struct job_list *list,
     return list->rows ? SOMA_OK : error_set_no_memory(err);
 }
 
-static enum soma_code list_add(const struct scan *scan, struct job_list *list,
-                               struct soma_error *err)
+static enum soma_code list_add(struct scan *scan, struct job_list *list, struct soma_error *err)
 {
     struct job_row *row = arena_alloc(scan->arena, sizeof *row);
     if (!row)
         return error_set_no_memory(err);
     enum soma_code code = job_row_read(scan->query, scan->arena, row, err);
-    if (code == SOMA_OK)
-        list->rows[list->count++] = row;
-    return code;
+    if (code != SOMA_OK)
+        return code;
+    scan->bytes += sizeof *row + row->spec.head_length;
+    list->rows[list->count++] = row;
+    return SOMA_OK;
 }
 
-// Steps until max rows are collected, scan_max were looked at, or nothing is left. After that
-// list->more says whether a row was left, list->after the cursor of the last one looked at.
-static enum soma_code collect(const struct scan *scan, struct job_list *list,
-                              struct soma_error *err)
+// A row may be 200 KB. Most of the arena is left to what is made of the rows.
+static bool is_full(const struct scan *scan, const struct job_list *list)
+{
+    return list->count == scan->max || (list->count > 0 && scan->bytes > scan->arena->budget / 4);
+}
+
+// Steps until max rows or a quarter of the arena's bytes are collected, scan_max rows were looked
+// at, or nothing is left. After that list->more says whether a row was left, list->after the cursor
+// of the last one looked at.
+static enum soma_code collect(struct scan *scan, struct job_list *list, struct soma_error *err)
 {
     enum soma_code code = list_begin(scan, list, err);
     bool found = true;
@@ -132,7 +140,7 @@ static enum soma_code collect(const struct scan *scan, struct job_list *list,
         code = query_next(scan->query, &found, err);
         if (code != SOMA_OK || !found)
             break;
-        if (looked_at == scan->scan_max || list->count == scan->max) {
+        if (looked_at == scan->scan_max || is_full(scan, list)) {
             list->more = true;
             break;
         }
@@ -171,14 +179,14 @@ enum soma_code job_store_list(struct store_txn *txn, const struct job_filter *fi
     } else if (sql == SQL_LIST_NAMESPACE) {
         query_bind_text(&query, 2, filter->space);
     }
-    struct scan scan = {&query, filter, max, SCAN_MAX, COLUMN_NUM, arena};
+    struct scan scan = {&query, filter, max, SCAN_MAX, COLUMN_NUM, arena, 0};
     return collect(&scan, ret_list, err);
 }
 
 static enum soma_code list_plain(struct query *query, size_t max, struct arena *arena,
                                  struct job_list *ret_list, struct soma_error *err)
 {
-    struct scan scan = {query, &no_filter, max, SIZE_MAX, COLUMN_NUM, arena};
+    struct scan scan = {query, &no_filter, max, SIZE_MAX, COLUMN_NUM, arena, 0};
     return collect(&scan, ret_list, err);
 }
 
@@ -199,7 +207,7 @@ enum soma_code job_store_ended(struct store_txn *txn, const struct job_filter *f
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_ENDED);
     query_bind_int(&query, 1, ended_before.ms);
-    struct scan scan = {&query, filter, max, SIZE_MAX, COLUMN_FINISHED, arena};
+    struct scan scan = {&query, filter, max, SIZE_MAX, COLUMN_FINISHED, arena, 0};
     return collect(&scan, ret_list, err);
 }
 
@@ -283,7 +291,7 @@ static enum soma_code collect_changed(struct store_txn *txn, int64_t since,
     QUERY_CLEANUP struct query query;
     query_begin(&query, txn, SQL_CHANGED);
     query_bind_int(&query, 1, since);
-    struct scan scan = {&query, filter, max, SCAN_MAX, COLUMN_REVISION, arena};
+    struct scan scan = {&query, filter, max, SCAN_MAX, COLUMN_REVISION, arena, 0};
     enum soma_code code = collect(&scan, &changes->jobs, err);
     if (code == SOMA_OK && changes->jobs.more)
         changes->revision = changes->jobs.after;
@@ -294,17 +302,19 @@ enum soma_code job_store_changes(struct store_txn *txn, int64_t since,
                                  const struct job_filter *filter, size_t max, struct arena *arena,
                                  struct job_changes *ret_changes, struct soma_error *err)
 {
-    struct job_changes changes = {0};
-    int64_t history = 0;
-    enum soma_code code = read_history(txn, &changes.revision, &history, err);
+    struct job_changes changes = {.is_first = since <= 0};
+    int64_t history = 0, after = since < 0 ? -since : since;
+    enum soma_code code = read_history(txn, &changes.latest, &history, err);
     if (code != SOMA_OK)
         return code;
-    changes.history_lost = since > 0 && since < history;
+    changes.revision = changes.latest;
+    // A revision that is yet to come is from before an older copy was restored.
+    changes.history_lost = after > changes.latest || (!changes.is_first && since < history);
     if (!changes.history_lost) {
-        code = collect_changed(txn, since, filter, max, arena, &changes, err);
+        code = collect_changed(txn, after, filter, max, arena, &changes, err);
         // Who starts from nothing has nothing to remove.
-        if (code == SOMA_OK && since > 0)
-            code = collect_removed(txn, since, filter->space, max, arena, &changes, err);
+        if (code == SOMA_OK && after > 0)
+            code = collect_removed(txn, after, filter->space, max, arena, &changes, err);
     }
     if (code != SOMA_OK)
         return code;
@@ -313,6 +323,19 @@ enum soma_code job_store_changes(struct store_txn *txn, int64_t since,
         jobs->count--;
     *ret_changes = changes;
     return SOMA_OK;
+}
+
+int64_t job_changes_next(const struct job_changes *changes)
+{
+    bool goes_on = changes->is_first && changes->revision < changes->latest;
+    return goes_on ? -changes->revision : changes->revision;
+}
+
+enum soma_code job_store_revision(struct store_txn *txn, int64_t *ret_revision,
+                                  struct soma_error *err)
+{
+    int64_t history;
+    return read_history(txn, ret_revision, &history, err);
 }
 
 enum soma_code job_store_forget_removed(struct store_txn *txn, struct wall_time before, size_t max,

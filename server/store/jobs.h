@@ -88,6 +88,9 @@ enum soma_code job_store_totals(struct store_txn *txn, struct job_totals *ret_to
 
 // --- lists
 
+// All lists end before their rows take more than about a quarter of the arena, but not without a
+// row; more says so.
+
 // Newest first, those with a num below before (0: from the newest). At most max rows, and no more
 // than 20 000 rows are looked at: a page may be short, or empty, and have more.
 enum soma_code job_store_list(struct store_txn *txn, const struct job_filter *filter,
@@ -98,15 +101,27 @@ struct job_changes {
     struct job_list jobs; // by rising revision
     const char **removed_ids;
     size_t removed_count;
-    int64_t revision;  // go on from here; larger than since where anything changed
-    bool history_lost; // removals after since are forgotten; nothing else is set
+    int64_t revision;  // up to which changes are told
+    int64_t latest;    // up to which there are any
+    bool is_first;     // this belongs to a first reading
+    bool history_lost; // what was removed after since is not known; nothing else is set
 };
 
 // What changed after since and up to what this transaction sees, in bounded pieces: at most max
-// jobs and max removals, and no more than 20 000 rows are looked at.
+// jobs and max removals, and no more than 20 000 rows are looked at. since is 0 for a first reading
+// and job_changes_next for what follows: whoever is still at his first reading knows nothing yet
+// that may have been removed long ago, so that no history is lost to him.
 enum soma_code job_store_changes(struct store_txn *txn, int64_t since,
                                  const struct job_filter *filter, size_t max, struct arena *arena,
                                  struct job_changes *ret_changes, struct soma_error *err);
+
+// Where to go on: the revision, below 0 while a first reading is not at its end.
+int64_t job_changes_next(const struct job_changes *changes);
+
+// That of the latest change of any job. A list that was made in the same transaction and what
+// job_store_changes tells from here on leave no gap.
+enum soma_code job_store_revision(struct store_txn *txn, int64_t *ret_revision,
+                                  struct soma_error *err);
 
 // Running jobs with a num above after, oldest first.
 enum soma_code job_store_running(struct store_txn *txn, int64_t after, size_t max,

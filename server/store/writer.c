@@ -41,6 +41,7 @@ struct writer {
     size_t waiting;         // lock
     size_t queue_max;
     bool stopping; // lock
+    bool runs;     // the thread; the starter's
     atomic_llong group_count;
     atomic_llong op_count;
     atomic_llong commit_failure_count;
@@ -219,15 +220,6 @@ static void *writer_main(void *argument)
     return NULL;
 }
 
-static void writer_free(struct writer *writer)
-{
-    pthread_cond_destroy(&writer->arrived);
-    pthread_mutex_destroy(&writer->lock);
-    free(writer->group);
-    free(writer->one);
-    free(writer);
-}
-
 static struct writer *writer_new(struct store *store, size_t queue_max)
 {
     struct writer *writer = calloc(1, sizeof *writer);
@@ -265,6 +257,7 @@ enum soma_code writer_start(struct store *store, size_t queue_max, struct writer
         writer_free(writer);
         return error_set_errno(err, errnum, "cannot start the writer thread");
     }
+    writer->runs = true;
     *ret_writer = writer;
     return SOMA_OK;
 }
@@ -277,8 +270,21 @@ void writer_stop(struct writer *writer)
     writer->stopping = true;
     pthread_cond_signal(&writer->arrived);
     pthread_mutex_unlock(&writer->lock);
-    pthread_join(writer->thread, NULL);
-    writer_free(writer);
+    if (writer->runs)
+        pthread_join(writer->thread, NULL);
+    writer->runs = false;
+}
+
+void writer_free(struct writer *writer)
+{
+    if (!writer)
+        return;
+    writer_stop(writer);
+    pthread_cond_destroy(&writer->arrived);
+    pthread_mutex_destroy(&writer->lock);
+    free(writer->group);
+    free(writer->one);
+    free(writer);
 }
 
 void writer_submit(struct writer *writer, struct write_op *op)

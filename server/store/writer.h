@@ -40,6 +40,8 @@ enum soma_code writer_start(struct store *store, size_t queue_max, struct writer
 
 // Applies what waits, refuses what comes, ends the thread. Takes NULL.
 void writer_stop(struct writer *writer);
+// When nobody submits any more. Takes NULL.
+void writer_free(struct writer *writer);
 
 // Never blocks, from any thread. When the queue is full or the writer stops, finish is called at
 // once, on this thread, with SERVER_BUSY or SERVER_STOPPING.

@@ -125,7 +125,7 @@ static enum soma_code open_house(const char *name, struct soma_error *err)
 static void close_house(void)
 {
     vectors_close(scene.house.vectors);
-    writer_stop(scene.house.writer);
+    writer_free(scene.house.writer);
     store_close(scene.house.store);
     scene.house = (struct house){0};
 }

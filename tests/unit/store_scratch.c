@@ -23,7 +23,7 @@ static void start(struct scratch *scratch)
 
 static void stop(struct scratch *scratch)
 {
-    writer_stop(scratch->writer);
+    writer_free(scratch->writer);
     store_close(scratch->store);
 }
 

@@ -72,7 +72,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    workers_stop(workers);
+    workers_free(workers);
     workers = NULL;
     http_close(server);
     server = NULL;

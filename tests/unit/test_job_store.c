@@ -76,14 +76,15 @@ static void check_changes(struct store_txn *txn, struct arena *arena)
                          SOMA_OK);
         assert_false(changes.history_lost);
         for (size_t i = 0; i < changes.jobs.count; i++)
-            assert_in_range(changes.jobs.rows[i]->job.status.revision, at + 1, changes.revision);
+            assert_in_range(changes.jobs.rows[i]->job.status.revision, llabs(at) + 1,
+                            changes.revision);
         for (size_t i = 0; i < changes.jobs.count; i++)
             seen[model_index(changes.jobs.rows[i]->job.id)] =
                 changes.jobs.rows[i]->job.status.revision;
         for (size_t i = 0; i < changes.removed_count; i++)
             gone[model_index(changes.removed_ids[i])] = true;
         before = at;
-        at = changes.revision;
+        at = job_changes_next(&changes);
     }
     for (size_t i = 0; i < model_count; i++) {
         bool changed = model[i].revision > since;
@@ -323,8 +324,69 @@ static void a_watcher_that_is_too_old_learns_it(void **state)
     assert_string_equal(changes.removed_ids[0], model[1].id);
     assert_int_equal(job_store_changes(txn, 0, &any, 10, &arena, &changes, NULL), SOMA_OK);
     assert_false(changes.history_lost);
+    // As after an older copy of the database was restored.
+    assert_int_equal(job_store_changes(txn, 7, &any, 10, &arena, &changes, NULL), SOMA_OK);
+    assert_true(changes.history_lost);
     store_read_end(txn);
     arena_fini(&arena);
+}
+
+static void a_first_reading_comes_past_what_was_forgotten(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 5
+    };
+    for (int i = 0; i <= COUNT; i++)
+        model_insert();
+    model[COUNT].state = JOB_SUCCEEDED;
+    model_change(&model[COUNT]);
+    model_delete(&model[COUNT]);
+    assert_int_equal(scratch_write(&model_scratch, forget, NULL, NULL), SOMA_OK);
+    struct arena arena;
+    struct store_txn *txn;
+    struct job_filter any = {0};
+    struct job_changes changes;
+    int64_t at = 0;
+    arena_init(&arena, ARENA_BYTES);
+    assert_int_equal(store_read_begin(model_scratch.store, &txn, NULL), SOMA_OK);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(job_store_changes(txn, at, &any, 1, &arena, &changes, NULL), SOMA_OK);
+        assert_false(changes.history_lost);
+        assert_int_equal(changes.jobs.count, 1);
+        assert_string_equal(changes.jobs.rows[0]->job.id, model[i].id);
+        at = job_changes_next(&changes);
+    }
+    assert_int_equal(at, changes.latest);
+    store_read_end(txn);
+    arena_fini(&arena);
+}
+
+static void a_list_ends_before_its_arena_does(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 200,
+        BUDGET = 32 << 10
+    };
+    for (int i = 0; i < COUNT; i++)
+        model_insert();
+    struct arena arena;
+    struct store_txn *txn;
+    struct job_filter any = {0};
+    struct job_list list = {.more = true};
+    size_t count = 0;
+    assert_int_equal(store_read_begin(model_scratch.store, &txn, NULL), SOMA_OK);
+    while (list.more) {
+        arena_init(&arena, BUDGET);
+        assert_int_equal(job_store_list(txn, &any, list.after, COUNT, &arena, &list, NULL),
+                         SOMA_OK);
+        assert_true(list.count > 0 && list.count < COUNT);
+        count += list.count;
+        arena_fini(&arena);
+    }
+    assert_int_equal(count, COUNT);
+    store_read_end(txn);
 }
 
 int main(void)
@@ -337,6 +399,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_unknown_job_is_not_found, model_set_up, model_tear_down),
         cmocka_unit_test_setup_teardown(unfinished_jobs_are_capped, model_set_up, model_tear_down),
         cmocka_unit_test_setup_teardown(a_watcher_that_is_too_old_learns_it, model_set_up,
+                                        model_tear_down),
+        cmocka_unit_test_setup_teardown(a_first_reading_comes_past_what_was_forgotten, model_set_up,
+                                        model_tear_down),
+        cmocka_unit_test_setup_teardown(a_list_ends_before_its_arena_does, model_set_up,
                                         model_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,7 +117,7 @@ static int stop(void **state)
 {
     (void)state;
     parking_stop(parking);
-    workers_stop(workers);
+    workers_free(workers);
     parking_free(parking);
     return 0;
 }

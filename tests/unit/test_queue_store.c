@@ -256,7 +256,7 @@ static void a_job_whose_waking_was_undone_is_not_the_head_of_its_queue(void **st
     struct store_txn *txn = store_writing(scratch.store);
     int64_t seen = 0;
     // The transaction is ours from here on.
-    writer_stop(scratch.writer);
+    writer_free(scratch.writer);
     scratch.writer = NULL;
     assert_int_equal(txn_begin(txn, CONNECTION_WRITER, NULL), SOMA_OK);
     assert_int_equal(txn_part_begin(txn, NULL), SOMA_OK);
@@ -421,7 +421,7 @@ static void a_database_of_version_1_keeps_its_jobs_and_counts(void **state)
 {
     (void)state;
     char path[128];
-    writer_stop(scratch.writer);
+    writer_free(scratch.writer);
     store_close(scratch.store);
     snprintf(path, sizeof path, "%s/soma.db", scratch.directory);
     assert_int_equal(remove(path), 0);

@@ -376,7 +376,7 @@ static void sigkill_loses_no_acknowledged_record(void **state)
     (void)state;
     struct vectors_scene killed = {0};
     scratch_open(&killed.scratch);
-    writer_stop(killed.scratch.writer);
+    writer_free(killed.scratch.writer);
     store_close(killed.scratch.store);
     int pipe_fds[2];
     assert_int_equal(pipe(pipe_fds), 0);

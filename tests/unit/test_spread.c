@@ -61,7 +61,7 @@ static void every_part_is_done_once_by_whoever_is_idle(void **state)
         check_each_once(&scene, round);
         assert_true(round < 100000);
     }
-    workers_stop(scene.workers);
+    workers_free(scene.workers);
 }
 
 static bool nobody(void *context, void (*run)(void *argument), void *argument)

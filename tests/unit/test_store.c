@@ -428,7 +428,7 @@ static void what_was_acknowledged_survives_sigkill(void **state)
     (void)state;
     static int64_t numbers[100000];
     // No threads and no open database in the process that forks.
-    writer_stop(scratch.writer);
+    writer_free(scratch.writer);
     store_close(scratch.store);
     for (size_t round = 0; round < 5; round++) {
         int fds[2];

@@ -121,7 +121,7 @@ static void a_database_of_version_4_keeps_its_tokens(void **state)
     (void)state;
     char path[128];
     sqlite3 *db;
-    writer_stop(scratch.writer);
+    writer_free(scratch.writer);
     store_close(scratch.store);
     snprintf(path, sizeof path, "%s/soma.db", scratch.directory);
     assert_int_equal(remove(path), 0);

@@ -215,7 +215,7 @@ static void a_full_queue_refuses_at_once(void **state)
 {
     (void)state;
     struct store *store = scratch.store;
-    writer_stop(scratch.writer);
+    writer_free(scratch.writer);
     assert_int_equal(writer_start(store, 2, &scratch.writer, NULL), SOMA_OK);
     sem_t entered, let_go, finished;
     sem_init(&entered, 0, 0);
@@ -265,6 +265,10 @@ static void stopping_applies_what_waits(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(rows[i].code, SOMA_OK);
     assert_int_equal(count_rows(), 3);
+    struct row_op late = row_op(4);
+    assert_int_equal(writer_run(scratch.writer, &late.op, NULL), SOMA_UNAVAILABLE);
+    assert_int_equal(count_rows(), 3);
+    writer_free(scratch.writer);
     assert_int_equal(writer_start(scratch.store, 16, &scratch.writer, NULL), SOMA_OK);
 }
 

@@ -283,6 +283,8 @@ struct soma_job_list {
     size_t job_count;
     // NULL: this was the last page.
     const char *next_cursor;
+    // What changes after this page: soma_job_watch with it as since_revision.
+    int64_t revision;
 };
 SOMA_METHOD(job_list, soma_job_list_request, soma_job_list);
 
@@ -333,7 +335,7 @@ SOMA_METHOD(job_read, soma_job_read_request, soma_job_output);
 
 struct soma_job_watch_request {
     size_t struct_size;
-    // 0: everything that is there.
+    // 0: everything that is there, page by page. Otherwise revision of the answer before.
     int64_t since_revision;
     struct soma_job_filter filter;
     uint32_t page_size;
@@ -346,9 +348,9 @@ struct soma_job_changes {
     size_t job_count;
     const char *const *removed_ids;
     size_t removed_count;
-    // since_revision of the next call.
+    // since_revision of the next call. Below 0 until everything that was there is told.
     int64_t revision;
-    // Too long ago: begin again with 0.
+    // since_revision is more than a day old, or of another database: begin again with 0.
     bool history_lost;
 };
 SOMA_METHOD(job_watch, soma_job_watch_request, soma_job_changes);

@@ -945,10 +945,12 @@ class soma_job_list(ctypes.Structure):
     jobs: Any
     job_count: int
     next_cursor: Raw | None
+    revision: int
     _fields_ = [
         ("jobs", ctypes.POINTER(soma_job)),
         ("job_count", ctypes.c_size_t),
         ("next_cursor", ctypes.c_char_p),
+        ("revision", ctypes.c_int64),
     ]
 
 
