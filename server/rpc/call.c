@@ -183,15 +183,30 @@ static void init_header(Pb__ResponseHeader *header, struct rpc_call *call)
         header->request_id = (ProtobufCBinaryData){REQUEST_ID_BYTES, call->request_id};
 }
 
+static enum soma_code check_frame(size_t length, struct soma_error *err)
+{
+    if (length <= (size_t)LIMIT_FRAME_BYTES)
+        return SOMA_OK;
+    return error_set(
+        err, REASON_MESSAGE_TOO_LARGE, NULL,
+        "the reply would be %zu bytes, at most %lld fit into a frame: ask for less at once", length,
+        (long long)LIMIT_FRAME_BYTES);
+}
+
+enum soma_code rpc_call_check_reply(struct rpc_call *call, const ProtobufCMessage *message,
+                                    struct soma_error *err)
+{
+    Pb__ResponseHeader header;
+    init_header(&header, call);
+    return check_frame(frame_length(&header.base, message), err);
+}
+
 // True where the reply fits into a frame; otherwise the call is failed.
 static bool fits(struct rpc_call *call, size_t length)
 {
-    if (length <= (size_t)LIMIT_FRAME_BYTES)
-        return true;
     struct soma_error err = {0};
-    error_set(&err, REASON_MESSAGE_TOO_LARGE, NULL,
-              "the reply would be %zu bytes, at most %lld fit into a frame: ask for less at once",
-              length, (long long)LIMIT_FRAME_BYTES);
+    if (check_frame(length, &err) == SOMA_OK)
+        return true;
     rpc_call_fail(call, &err);
     return false;
 }

@@ -77,6 +77,10 @@ uint32_t rpc_call_peer(const struct rpc_call *call);
 // One pointer that goes with the call, NULL at first; parking's.
 void **rpc_call_slot(struct rpc_call *call);
 
+// Whether the reply is small enough to be sent: MESSAGE_TOO_LARGE where it is not.
+enum soma_code rpc_call_check_reply(struct rpc_call *call, const ProtobufCMessage *message,
+                                    struct soma_error *err);
+
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message);
 // The message is packed already, as a stored reply is.
 void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t length);

@@ -22,6 +22,16 @@ static enum soma_code keep_reply(struct mutation *mutation, struct store_txn *tx
                                 clock_wall_now(), err);
 }
 
+// What cannot be answered is not done. The replies of those that refuse first are small.
+static enum soma_code do_it(struct mutation *mutation, struct store_txn *txn,
+                            struct soma_error *err)
+{
+    enum soma_code code = mutation->apply(mutation, txn, &mutation->reply, err);
+    if (code != SOMA_OK || mutation->op.refuses_first)
+        return code;
+    return rpc_call_check_reply(mutation->call, mutation->reply, err);
+}
+
 static enum soma_code apply_once(struct mutation *mutation, struct store_txn *txn,
                                  struct soma_error *err)
 {
@@ -30,7 +40,7 @@ static enum soma_code apply_once(struct mutation *mutation, struct store_txn *tx
                                              &mutation->packed_length, err);
     if (code != SOMA_OK || mutation->packed)
         return code;
-    code = mutation->apply(mutation, txn, &mutation->reply, err);
+    code = do_it(mutation, txn, err);
     return code == SOMA_OK ? keep_reply(mutation, txn, err) : code;
 }
 
@@ -45,8 +55,7 @@ static enum soma_code mutation_apply_op(struct write_op *op, struct store_txn *t
     if (op->refuses_first && !arena_reserve(rpc_call_arena(mutation->call), MUTATION_ARENA_BYTES))
         return error_set_no_memory(err);
     txn_set_request(txn, id);
-    enum soma_code code =
-        id ? apply_once(mutation, txn, err) : mutation->apply(mutation, txn, &mutation->reply, err);
+    enum soma_code code = id ? apply_once(mutation, txn, err) : do_it(mutation, txn, err);
     txn_set_request(txn, NULL);
     return code;
 }

@@ -16,6 +16,7 @@
 #include "soma/v1/jobs.pb-c.h"
 #include "store_scratch.h"
 #include "wire/frame.h"
+#include "wire/limits.h"
 
 enum {
     DEADLINE_S = 30
@@ -31,6 +32,7 @@ struct test_call {
     int applied;
     int committed;
     enum reason refuse_with; // REASON_COUNT: apply succeeds
+    const char *cursor;      // replies with it
 };
 
 uint8_t *transport_reply(struct rpc_call *call, size_t length)
@@ -59,6 +61,14 @@ static enum soma_code apply(struct mutation *mutation, struct store_txn *txn,
     test->applied++;
     if (test->refuse_with != REASON_COUNT)
         return error_set(err, test->refuse_with, "field", "refused");
+    if (test->cursor) {
+        Pb__ListJobsResponse *list = arena_alloc(rpc_call_arena(mutation->call), sizeof *list);
+        assert_non_null(list);
+        pb__list_jobs_response__init(list);
+        list->next_cursor = (char *)test->cursor;
+        *ret_reply = &list->base;
+        return SOMA_OK;
+    }
     Pb__DeleteJobResponse *reply = arena_alloc(rpc_call_arena(mutation->call), sizeof *reply);
     assert_non_null(reply);
     pb__delete_job_response__init(reply);
@@ -207,6 +217,28 @@ static void a_refused_request_may_be_tried_again(void **state)
     call_close(&second);
 }
 
+static void what_cannot_be_answered_is_not_done(void **state)
+{
+    (void)state;
+    enum {
+        LENGTH = LIMIT_FRAME_BYTES
+    };
+    static char cursor[LENGTH + 1];
+    memset(cursor, 'c', LENGTH);
+    static const char *const ids[] = {NULL, ID};
+    for (size_t i = 0; i < 2; i++) {
+        struct test_call call;
+        int64_t freed;
+        call_open(&call, ids[i], "m");
+        call.cursor = cursor;
+        call_run(&call, 0);
+        assert_int_equal(reply_of(&call, &freed), PB__CODE__CODE_RESOURCE_EXHAUSTED);
+        assert_int_equal(call.applied, 1);
+        assert_int_equal(call.committed, 0);
+        call_close(&call);
+    }
+}
+
 static void without_an_id_every_delivery_acts(void **state)
 {
     (void)state;
@@ -243,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_empty_reply_is_kept_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_id_for_another_request_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_request_may_be_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_answered_is_not_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_an_id_every_delivery_acts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_call_past_its_deadline_changes_nothing, set_up,
                                         tear_down),
