@@ -25,7 +25,8 @@ struct exporting {
     char *part_path; // written first, then renamed; on the heap
     bool has_vectors;
     enum vector_format format;
-    uint32_t dimension;
+    struct soma_collection *found; // owned; NULL: not yet
+    uint32_t dimension;            // of it
     FILE *file;
     FILE *ids; // NULL: not wanted
     int64_t written, total;
@@ -74,6 +75,20 @@ static bool write_vector(const struct exporting *exporting, const struct soma_re
            exporting->dimension;
 }
 
+// The library holds a page to one dimension; that it is the collection's is only the server's word.
+static int check_page(struct exporting *exporting, const struct soma_records *page)
+{
+    bool is_fit = page->embeddings && page->dimension == exporting->dimension;
+    if (page->record_count == 0 || is_fit)
+        return STATUS_OK;
+    work_bar_erase(&exporting->bar);
+    return report_failure(exporting->cli, STATUS_FAILED, NULL,
+                          "cannot export %s: the server sent records with embeddings of %" PRIu32
+                          " numbers, but the collection's dimension is %" PRIu32,
+                          exporting->collection, page->embeddings ? page->dimension : 0,
+                          exporting->dimension);
+}
+
 static int write_page(struct exporting *exporting, const struct soma_records *page)
 {
     for (size_t i = 0; i < page->record_count; i++) {
@@ -98,7 +113,8 @@ static int write_all(struct exporting *exporting, const struct options *options)
     struct soma_records *page = NULL, *next = NULL;
     struct soma_error err;
     int status = STATUS_OK;
-    request.collection = exporting->collection;
+    // By what never means another collection: a name may be given to one between two pages.
+    request.collection = exporting->found->uid;
     request.where = options_value(options, "where");
     request.where_document = options_value(options, "where-document");
     request.include = &include;
@@ -112,7 +128,9 @@ static int write_all(struct exporting *exporting, const struct options *options)
         }
         soma_free(page);
         page = next;
-        status = write_page(exporting, page);
+        status = check_page(exporting, page);
+        if (status == STATUS_OK)
+            status = write_page(exporting, page);
     } while (status == STATUS_OK && page->next_cursor);
     soma_free(page);
     return status;
@@ -123,14 +141,13 @@ static int write_all(struct exporting *exporting, const struct options *options)
 static int find_collection(struct exporting *exporting)
 {
     struct soma_collection_request request = SOMA_COLLECTION_REQUEST_INIT;
-    struct soma_collection *collection;
     struct soma_error err;
     request.collection = exporting->collection;
-    if (soma_collection_get(exporting->cli->client, &request, NULL, &collection, &err) != SOMA_OK)
+    if (soma_collection_get(exporting->cli->client, &request, NULL, &exporting->found, &err) !=
+        SOMA_OK)
         return report_error(exporting->cli, &err, "cannot export %s", exporting->collection);
-    exporting->dimension = collection->dimension;
-    exporting->total = collection->record_count;
-    soma_free(collection);
+    exporting->dimension = exporting->found->dimension;
+    exporting->total = exporting->found->record_count;
     return STATUS_OK;
 }
 
@@ -206,6 +223,7 @@ static int run_export(struct cli *cli, const struct options *options)
     if (exporting.ids)
         fclose(exporting.ids);
     free(exporting.part_path);
+    soma_free(exporting.found);
     return status;
 }
 

@@ -1,0 +1,141 @@
+// The program soma, asked of a server that says what no honest one does.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <soma/soma.h>
+#include <soma/v1/vectors.pb-c.h>
+
+#include "fake_server.h"
+
+enum {
+    TEXT_SIZE = 8192
+};
+
+struct scene {
+    struct fake_server *server;
+    char directory[64];   // where files are written
+    char text[TEXT_SIZE]; // what the program said, on both streams
+    // What the server says.
+    uint32_t dimension;       // of a collection
+    size_t record_count;      // in its one page
+    size_t numbers_of_record; // in that page
+};
+
+static void answer_collection(const struct scene *scene, struct fake_answer *answer)
+{
+    Pb__GetCollectionResponse *reply =
+        fake_message(answer, &pb__get_collection_response__descriptor);
+    reply->collection = fake_message(answer, &pb__collection__descriptor);
+    reply->collection->name = "docs";
+    reply->collection->uid = "0123456789abcdef";
+    reply->collection->dimension = scene->dimension;
+    reply->collection->record_count = (int64_t)scene->record_count;
+    answer->message = &reply->base;
+}
+
+static void answer_scan(const struct scene *scene, struct fake_answer *answer)
+{
+    Pb__ScanRecordsResponse *reply = fake_message(answer, &pb__scan_records_response__descriptor);
+    reply->n_records = scene->record_count;
+    reply->records = arena_calloc(answer->arena, scene->record_count, sizeof(void *));
+    for (size_t i = 0; i < scene->record_count; i++) {
+        reply->records[i] = fake_message(answer, &pb__record__descriptor);
+        reply->records[i]->id = "id";
+    }
+    reply->n_embeddings = scene->record_count * scene->numbers_of_record;
+    reply->embeddings = arena_calloc(answer->arena, reply->n_embeddings, sizeof(float));
+    answer->message = &reply->base;
+}
+
+static void script(void *user, const struct fake_request *request, struct fake_answer *answer)
+{
+    const struct scene *scene = user;
+    if (strstr(request->method, "/GetCollection"))
+        answer_collection(scene, answer);
+    else if (strstr(request->method, "/ScanRecords"))
+        answer_scan(scene, answer);
+    else
+        answer->code = SOMA_UNIMPLEMENTED;
+}
+
+static int open_scene(void **state)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    assert_non_null(scene);
+    scene->server = fake_server_open(script, scene);
+    snprintf(scene->directory, sizeof scene->directory, "/tmp/soma-lies-XXXXXX");
+    assert_non_null(mkdtemp(scene->directory));
+    *state = scene;
+    return 0;
+}
+
+// Fails where a file is left: nothing here is ever whole.
+static int close_scene(void **state)
+{
+    struct scene *scene = *state;
+    fake_server_close(scene->server);
+    assert_int_equal(rmdir(scene->directory), 0);
+    free(scene);
+    return 0;
+}
+
+// Runs soma in the directory; its exit status.
+static int run(struct scene *scene, const char *arguments)
+{
+    char command[1024];
+    int length = snprintf(command, sizeof command,
+                          "cd %s && XDG_CONFIG_HOME=%s SOMA_SERVER=%s exec %s %s 2>&1 </dev/null",
+                          scene->directory, scene->directory, fake_server_url(scene->server),
+                          SOMA_PROGRAM, arguments);
+    assert_true(length > 0 && (size_t)length < sizeof command);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    size_t got = fread(scene->text, 1, TEXT_SIZE - 1, output);
+    scene->text[got] = '\0';
+    int status = pclose(output);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void assert_says(const struct scene *scene, const char *part)
+{
+    if (!strstr(scene->text, part))
+        fail_msg("'%s' does not hold '%s'", scene->text, part);
+}
+
+static void embeddings_of_another_length_are_not_exported(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const files[] = {"docs.npy", "docs.fvecs", "docs.jsonl", "-"};
+    static const size_t lengths[] = {0, 1, 4096};
+    scene->dimension = 1024;
+    scene->record_count = 3;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        for (size_t j = 0; j < sizeof lengths / sizeof lengths[0]; j++) {
+            char arguments[64], said[96];
+            scene->numbers_of_record = lengths[j];
+            snprintf(arguments, sizeof arguments, "export docs %s", files[i]);
+            assert_int_equal(run(scene, arguments), 1);
+            snprintf(said, sizeof said, "of %zu numbers, but the collection's dimension is 1024",
+                     lengths[j]);
+            assert_says(scene, said);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(embeddings_of_another_length_are_not_exported, open_scene,
+                                        close_scene),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
