@@ -233,12 +233,14 @@ int report_out_of_memory(const struct cli *cli)
 
 void notice(const struct cli *cli, const char *format, ...)
 {
+    // Much of it is the server's or a job's: messages, ids, progress.
+    char text[4096], clean[6144];
+    va_list arguments;
     if (cli->quiet)
         return;
-    va_list arguments;
     va_start(arguments, format);
-    fputs("soma: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    display_clean(text, 0, clean, sizeof clean);
+    fprintf(stderr, "soma: %s\n", clean);
 }

@@ -44,7 +44,7 @@ __attribute__((format(printf, 4, 5))) int report_failure(const struct cli *cli, 
                                                          const char *hint, const char *format, ...);
 int report_out_of_memory(const struct cli *cli);
 
-// What is worth knowing and no failure; not with --quiet.
+// What is worth knowing and no failure, on one line without control characters; not with --quiet.
 __attribute__((format(printf, 2, 3))) void notice(const struct cli *cli, const char *format, ...);
 
 // The server is away or busy: the same may succeed later.

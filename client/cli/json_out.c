@@ -74,6 +74,14 @@ void out_end(struct json_out *out, char bracket)
     putc(bracket, out->file);
 }
 
+// U+0080 to U+009f, the second bytes of which are their numbers: some terminals obey them as they
+// do escape sequences. JSON itself lets them through.
+static bool is_c1(const char *text)
+{
+    unsigned char second = (unsigned char)text[1];
+    return text[0] == '\xc2' && second >= 0x80 && second <= 0x9f;
+}
+
 static void quoted(struct json_out *out, const char *text)
 {
     putc('"', out->file);
@@ -89,7 +97,9 @@ static void quoted(struct json_out *out, const char *text)
             fprintf(out->file, "\\u%04x", c);
         else {
             size_t length = utf8_length(at);
-            if (length)
+            if (is_c1(at))
+                fprintf(out->file, "\\u%04x", (unsigned char)at[1]);
+            else if (length)
                 fwrite(at, 1, length, out->file);
             else
                 fputs("\xef\xbf\xbd", out->file);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/display.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
 #include "cli/values.h"
@@ -54,7 +55,10 @@ static void end_output(struct checking *checking, bool is_whole)
 static void tell_finding(struct checking *checking, const struct soma_server_finding *finding)
 {
     if (checking->cli->format == FORMAT_TABLE) {
-        printf("%s: %s\n", finding->what, finding->message);
+        char text[2048], clean[3072];
+        snprintf(text, sizeof text, "%s: %s", finding->what, finding->message);
+        display_clean(text, 0, clean, sizeof clean);
+        puts(clean);
         return;
     }
     out_begin(&checking->out, '{');

@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "cli/cli.h"
 #include "cli/display.h"
+#include "cli/error.h"
 #include "cli/json_out.h"
 #include "cli/options.h"
 #include "cli/units.h"
@@ -271,6 +274,27 @@ static void shown_text_has_no_control_characters(void **state)
     assert_string_equal(clean, "a?b");
 }
 
+static void notices_have_no_control_characters(void **state)
+{
+    const struct cli cli = {0};
+    char said[128] = "";
+    FILE *file = tmpfile();
+    (void)state;
+    assert_non_null(file);
+    fflush(stderr);
+    int kept = dup(STDERR_FILENO);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    notice(&cli, "job %s: %s", "a\x1b]0;b\x07",
+           "c\n\xc2\x9b"
+           "1m");
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(file);
+    said[fread(said, 1, sizeof said - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(said, "soma: job a?]0;b?: c ?1m\n");
+}
+
 static void shown_text_is_cut_by_columns(void **state)
 {
     char clean[64];
@@ -333,6 +357,19 @@ static void json_is_written_compact_and_indented(void **state)
     free(text);
 }
 
+static void write_controls(struct json_out *out)
+{
+    out_text(out, "\x1b\x7f\xc2\x80\xc2\x85\xc2\x9f\xc2\xa0\xc3\x80");
+}
+
+static void json_has_control_characters_escaped(void **state)
+{
+    (void)state;
+    char *text = json_of(write_controls, false);
+    assert_string_equal(text, "\"\\u001b\\u007f\\u0080\\u0085\\u009f\xc2\xa0\xc3\x80\"");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,8 +385,10 @@ int main(void)
         cmocka_unit_test(many_short_flags_in_one_word_have_room),
         cmocka_unit_test(words_are_near_when_a_slip_parts_them),
         cmocka_unit_test(shown_text_has_no_control_characters),
+        cmocka_unit_test(notices_have_no_control_characters),
         cmocka_unit_test(shown_text_is_cut_by_columns),
         cmocka_unit_test(json_is_written_compact_and_indented),
+        cmocka_unit_test(json_has_control_characters_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
