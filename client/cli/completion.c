@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/display.h"
 #include "cli/error.h"
 #include "cli/help.h"
 
 enum {
     JOBS_MAX = 200,
     NAMES_MAX = 500,
+    TEXT_SIZE = 1024,
     TIMEOUT_MS = 1000 // who types does not wait
 };
 
@@ -18,11 +20,18 @@ struct completion {
     const char *start; // of the last word
 };
 
+// Names are their makers' text, and a line end in one would be a candidate that somebody else made
+// up: a word that is not shown as it is is nobody's to complete.
 static void offer(const struct completion *completion, const char *word, const char *description)
 {
-    if (strncmp(word, completion->start, strlen(completion->start)) != 0)
+    char shown[TEXT_SIZE], clean[TEXT_SIZE] = "";
+    display_clean(word, 0, shown, sizeof shown);
+    if (strncmp(word, completion->start, strlen(completion->start)) != 0 ||
+        strcmp(word, shown) != 0)
         return;
-    printf("%s%s%s\n", word, description ? "\t" : "", description ? description : "");
+    if (description)
+        display_clean(description, 0, clean, sizeof clean);
+    printf("%s%s%s\n", word, description ? "\t" : "", clean);
 }
 
 // --- what the server has

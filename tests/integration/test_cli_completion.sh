@@ -41,6 +41,15 @@ test_options_are_offered_with_what_they_mean() {
     is "$(soma complete -- ps --quie | cut -f 2)" "print no more than needed: ids, and no progress"
 }
 
+test_a_name_puts_no_candidate_of_its_own_among_them() {
+    local bad
+    bad=$(soma submit -q --queue night --name $'x\nINJECTED;id\t\e]0;y\a' -- true)
+    is "$(offered logs '')" "$bad $id "
+    is "$(soma complete -- logs "$bad" | cut -f 2 | sed 's/^[a-z]* //')" 'x INJECTED;id ?]0;y?'
+    soma wait "$bad"
+    expect 0 soma rm "$bad"
+}
+
 test_without_a_server_it_is_silent_and_soon_done() {
     expect 0 timeout 10 "$soma_program" --server "ipc://$scratch/nobody" complete -- logs ''
     out_is ""
