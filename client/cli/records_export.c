@@ -2,13 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/error.h"
 #include "cli/list_out.h"
+#include "cli/part_file.h"
 #include "cli/record_print.h"
 #include "cli/vector_file.h"
 #include "cli/work_bar.h"
@@ -20,15 +19,13 @@ enum {
 struct exporting {
     struct cli *cli;
     const char *collection;
-    const char *path; // NULL: stdout
-    const char *ids_path;
-    char *part_path; // written first, then renamed; on the heap
+    struct part_file to;  // its path NULL: stdout
+    struct part_file ids; // its path NULL: not wanted
+    FILE *file;           // of to, or stdout
     bool has_vectors;
     enum vector_format format;
     struct soma_collection *found; // owned; NULL: not yet
     uint32_t dimension;            // of it
-    FILE *file;
-    FILE *ids; // NULL: not wanted
     int64_t written, total;
     struct work_bar bar;
 };
@@ -40,10 +37,10 @@ static void show_progress(struct exporting *exporting)
     work_bar_show(&exporting->bar, percent, exporting->written);
 }
 
-static int file_failed(const struct exporting *exporting, const char *path)
+static int file_failed(const struct exporting *exporting, const struct part_file *part)
 {
-    return report_failure(exporting->cli, STATUS_FAILED, NULL, "cannot write %s: %s", path,
-                          strerror(errno));
+    return report_failure(exporting->cli, STATUS_FAILED, NULL, "cannot write %s: %s",
+                          part->path ? part->path : "stdout", strerror(errno));
 }
 
 // --- records
@@ -61,15 +58,25 @@ static bool write_line(const struct exporting *exporting, const struct soma_reco
     return !ferror(exporting->file);
 }
 
+// One on a line is how 'import --ids' reads them: a line end within one would move all behind it to
+// other rows.
+static int write_id(const struct exporting *exporting, const char *id)
+{
+    if (strpbrk(id, "\r\n"))
+        return report_failure(
+            exporting->cli, STATUS_FAILED, "export it without --ids, or as JSON lines",
+            "cannot export the ids of %s: '%s' holds a line end", exporting->collection, id);
+    if (fputs(id, exporting->ids.file) < 0 || putc('\n', exporting->ids.file) < 0)
+        return file_failed(exporting, &exporting->ids);
+    return STATUS_OK;
+}
+
 // Little-endian machines only, as .npy's '<f4' and .fvecs are.
-static bool write_vector(const struct exporting *exporting, const struct soma_record *record,
-                         const float *embedding)
+static bool write_vector(const struct exporting *exporting, const float *embedding)
 {
     int32_t length = (int32_t)exporting->dimension;
     if (exporting->format == VECTOR_FVECS &&
         fwrite(&length, sizeof length, 1, exporting->file) != 1)
-        return false;
-    if (exporting->ids && (fputs(record->id, exporting->ids) < 0 || putc('\n', exporting->ids) < 0))
         return false;
     return fwrite(embedding, sizeof *embedding, exporting->dimension, exporting->file) ==
            exporting->dimension;
@@ -93,11 +100,14 @@ static int write_page(struct exporting *exporting, const struct soma_records *pa
 {
     for (size_t i = 0; i < page->record_count; i++) {
         const float *embedding = page->embeddings + i * page->dimension;
+        int status = exporting->ids.path ? write_id(exporting, page->records[i].id) : STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
         bool is_written = exporting->has_vectors
-                              ? write_vector(exporting, &page->records[i], embedding)
+                              ? write_vector(exporting, embedding)
                               : write_line(exporting, &page->records[i], embedding);
         if (!is_written)
-            return file_failed(exporting, exporting->path ? exporting->path : "stdout");
+            return file_failed(exporting, &exporting->to);
         exporting->written++;
     }
     show_progress(exporting);
@@ -151,78 +161,73 @@ static int find_collection(struct exporting *exporting)
     return STATUS_OK;
 }
 
-static int open_files(struct exporting *exporting)
+static int open_files(struct exporting *exporting, const char *path, const char *ids_path)
 {
-    exporting->file = stdout;
-    if (exporting->path) {
-        if (asprintf(&exporting->part_path, "%s.part", exporting->path) < 0) {
-            exporting->part_path = NULL;
-            return report_out_of_memory(exporting->cli);
-        }
-        exporting->file = fopen(exporting->part_path, "we");
-        if (!exporting->file)
-            return file_failed(exporting, exporting->part_path);
-    }
-    if (exporting->ids_path && !(exporting->ids = fopen(exporting->ids_path, "we")))
-        return file_failed(exporting, exporting->ids_path);
+    if (path && !part_file_open(&exporting->to, path))
+        return file_failed(exporting, &exporting->to);
+    exporting->file = path ? exporting->to.file : stdout;
+    if (ids_path && !part_file_open(&exporting->ids, ids_path))
+        return file_failed(exporting, &exporting->ids);
     // How many rows there are is known at the end.
     if (exporting->has_vectors && exporting->format == VECTOR_NPY &&
         !npy_write_head(exporting->file, 0, exporting->dimension))
-        return file_failed(exporting, exporting->part_path);
+        return file_failed(exporting, &exporting->to);
     return STATUS_OK;
 }
 
-static int finish_file(struct exporting *exporting)
+// Ids beside the vectors of another export would be taken for theirs. So the old ones go before the
+// vectors appear, and the new ones appear after them: between the two there are none.
+static int let_appear(struct exporting *exporting)
+{
+    struct part_file *to = &exporting->to, *ids = &exporting->ids;
+    if (!part_file_close(to))
+        return file_failed(exporting, to);
+    if (ids->path && (!part_file_close(ids) || !part_file_clear(ids)))
+        return file_failed(exporting, ids);
+    if (!part_file_appear(to))
+        return file_failed(exporting, to);
+    if (ids->path && !part_file_appear(ids))
+        return file_failed(exporting, ids);
+    return STATUS_OK;
+}
+
+static int finish_files(struct exporting *exporting)
 {
     bool is_written = true;
     if (exporting->has_vectors && exporting->format == VECTOR_NPY)
         is_written = fseeko(exporting->file, 0, SEEK_SET) == 0 &&
                      npy_write_head(exporting->file, exporting->written, exporting->dimension);
-    is_written = fflush(exporting->file) == 0 && is_written;
-    if (exporting->path) {
-        is_written = fclose(exporting->file) == 0 && is_written;
-        exporting->file = NULL;
-        is_written = is_written && rename(exporting->part_path, exporting->path) == 0;
-    }
-    if (exporting->ids) {
-        is_written = fclose(exporting->ids) == 0 && is_written;
-        exporting->ids = NULL;
-    }
-    return is_written ? STATUS_OK
-                      : file_failed(exporting, exporting->path ? exporting->path : "stdout");
+    if (!is_written || fflush(exporting->file) != 0)
+        return file_failed(exporting, &exporting->to);
+    return exporting->to.path ? let_appear(exporting) : STATUS_OK;
 }
 
 static int run_export(struct cli *cli, const struct options *options)
 {
-    struct exporting exporting = {
-        .cli = cli, .collection = options->operands[0], .ids_path = options_value(options, "ids")};
+    struct exporting exporting = {.cli = cli, .collection = options->operands[0]};
+    const char *path = NULL, *ids_path = options_value(options, "ids");
     if (options->operand_count > 1 && strcmp(options->operands[1], "-") != 0)
-        exporting.path = options->operands[1];
-    exporting.has_vectors = exporting.path && vector_format_of(exporting.path, &exporting.format);
-    if (exporting.ids_path && !exporting.has_vectors)
+        path = options->operands[1];
+    exporting.has_vectors = path && vector_format_of(path, &exporting.format);
+    if (ids_path && !exporting.has_vectors)
         return report_usage(cli, NULL, "export: --ids goes with a .npy or .fvecs file");
     int status = cli_connect(cli);
     if (status == STATUS_OK)
         status = find_collection(&exporting);
     work_bar_init(&exporting.bar, cli, "exporting", "records");
     if (status == STATUS_OK)
-        status = open_files(&exporting);
+        status = open_files(&exporting, path, ids_path);
     if (status == STATUS_OK)
         status = write_all(&exporting, options);
     work_bar_erase(&exporting.bar);
     if (status == STATUS_OK)
-        status = finish_file(&exporting);
+        status = finish_files(&exporting);
     if (status == STATUS_OK)
         work_bar_finish(&exporting.bar, exporting.written);
-    if (status == STATUS_OK && exporting.path)
-        notice(cli, "exported %" PRId64 " records to %s", exporting.written, exporting.path);
-    if (exporting.file && exporting.path) {
-        fclose(exporting.file);
-        unlink(exporting.part_path);
-    }
-    if (exporting.ids)
-        fclose(exporting.ids);
-    free(exporting.part_path);
+    if (status == STATUS_OK && path)
+        notice(cli, "exported %" PRId64 " records to %s", exporting.written, path);
+    part_file_fini(&exporting.to);
+    part_file_fini(&exporting.ids);
     soma_free(exporting.found);
     return status;
 }
@@ -241,8 +246,8 @@ const struct command record_export_commands[] = {
         .summary = "Write the records of a collection to a file",
         .details = "By FILE's ending: .npy or .fvecs holds the vectors alone, by id; any other, or "
                    "none (stdout), whole\nrecords as JSON lines, which 'soma import' reads. The "
-                   "file appears when it is complete. What is\nwritten to the collection meanwhile "
-                   "is in it or not.\n",
+                   "file appears when it is complete, that of\n--ids after it. What is written to "
+                   "the collection meanwhile is in it or not.\n",
         .examples = "soma export docs docs.jsonl\n"
                     "soma export docs vectors.npy --ids names.txt --where '{\"lang\": \"en\"}'\n",
         .options = export_options,

@@ -50,6 +50,33 @@ test_a_matrix_goes_in_with_numbers_or_names_as_ids_and_comes_out_again() {
     soma collection rm -q matrix second >"$scratch/out"
 }
 
+# Each of them would otherwise leave vectors beside ids that are not theirs.
+test_ids_that_cannot_be_written_leave_no_half_export() {
+    fresh odd 2
+    mkdir -p "$scratch/odd/there"
+    printf '{"id": "a", "embedding": [1, 2]}\n' | soma upsert -q odd -
+    expect 1 soma export odd "$scratch/odd/v.npy" --ids "$scratch/odd/there"
+    err_has "cannot write $scratch/odd/there: Is a directory"
+    expect 1 soma export odd "$scratch/odd/v.npy" --ids /dev/full
+    err_has "cannot write /dev/full: No space left"
+    is "$(find "$scratch/odd" -type f)" ""
+    # A pipe, and a link, which stays one.
+    is "$(soma export -q odd "$scratch/odd/v.npy" --ids >(cat) | cat)" a
+    : >"$scratch/odd/names"
+    ln -s names "$scratch/odd/link"
+    expect 0 soma export odd "$scratch/odd/v.npy" --ids "$scratch/odd/link"
+    is "$(readlink "$scratch/odd/link") $(cat "$scratch/odd/link") $(cat "$scratch/odd/names")" "names a a"
+    local end
+    for end in '\n' '\r'; do
+        printf '{"id": "one%stwo", "embedding": [3, 4]}\n' "$end" | soma upsert -q odd -
+        expect 1 soma export odd "$scratch/odd/v.npy" --ids "$scratch/odd/names"
+        err_has "'one two' holds a line end"
+        soma collection clear -q odd >/dev/null
+    done
+    is "$(find "$scratch/odd" -type f | sort | tr '\n' ' ')" "$scratch/odd/names $scratch/odd/v.npy "
+    soma collection rm -q odd >"$scratch/out"
+}
+
 test_records_go_in_as_lines_and_come_out_as_they_were() {
     fresh lines 2
     python3 -c '

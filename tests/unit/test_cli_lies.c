@@ -27,6 +27,7 @@ struct scene {
     uint32_t dimension;       // of a collection
     size_t record_count;      // in its one page
     size_t numbers_of_record; // in that page
+    bool has_more;            // after that page, which is never got
 };
 
 static void answer_collection(const struct scene *scene, struct fake_answer *answer)
@@ -41,8 +42,16 @@ static void answer_collection(const struct scene *scene, struct fake_answer *ans
     answer->message = &reply->base;
 }
 
-static void answer_scan(const struct scene *scene, struct fake_answer *answer)
+static void answer_scan(const struct scene *scene, const struct fake_request *request,
+                        struct fake_answer *answer)
 {
+    Pb__ScanRecordsRequest *sent =
+        fake_unpack(request, answer, &pb__scan_records_request__descriptor);
+    if (sent->cursor && sent->cursor[0]) {
+        answer->code = SOMA_NOT_FOUND;
+        answer->reason = "COLLECTION_NOT_FOUND";
+        return;
+    }
     Pb__ScanRecordsResponse *reply = fake_message(answer, &pb__scan_records_response__descriptor);
     reply->n_records = scene->record_count;
     reply->records = arena_calloc(answer->arena, scene->record_count, sizeof(void *));
@@ -52,6 +61,7 @@ static void answer_scan(const struct scene *scene, struct fake_answer *answer)
     }
     reply->n_embeddings = scene->record_count * scene->numbers_of_record;
     reply->embeddings = arena_calloc(answer->arena, reply->n_embeddings, sizeof(float));
+    reply->next_cursor = scene->has_more ? "more" : "";
     answer->message = &reply->base;
 }
 
@@ -61,7 +71,7 @@ static void script(void *user, const struct fake_request *request, struct fake_a
     if (strstr(request->method, "/GetCollection"))
         answer_collection(scene, answer);
     else if (strstr(request->method, "/ScanRecords"))
-        answer_scan(scene, answer);
+        answer_scan(scene, request, answer);
     else
         answer->code = SOMA_UNIMPLEMENTED;
 }
@@ -77,7 +87,7 @@ static int open_scene(void **state)
     return 0;
 }
 
-// Fails where a file is left: nothing here is ever whole.
+// Fails where a file is left: nothing that comes from here is ever whole.
 static int close_scene(void **state)
 {
     struct scene *scene = *state;
@@ -131,11 +141,50 @@ static void embeddings_of_another_length_are_not_exported(void **state)
     }
 }
 
+static void write_file(const struct scene *scene, const char *name, const char *text)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s", scene->directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+// Takes the file away.
+static void assert_file_is(const struct scene *scene, const char *name, const char *text)
+{
+    char path[96], there[64] = "";
+    snprintf(path, sizeof path, "%s/%s", scene->directory, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    there[fread(there, 1, sizeof there - 1, file)] = '\0';
+    fclose(file);
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(there, text);
+}
+
+static void what_comes_to_no_end_replaces_neither_vectors_nor_ids(void **state)
+{
+    struct scene *scene = *state;
+    scene->dimension = 4;
+    scene->numbers_of_record = 4;
+    scene->record_count = 3;
+    scene->has_more = true;
+    write_file(scene, "docs.npy", "old vectors");
+    write_file(scene, "names", "old ids");
+    assert_int_equal(run(scene, "export docs docs.npy --ids names"), 3);
+    assert_file_is(scene, "docs.npy", "old vectors");
+    assert_file_is(scene, "names", "old ids");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(embeddings_of_another_length_are_not_exported, open_scene,
                                         close_scene),
+        cmocka_unit_test_setup_teardown(what_comes_to_no_end_replaces_neither_vectors_nor_ids,
+                                        open_scene, close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
