@@ -6,6 +6,7 @@
 
 #include "cli/display.h"
 #include "cli/json_out.h"
+#include "cli/list_out.h"
 
 const struct status_row status_table[] = {
     {STATUS_OK, "done"},
@@ -165,7 +166,7 @@ static void print_failure(const struct cli *cli, int status, const char *what,
                        (err->code == SOMA_INVALID_ARGUMENT || err->code == SOMA_OUT_OF_RANGE) &&
                        strncmp(err->text, err->field, strlen(err->field)) != 0 &&
                        !strstr(what, ": option --");
-    fflush(stdout);
+    output_flush();
     if (cli->format == FORMAT_TABLE) {
         char line[1024], clean[1536];
         snprintf(line, sizeof line, "%s%s%s%s%s", what, err ? ": " : "",

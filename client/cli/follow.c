@@ -9,6 +9,7 @@
 #include "cli/error.h"
 #include "cli/follow_private.h"
 #include "cli/interrupt.h"
+#include "cli/list_out.h"
 #include "cli/terminal.h"
 
 enum {
@@ -395,7 +396,7 @@ enum follow_end follow_job(struct cli *cli, const struct follow_request *request
     follow_init(&follow);
     if (request->sends_input && !follow_input_begin(&follow.input))
         follow_over(&follow, FOLLOW_FAILED, report_out_of_memory(cli));
-    fflush(stdout);
+    output_flush();
     while (!follow.is_over && !is_done(&follow)) {
         send_requests(&follow);
         follow_show_progress(&follow, follow.length > 0);

@@ -120,7 +120,7 @@ static void print_change(const struct watching *watching, const struct soma_job 
             table_print(&table, watching->cli);
         table_fini(&table);
     }
-    fflush(stdout);
+    output_flush();
 }
 
 // The result's jobs, which live as long as one of them is the latest of its kind.
@@ -180,7 +180,7 @@ static void draw(const struct watching *watching)
     printf("\033[H\033[J%zu running, %zu queued, %zu shown%s\n", running, queued,
            count < rows ? count : rows, watching->is_lost ? "; the server does not answer" : "");
     table_print(&table, watching->cli);
-    fflush(stdout);
+    output_flush();
     table_fini(&table);
 }
 

@@ -1,10 +1,32 @@
 #include "cli/list_out.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "cli/display.h"
 #include "cli/error.h"
+
+// stdio keeps that something failed, and not what.
+static int first_failure;
+
+void output_note_failure(void)
+{
+    first_failure = first_failure ? first_failure : errno;
+}
+
+void output_flush(void)
+{
+    if (fflush(stdout) != 0)
+        output_note_failure();
+}
+
+int output_failure(void)
+{
+    output_flush();
+    // Where stdio wrote of itself, and what came later got through, nobody saw what it was.
+    return !first_failure && ferror(stdout) ? EIO : first_failure;
+}
 
 void list_begin(struct json_out *out, const struct cli *cli)
 {

@@ -1,4 +1,6 @@
 // A list as the user asked for it: a table by the command itself, one JSON array, or JSON lines.
+// And what became of it: whether stdout took it all is known at the end of the program, which says
+// it.
 #ifndef CLI_LIST_OUT_H
 #define CLI_LIST_OUT_H
 
@@ -17,5 +19,12 @@ void value_end(struct json_out *out);
 
 // "name   text" for people, the text made fit for a terminal. Empty texts are left out.
 __attribute__((format(printf, 2, 3))) void print_fact(const char *name, const char *format, ...);
+
+// Lets what is printed be seen now.
+void output_flush(void);
+// A write to stdout has failed just now, with errno.
+void output_note_failure(void);
+// errno of the first failure; 0: all of it is written.
+int output_failure(void);
 
 #endif

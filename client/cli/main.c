@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/error.h"
 #include "cli/help.h"
+#include "cli/list_out.h"
 #include "cli/units.h"
 
 int cli_connect(struct cli *cli)
@@ -182,13 +183,13 @@ static int run_words(struct cli *cli, struct options *options, char *const *word
 // The end of stdout: what could not be written is a failure, unless nobody reads any more.
 static int finish_output(const struct cli *cli, int status)
 {
-    errno = 0;
-    bool failed = fflush(stdout) != 0;
-    if (!failed && !ferror(stdout))
+    int failure = output_failure();
+    if (!failure)
         return status;
-    if (errno == EPIPE || errno == 0)
+    if (failure == EPIPE)
         return STATUS_PIPE;
-    return report_failure(cli, STATUS_FAILED, NULL, "cannot write to stdout: %s", strerror(errno));
+    return report_failure(cli, STATUS_FAILED, NULL, "cannot write to stdout: %s",
+                          strerror(failure));
 }
 
 // What we open must not become a standard descriptor that the caller closed.

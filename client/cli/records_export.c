@@ -39,8 +39,12 @@ static void show_progress(struct exporting *exporting)
 
 static int file_failed(const struct exporting *exporting, const struct part_file *part)
 {
-    return report_failure(exporting->cli, STATUS_FAILED, NULL, "cannot write %s: %s",
-                          part->path ? part->path : "stdout", strerror(errno));
+    if (!part->path) {
+        output_note_failure();
+        return STATUS_FAILED;
+    }
+    return report_failure(exporting->cli, STATUS_FAILED, NULL, "cannot write %s: %s", part->path,
+                          strerror(errno));
 }
 
 // --- records

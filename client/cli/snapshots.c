@@ -48,6 +48,14 @@ static int file_failed(struct copying *copying, const char *verb, const char *pa
                           strerror(errno));
 }
 
+static int write_failed(struct copying *copying, const char *path)
+{
+    if (copying->path)
+        return file_failed(copying, "write", path);
+    output_note_failure();
+    return STATUS_FAILED;
+}
+
 // --- snapshot
 
 static void print_done(struct copying *copying, const char *name, int64_t records, int64_t sequence)
@@ -87,7 +95,7 @@ static int take_pages(struct copying *copying, const char *name)
         page = next;
         bool is_first = !request.after_place;
         if (!snapshot_write_page(&copying->snapshot, page->bytes, page->length))
-            status = file_failed(copying, "write", copying->path ? copying->path : "stdout");
+            status = write_failed(copying, copying->path);
         copying->records += (int64_t)page->page_records;
         copying->total = page->record_count;
         show_progress(copying);
@@ -105,7 +113,7 @@ static int take_pages(struct copying *copying, const char *name)
     }
     work_bar_erase(&copying->bar);
     if (status == STATUS_OK && !snapshot_write_end(&copying->snapshot))
-        status = file_failed(copying, "write", copying->path ? copying->path : "stdout");
+        status = write_failed(copying, copying->path);
     else if (status == STATUS_OK && page)
         print_done(copying, name, page->record_count, page->sequence);
     soma_free(page);
@@ -119,7 +127,7 @@ static int take_to_file(struct copying *copying, const char *name, const char *p
         return file_failed(copying, "write", part);
     int status = snapshot_write_begin(&copying->snapshot, copying->file)
                      ? take_pages(copying, name)
-                     : file_failed(copying, "write", part);
+                     : write_failed(copying, part);
     if (!copying->path)
         return status;
     bool is_synced = fsync(fileno(copying->file)) == 0;

@@ -77,6 +77,19 @@ test_ids_that_cannot_be_written_leave_no_half_export() {
     soma collection rm -q odd >"$scratch/out"
 }
 
+test_what_stdout_does_not_take_is_said_once() {
+    fresh wide 4
+    npy "$scratch/m.npy" 500 4
+    soma import -q wide "$scratch/m.npy" >"$scratch/out"
+    soma export wide >/dev/full 2>"$scratch/err"
+    is "$?" 1
+    err_is "soma: cannot write to stdout: No space left on device"
+    soma collection snapshot wide - >/dev/full 2>"$scratch/err"
+    is "$?" 1
+    err_is "soma: cannot write to stdout: No space left on device"
+    soma collection rm -q wide >"$scratch/out"
+}
+
 test_records_go_in_as_lines_and_come_out_as_they_were() {
     fresh lines 2
     python3 -c '

@@ -176,6 +176,15 @@ test_watch_says_each_change_where_there_is_no_terminal() {
     wait "$watcher" 2>/dev/null
 }
 
+test_watch_says_why_its_output_cannot_be_written() {
+    "$soma_program" -o jsonl watch -l watch=full >/dev/full 2>"$scratch/err" &
+    local watcher=$!
+    until_true sh -c "'$soma_program' submit -q -l watch=full -- true && ! kill -0 $watcher"
+    wait "$watcher"
+    is "$?" 1
+    is "$(jq -r .error "$scratch/err")" "cannot write to stdout: No space left on device"
+}
+
 test_run_passes_bytes_on_as_they_are() {
     head -c 300000 /dev/urandom >"$scratch/bytes"
     soma run -q --stdin "$scratch/bytes" -- sh -c 'tee /dev/stderr' >"$scratch/out" 2>"$scratch/err"
