@@ -63,7 +63,7 @@ static void print_done(struct copying *copying, const char *name, int64_t record
     struct json_out out;
     work_bar_finish(&copying->bar, records);
     // stdout may hold the snapshot itself.
-    if (copying->cli->format == FORMAT_TABLE || !copying->path) {
+    if (copying->cli->format == FORMAT_TABLE || copying->file == stdout) {
         notice(copying->cli, "%s: %" PRId64 " records %s", name, records, copying->label);
         return;
     }

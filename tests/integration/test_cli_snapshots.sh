@@ -33,6 +33,9 @@ LINES
     expect 0 soma -o json collection restore back "$scratch/whole.snapshot"
     is "$(jq -c '[.collection, .record_count]' "$scratch/out")" '["back",3]'
     is "$(settings_of back)" "$(settings_of whole)"
+    is "$(soma -o json collection restore piped - <"$scratch/whole.snapshot" | jq -c '[.collection, .record_count]')" '["piped",3]'
+    is "$(soma -o json collection snapshot whole - 2>/dev/null | cmp - "$scratch/whole.snapshot")" ""
+    soma collection rm -q piped >"$scratch/out"
     is "$(soma -o json collection show back | jq -c '.index | [.quantization, .m, .ef_construction, .ef_search, .rerank]')" '["bf16",8,77,99,"disk"]'
     cmp <(soma export whole) <(soma export back) || fail "other records came back"
     is "$(grep -v gone "$scratch/whole.jsonl" | soma -o json upsert back - | jq .unchanged)" 3
