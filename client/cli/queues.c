@@ -179,13 +179,10 @@ static int run_ls(struct cli *cli, const struct options *options)
 
 // --- set, pause, resume
 
-static int update(struct cli *cli, struct soma_queue_update_request *request)
+static int update(const struct cli *cli, struct soma_queue_update_request *request)
 {
     struct soma_queue *queue;
     struct soma_error err;
-    int status = cli_connect(cli);
-    if (status != STATUS_OK)
-        return status;
     if (soma_queue_update(cli->client, request, NULL, &queue, &err) != SOMA_OK)
         return report_error(cli, &err, "cannot change queue %s", request->queue);
     return show_queue(cli, queue);
@@ -212,17 +209,20 @@ static int run_set(struct cli *cli, const struct options *options)
     request.keep_bytes = options_has(options, "keep-size") ? &keep_bytes : NULL;
     if (!request.max_running && !request.keep_ms && !request.keep_jobs && !request.keep_bytes)
         return report_usage(cli, "soma help queue set", "nothing says what to set");
-    return update(cli, &request);
+    status = cli_connect(cli);
+    return status == STATUS_OK ? update(cli, &request) : status;
 }
 
 static int set_paused(struct cli *cli, const struct options *options, bool is_paused)
 {
-    int first_failure = STATUS_OK;
+    int first_failure = STATUS_OK, status = cli_connect(cli);
+    if (status != STATUS_OK)
+        return status;
     for (size_t i = 0; i < options->operand_count; i++) {
         struct soma_queue_update_request request = SOMA_QUEUE_UPDATE_REQUEST_INIT;
         request.queue = options->operands[i];
         request.is_paused = &is_paused;
-        int status = update(cli, &request);
+        status = update(cli, &request);
         first_failure = first_failure ? first_failure : status;
     }
     return first_failure;

@@ -26,6 +26,15 @@ test_a_paused_queue_is_seen_and_resumed() {
     expect 0 soma wait "$id"
 }
 
+# Each connection is a descriptor, and one client takes less than ten of them.
+test_many_queues_take_one_connection() {
+    local names
+    mapfile -t names < <(seq -f 'many%g' 100)
+    expect 0 bash -c 'ulimit -n 50 && exec "$@"' - "$soma_program" -q queue pause "${names[@]}"
+    is "$(soma queue ls -q | grep -c many)" 100
+    expect 0 soma -q queue resume "${names[@]}"
+}
+
 test_settings_of_a_queue_are_set_one_by_one() {
     expect 0 soma queue set --max-running 2 --keep-jobs 10 gpu
     out_has "2 at once"
