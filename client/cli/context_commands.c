@@ -348,8 +348,9 @@ const struct command context_commands[] = {
             "from stdin and kept. The file is\n$XDG_CONFIG_HOME/soma/contexts, mode 0600.\n\n"
             "What holds: an option; --context; the environment; $SOMA_CONTEXT or the context in "
             "use; the default.\nWhere --server or $SOMA_SERVER says which server, a context that "
-            "is only in use is left aside whole, and\nwith --context the environment is: no token "
-            "goes to another server than its own.\n",
+            "is only in use is left aside whole; with\n--context the environment is, and that "
+            "context's token where --server names another server. No token\ngoes to another "
+            "server than its own.\n",
         .options = add_options,
         .operands_min = 1,
         .operands_max = 1,

@@ -35,6 +35,14 @@ static void take(struct settings *settings, size_t i, const char *value, enum or
     settings->of[i].origin = origin;
 }
 
+// Whether --server names another server than the context's, whose token is then not for it.
+static bool is_elsewhere(const struct settings *settings)
+{
+    const char *server = settings->of[SETTING_SERVER].value;
+    const char *own = settings->context->values[SETTING_SERVER];
+    return server && (!own || strcmp(server, own) != 0);
+}
+
 static int take_context(struct cli *cli, const char *name, enum origin origin)
 {
     struct settings *settings = &cli->settings;
@@ -42,8 +50,11 @@ static int take_context(struct cli *cli, const char *name, enum origin origin)
     if (!settings->context)
         return report_failure(cli, STATUS_NOT_FOUND, "'soma context ls' lists those that there are",
                               "there is no context '%s'", name);
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        take(settings, i, settings->context->values[i], origin);
+    bool leaves_token = is_elsewhere(settings);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (!leaves_token || (i != SETTING_TOKEN && i != SETTING_TOKEN_FILE))
+            take(settings, i, settings->context->values[i], origin);
+    }
     return STATUS_OK;
 }
 

@@ -3,7 +3,8 @@
 //
 // A context belongs together: where an option or the environment names the server, nothing of the
 // context that is in use is taken, so that its token goes to no other server. Where --context names
-// one, nothing of the environment is taken, for the same reason.
+// one, nothing of the environment is taken, for the same reason, and with --server beside it not
+// the context's token, unless that is its server.
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
 

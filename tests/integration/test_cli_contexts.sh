@@ -90,6 +90,13 @@ test_no_token_goes_to_another_server_than_its_own() {
     is "$(SOMA_SERVER=$socket origin_of token)" "none (default)"
     is "$(SOMA_SERVER=$socket SOMA_TOKEN=x origin_of token --context plain)" "none (default)"
     is "$(SOMA_SERVER=$tcp origin_of server --context plain)" "$socket (context plain)"
+    is "$(origin_of token --context secret --server "$socket")" "none (default)"
+    is "$(origin_of namespace --context secret --server "$socket")" "team-a (context secret)"
+    is "$(origin_of token --context secret --server "$tcp")" "(kept secret) (context secret)"
+    echo "$secret" >"$scratch/token"
+    soma context add file --server "$socket" --token-file "$scratch/token"
+    expect 4 soma --context file --server "$tcp" ps
+    expect 0 soma --context file --server "$tcp" --token-file "$scratch/token" ps
 }
 
 # What is said of the environment is also what is sent.
