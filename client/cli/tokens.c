@@ -64,6 +64,17 @@ static int read_scopes(const struct cli *cli, const struct options *options,
     return STATUS_OK;
 }
 
+// The server takes 0 for a token that never expires, which nobody means who says how long.
+static int read_expiry(const struct cli *cli, const struct options *options, int64_t *ret_ms)
+{
+    const char *text = options_value(options, "expires");
+    int status = value_duration(cli, options, "expires", ret_ms);
+    if (status != STATUS_OK || !text || *ret_ms > 0)
+        return status;
+    return report_usage(cli, "without --expires it is good for ever",
+                        "option --expires: '%s' is no time at all", text);
+}
+
 static void print_created(const struct cli *cli, const struct soma_token *token, const char *secret)
 {
     struct json_out out;
@@ -86,7 +97,7 @@ static int run_create(struct cli *cli, const struct options *options)
     struct soma_error err;
     int status = read_scopes(cli, options, scopes, &request.scope_count);
     if (status == STATUS_OK)
-        status = value_duration(cli, options, "expires", &request.expires_after_ms);
+        status = read_expiry(cli, options, &request.expires_after_ms);
     if (status == STATUS_OK)
         status = cli_connect(cli);
     if (status != STATUS_OK)

@@ -158,6 +158,12 @@ test_mistakes_are_told() {
     err_has "--scope says what the token opens"
     expect 2 soma token create --scope everything nobody
     expect 2 soma token create --scope read 'a b'
+    local expiry
+    for expiry in 0 0s 0.0001s; do
+        expect 2 soma token create --scope read --expires "$expiry" ever
+        err_has "option --expires: '$expiry' is no time at all"
+    done
+    expect 1 grep -qx ever <(soma token ls -q)
     soma token create -q --scope read twice >/dev/null
     expect 6 soma token create --scope read twice
     err_has "there is a token 'twice' already"
