@@ -67,6 +67,15 @@ static bool write_all(int fd, const char *bytes, size_t length)
     return true;
 }
 
+// An empty piece before the end would come for ever.
+static int came_short(const struct fetching *fetching, const char *path, int64_t got, int64_t size)
+{
+    return report_failure(fetching->cli, STATUS_FAILED, NULL,
+                          "cannot fetch %s: the server sent %" PRId64 " of its %" PRId64
+                          " bytes and no more",
+                          path, got, size);
+}
+
 static int fetch_bytes(const struct fetching *fetching, const struct soma_job_artifact *artifact,
                        int fd)
 {
@@ -83,10 +92,14 @@ static int fetch_bytes(const struct fetching *fetching, const struct soma_job_ar
             return report_error(fetching->cli, &err, "cannot fetch %s", artifact->path);
         bool written = write_all(fd, piece->data, piece->length);
         request.offset += (int64_t)piece->length;
-        has_more = piece->length > 0 && request.offset < piece->size_bytes;
+        int64_t size_bytes = piece->size_bytes;
+        has_more = request.offset < size_bytes;
+        bool is_short = has_more && piece->length == 0;
         soma_free(piece);
         if (!written)
             return cannot_write(fetching, artifact->path);
+        if (is_short)
+            return came_short(fetching, artifact->path, request.offset, size_bytes);
     }
     return STATUS_OK;
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <soma/soma.h>
+#include <soma/v1/jobs.pb-c.h>
 #include <soma/v1/vectors.pb-c.h>
 
 #include "fake_server.h"
@@ -28,6 +29,7 @@ struct scene {
     size_t record_count;      // in its one page
     size_t numbers_of_record; // in that page
     bool has_more;            // after that page, which is never got
+    const char *piece;        // of an artifact of 100 bytes; what follows is empty
 };
 
 static void answer_collection(const struct scene *scene, struct fake_answer *answer)
@@ -65,6 +67,33 @@ static void answer_scan(const struct scene *scene, const struct fake_request *re
     answer->message = &reply->base;
 }
 
+static void answer_artifacts(struct fake_answer *answer)
+{
+    Pb__ListJobArtifactsResponse *reply =
+        fake_message(answer, &pb__list_job_artifacts_response__descriptor);
+    reply->n_artifacts = 1;
+    reply->artifacts = arena_calloc(answer->arena, 1, sizeof(void *));
+    reply->artifacts[0] = fake_message(answer, &pb__job_artifact__descriptor);
+    reply->artifacts[0]->path = "model.bin";
+    reply->artifacts[0]->size_bytes = 100;
+    reply->attempt = 1;
+    reply->end = true;
+    answer->message = &reply->base;
+}
+
+static void answer_piece(const struct scene *scene, const struct fake_request *request,
+                         struct fake_answer *answer)
+{
+    Pb__ReadJobArtifactRequest *sent =
+        fake_unpack(request, answer, &pb__read_job_artifact_request__descriptor);
+    Pb__ReadJobArtifactResponse *reply =
+        fake_message(answer, &pb__read_job_artifact_response__descriptor);
+    reply->data.len = sent->offset == 0 ? strlen(scene->piece) : 0;
+    reply->data.data = (uint8_t *)(uintptr_t)scene->piece;
+    reply->size_bytes = 100;
+    answer->message = &reply->base;
+}
+
 static void script(void *user, const struct fake_request *request, struct fake_answer *answer)
 {
     const struct scene *scene = user;
@@ -72,6 +101,10 @@ static void script(void *user, const struct fake_request *request, struct fake_a
         answer_collection(scene, answer);
     else if (strstr(request->method, "/ScanRecords"))
         answer_scan(scene, request, answer);
+    else if (strstr(request->method, "/ListJobArtifacts"))
+        answer_artifacts(answer);
+    else if (strstr(request->method, "/ReadJobArtifact"))
+        answer_piece(scene, request, answer);
     else
         answer->code = SOMA_UNIMPLEMENTED;
 }
@@ -178,6 +211,17 @@ static void what_comes_to_no_end_replaces_neither_vectors_nor_ids(void **state)
     assert_file_is(scene, "names", "old ids");
 }
 
+static void an_artifact_that_ends_too_early_is_no_success(void **state)
+{
+    struct scene *scene = *state;
+    scene->piece = "";
+    assert_int_equal(run(scene, "artifacts JOB"), 1);
+    assert_says(scene, "cannot fetch model.bin: the server sent 0 of its 100 bytes and no more");
+    scene->piece = "some bytes";
+    assert_int_equal(run(scene, "artifacts JOB"), 1);
+    assert_says(scene, "cannot fetch model.bin: the server sent 10 of its 100 bytes and no more");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +229,8 @@ int main(void)
                                         close_scene),
         cmocka_unit_test_setup_teardown(what_comes_to_no_end_replaces_neither_vectors_nor_ids,
                                         open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(an_artifact_that_ends_too_early_is_no_success, open_scene,
+                                        close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
