@@ -1,4 +1,6 @@
 // JobService: results.
+#include <math.h>
+
 #include <soma/v1/jobs.pb-c.h>
 
 #include "lib/job_schedule.h"
@@ -124,6 +126,14 @@ static void read_end(const Pb__JobStatus *status, struct soma_job *job)
     job->processes = use->processes;
 }
 
+// Callers make whole numbers and bars of it, for which it is to be what soma.h says.
+static double read_percent(double percent)
+{
+    if (isnan(percent) || percent < 0)
+        return -1;
+    return percent > 100 ? 100 : percent;
+}
+
 static void read_status(const Pb__JobStatus *status, struct soma_job *job)
 {
     job->state = (enum soma_job_state)status->state;
@@ -139,7 +149,7 @@ static void read_status(const Pb__JobStatus *status, struct soma_job *job)
     job->asked_count = status->asked_count;
     job->killed_count = status->killed_count;
     if (status->progress) {
-        job->progress.percent = status->progress->percent;
+        job->progress.percent = read_percent(status->progress->percent);
         job->progress.message = status->progress->message;
         job->progress.reported_ms = status->progress->reported_unix_ms;
     }

@@ -1,4 +1,5 @@
 // The program soma, asked of a server that says what no honest one does.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ struct scene {
     size_t record_count;      // in its one page
     size_t numbers_of_record; // in that page
     bool has_more;            // after that page, which is never got
+    double percent;           // of a job's progress
     const char *piece;        // of an artifact of 100 bytes; what follows is empty
 };
 
@@ -67,6 +69,18 @@ static void answer_scan(const struct scene *scene, const struct fake_request *re
     answer->message = &reply->base;
 }
 
+static void answer_job(const struct scene *scene, struct fake_answer *answer)
+{
+    Pb__GetJobResponse *reply = fake_message(answer, &pb__get_job_response__descriptor);
+    reply->job = fake_message(answer, &pb__job__descriptor);
+    reply->job->id = "JOB";
+    reply->job->status = fake_message(answer, &pb__job_status__descriptor);
+    reply->job->status->state = PB__JOB_STATE__JOB_STATE_RUNNING;
+    reply->job->status->progress = fake_message(answer, &pb__job_progress__descriptor);
+    reply->job->status->progress->percent = scene->percent;
+    answer->message = &reply->base;
+}
+
 static void answer_artifacts(struct fake_answer *answer)
 {
     Pb__ListJobArtifactsResponse *reply =
@@ -101,6 +115,8 @@ static void script(void *user, const struct fake_request *request, struct fake_a
         answer_collection(scene, answer);
     else if (strstr(request->method, "/ScanRecords"))
         answer_scan(scene, request, answer);
+    else if (strstr(request->method, "/GetJob"))
+        answer_job(scene, answer);
     else if (strstr(request->method, "/ListJobArtifacts"))
         answer_artifacts(answer);
     else if (strstr(request->method, "/ReadJobArtifact"))
@@ -222,6 +238,27 @@ static void an_artifact_that_ends_too_early_is_no_success(void **state)
     assert_says(scene, "cannot fetch model.bin: the server sent 10 of its 100 bytes and no more");
 }
 
+static void progress_is_a_percent_or_none(void **state)
+{
+    struct scene *scene = *state;
+    static const struct {
+        double percent;
+        const char *json;
+    } rows[] = {
+        {NAN, "\"progress\":null"},       {-1e300, "\"progress\":null"},
+        {-INFINITY, "\"progress\":null"}, {0, "\"percent\":0.0"},
+        {99.5, "\"percent\":99.5"},       {1e300, "\"percent\":100.0"},
+        {INFINITY, "\"percent\":100.0"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene->percent = rows[i].percent;
+        assert_int_equal(run(scene, "-o jsonl show JOB"), 0);
+        assert_says(scene, rows[i].json);
+    }
+    assert_int_equal(run(scene, "show JOB"), 0);
+    assert_says(scene, "100%");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +268,7 @@ int main(void)
                                         open_scene, close_scene),
         cmocka_unit_test_setup_teardown(an_artifact_that_ends_too_early_is_no_success, open_scene,
                                         close_scene),
+        cmocka_unit_test_setup_teardown(progress_is_a_percent_or_none, open_scene, close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
