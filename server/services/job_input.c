@@ -61,7 +61,8 @@ static enum soma_code write_piece(const struct job_service *service,
     enum soma_code code =
         input_write(service->config.root, job->id, look->attempt, &piece, &taken, err);
     if (code == SOMA_NOT_FOUND) {
-        // Claimed, and its directory is just being made.
+        // Claimed, and its directory is just being made: none runs that could take anything.
+        look->attempt = 0;
         look->is_waiting = true;
         return SOMA_OK;
     }

@@ -212,6 +212,27 @@ static void input_waits_for_the_start(void **state)
     assert_output(id, "early");
 }
 
+// As between a claim and the making of the attempt's directory, where a poll is answered at once.
+static void what_nobody_took_names_no_attempt(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE], there[2 * KIT_PATH_SIZE], away[2 * KIT_PATH_SIZE];
+    submit_interactive("echo begun; cat", id);
+    job_wait_output(id, "begun");
+    snprintf(there, sizeof there, "%s/data/jobs/%s/1", somad.directory, id);
+    snprintf(away, sizeof away, "%s/data/jobs/%s/away", somad.directory, id);
+    assert_int_equal(rename(there, away), 0);
+    Pb__WriteJobInputRequest request = piece_of(id, 0, "", 0, true);
+    request.wait_ms = 0;
+    const Pb__WriteJobInputResponse *response =
+        job_ask("WriteJobInput", &request.base, &pb__write_job_input_response__descriptor);
+    assert_int_equal(response->attempt, 0);
+    assert_int_equal(response->size_bytes, 0);
+    assert_int_equal(rename(away, there), 0);
+    assert_int_equal(put(id, 0, "", true), 0);
+    assert_int_equal(job_wait_final(id)->status->state, PB__JOB_STATE__JOB_STATE_SUCCEEDED);
+}
+
 // The directory is there a moment before anybody follows the job.
 static void input_that_comes_with_the_start_reaches_the_program(void **state)
 {
@@ -256,6 +277,7 @@ int main(void)
         cmocka_unit_test(what_was_acknowledged_outlives_the_server),
         cmocka_unit_test(a_program_that_reads_no_more_is_told_of),
         cmocka_unit_test(input_waits_for_the_start),
+        cmocka_unit_test(what_nobody_took_names_no_attempt),
         cmocka_unit_test(input_that_comes_with_the_start_reaches_the_program),
         cmocka_unit_test(bad_questions_have_their_reasons),
     };

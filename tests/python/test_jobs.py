@@ -85,6 +85,19 @@ def test_an_interactive_job_is_fed_and_heard_while_it_runs(s):
     assert job.result(20) == "2000000\n"
 
 
+def test_an_end_of_input_waits_for_a_job_that_is_queued_longer_than_a_poll(s, monkeypatch):
+    monkeypatch.setattr(soma.jobs, "POLL_SECONDS", 0.05)
+    s.update_queue("held", paused=True)
+    job = s.submit(["cat"], queue="held", interactive=True)
+    sender = threading.Thread(target=job.send, kwargs={"end": True})
+    sender.start()
+    sender.join(1.0)  # many polls
+    assert sender.is_alive()
+    s.update_queue("held", paused=False)
+    assert job.wait(20).status == "succeeded"
+    sender.join(20)
+
+
 def test_cancel_ends_a_job_and_waiting_has_a_deadline(s):
     job = s.submit("import time; time.sleep(1000)", time_limit=1000.5)
     with pytest.raises(TimeoutError):

@@ -280,23 +280,29 @@ class Job:
         """Appends to the standard input of an interactive job; end: and closes it."""
         raw = bytes_of(data)
         if self._input_offset is None:
-            self._input_offset = self._send(b"", 0, False)
+            self._input_offset, _ = self._send(b"", 0, False)
         target = self._input_offset + len(raw)
         while True:
             rest = raw[len(raw) - (target - self._input_offset) :][:_INPUT_BYTES]
             is_last = self._input_offset + len(rest) == target
-            self._input_offset = self._send(rest, self._input_offset, end and is_last)
-            if self._input_offset >= target:
+            self._input_offset, is_started = self._send(rest, self._input_offset, end and is_last)
+            # While no attempt runs nothing is taken, though an end alone has no byte that would tell so.
+            if self._input_offset >= target and (is_started or not end):
                 return
 
-    def _send(self, raw: bytes, offset: int, end: bool) -> int:
+    def _send(self, raw: bytes, offset: int, end: bool) -> tuple[int, bool]:
+        """The input's size now, and whether an attempt runs that took it."""
+        began = time.monotonic()
         request = self._request(_abi.soma_job_input_request, offset=offset, length=len(raw), end=end)
         request.data = address_of(raw)
         request.wait_ms = milliseconds(POLL_SECONDS)
         with self._connection.call("job_input", request) as taken:
             if taken.closed and raw:
                 raise BrokenPipeError(f"job {self.id} takes no more input")
-            return int(taken.size_bytes)
+            size, is_started = int(taken.size_bytes), taken.attempt > 0
+        if not is_started:
+            pause_after(began, Deadline(None))
+        return size, is_started
 
     def artifacts(self, attempt: int = 0) -> list[Artifact]:
         """The files that it left, as the patterns of its submit chose them."""
