@@ -130,18 +130,34 @@ static bool is_done(const struct follow *follow)
     return is_drained(follow) && follow->attempt >= follow->job->attempt;
 }
 
+static void begin_attempt(struct follow *follow, uint32_t attempt, bool is_at_end)
+{
+    follow->attempt = attempt;
+    for (int i = 0; i < 2; i++) {
+        if (follow->offsets[i] >= 0)
+            follow->offsets[i] = 0;
+        follow->is_at_end[i] = is_at_end;
+    }
+}
+
 // The job runs again, and all of the attempt before was handed over.
 static void take_next_attempt(struct follow *follow)
 {
     if (!follow->job || follow->attempt == 0 || follow->job->attempt <= follow->attempt ||
         !is_drained(follow))
         return;
-    follow->attempt = follow->job->attempt;
-    for (int i = 0; i < 2; i++) {
-        if (follow->offsets[i] >= 0)
-            follow->offsets[i] = 0;
-        follow->is_at_end[i] = false;
-    }
+    begin_attempt(follow, follow->job->attempt, false);
+}
+
+// Its supervisor was gone before the program began, and the server took the attempt back: it never
+// was. Of the attempt before there is nothing to hand over; the next one will have the same number.
+static bool attempt_is_undone(struct follow *follow, const struct soma_error *why)
+{
+    if (follow->attempt == 0 || strcmp(why->reason, "ATTEMPT_NOT_FOUND") != 0)
+        return false;
+    begin_attempt(follow, follow->attempt - 1, follow->attempt > 1);
+    poll_rest(&follow->output_poll, false);
+    return true;
 }
 
 static uint32_t wait_time(const struct follow *follow)
@@ -296,6 +312,8 @@ static enum soma_code take(struct follow *follow, struct soma_error *err)
         enum soma_code code = why.code;
         if (code == SOMA_OK)
             code = take_output(follow, result, &why);
+        else if (attempt_is_undone(follow, &why))
+            code = SOMA_OK;
         soma_free(result);
         if (code != SOMA_OK && err)
             *err = why;

@@ -70,6 +70,26 @@ def test_following_gives_both_streams_as_they_come_and_every_attempt(s):
     assert job.info().status == "succeeded"
 
 
+def test_following_goes_on_where_the_server_takes_an_attempt_back(s, monkeypatch):
+    monkeypatch.setattr(soma.jobs, "POLL_SECONDS", 0.05)
+    code = "import os, sys\nsys.stdin.read()\nprint('try', os.environ['SOMA_ATTEMPT'], flush=True)\nsys.exit(os.environ['SOMA_ATTEMPT'] == '1')"
+    job = s.submit(code, retries=2, backoff=0.01, interactive=True)
+    asked, refused = job._connection.call, []
+
+    # As when the supervisor is gone before the program begins: the first question for each attempt comes too late.
+    def call(method, request=None, timeout=None):
+        if method == "job_log" and request.attempt > len(refused):
+            refused.append(request.attempt)
+            job._input_offset = None
+            job.send(end=True)
+            raise soma.NotFound(soma.Code.NOT_FOUND, "ATTEMPT_NOT_FOUND", "attempt", f"no attempt {request.attempt}")
+        return asked(method, request, timeout)
+
+    monkeypatch.setattr(job._connection, "call", call)
+    heard = [(piece.attempt, piece.data) for piece in job.follow(30)]
+    assert heard == [(1, b"try 1\n"), (2, b"try 2\n")] and refused == [1, 2]
+
+
 def test_an_interactive_job_is_fed_and_heard_while_it_runs(s):
     job = s.submit("import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)", interactive=True)
     heard = job.follow(30)

@@ -27,7 +27,9 @@ struct scene {
     size_t written[2]; // what can be read of each attempt
     uint32_t attempt;  // that runs
     uint32_t last_attempt;
-    size_t drop_every; // every so many requests the connection ends; 0: never
+    uint32_t undone;    // its first read is refused, for the server took it back; 0: none
+    bool begins_undone; // the first read tells of an attempt 1 that is taken back then
+    size_t drop_every;  // every so many requests the connection ends; 0: never
     int64_t revision;
     // What the follower was handed.
     char got[2 * OUTPUT_BYTES];
@@ -83,6 +85,41 @@ static void answer_read(struct scene *scene, const struct fake_request *request,
     answer->message = &reply->base;
 }
 
+// An answer without output.
+static void answer_empty(uint32_t attempt, bool end, struct fake_answer *answer)
+{
+    Pb__ReadJobOutputResponse *reply =
+        fake_message(answer, &pb__read_job_output_response__descriptor);
+    Pb__OutputChunk *chunk = fake_message(answer, &pb__output_chunk__descriptor);
+    chunk->stream = PB__OUTPUT_STREAM__OUTPUT_STREAM_STDOUT;
+    chunk->end = end;
+    reply->attempt = attempt;
+    reply->n_chunks = 1;
+    reply->chunks = arena_calloc(answer->arena, 1, sizeof(void *));
+    reply->chunks[0] = chunk;
+    answer->message = &reply->base;
+}
+
+// Whether the read was answered as the scene's beginning or a lost supervisor wants it, once.
+static bool answer_otherwise(struct scene *scene, const struct fake_request *request,
+                             struct fake_answer *answer)
+{
+    const Pb__ReadJobOutputRequest *sent =
+        fake_unpack(request, answer, &pb__read_job_output_request__descriptor);
+    if (scene->begins_undone) {
+        scene->begins_undone = false;
+        scene->undone = 1;
+        answer_empty(1, false, answer);
+    } else if (scene->undone && sent->attempt == scene->undone) {
+        scene->undone = 0;
+        answer->code = SOMA_NOT_FOUND;
+        answer->reason = "ATTEMPT_NOT_FOUND";
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void script(void *user, const struct fake_request *request, struct fake_answer *answer)
 {
     struct scene *scene = user;
@@ -95,7 +132,7 @@ static void script(void *user, const struct fake_request *request, struct fake_a
         scene->attempt++;
     if (strstr(request->method, "/WaitJob"))
         answer_wait(scene, answer);
-    else
+    else if (!answer_otherwise(scene, request, answer))
         answer_read(scene, request, answer);
 }
 
@@ -193,6 +230,24 @@ static void a_second_attempt_is_followed_from_its_beginning(void **state)
     assert_memory_equal(scene->got + OUTPUT_BYTES, scene->output, OUTPUT_BYTES);
 }
 
+static void an_attempt_that_the_server_takes_back_never_was(void **state)
+{
+    struct scene *scene = *state;
+    scene->begins_undone = true;
+    assert_int_equal(follow(scene, NULL), SOMA_OK);
+    assert_int_equal(scene->got_length, OUTPUT_BYTES);
+    assert_memory_equal(scene->got, scene->output, OUTPUT_BYTES);
+}
+
+static void what_was_handed_over_before_such_an_attempt_is_not_handed_over_again(void **state)
+{
+    struct scene *scene = *state;
+    scene->last_attempt = scene->undone = 2;
+    assert_int_equal(follow(scene, NULL), SOMA_OK);
+    assert_int_equal(scene->undone, 0);
+    assert_int_equal(scene->got_length, 2 * OUTPUT_BYTES);
+}
+
 static void a_callback_that_says_no_ends_the_follow(void **state)
 {
     struct scene *scene = *state;
@@ -260,6 +315,8 @@ int main(void)
         SCENE(all_output_is_handed_over_before_the_end),
         SCENE(lost_connections_leave_no_gap),
         SCENE(a_second_attempt_is_followed_from_its_beginning),
+        SCENE(an_attempt_that_the_server_takes_back_never_was),
+        SCENE(what_was_handed_over_before_such_an_attempt_is_not_handed_over_again),
         SCENE(a_callback_that_says_no_ends_the_follow),
         SCENE(restarts_of_the_server_leave_no_gap),
         cmocka_unit_test(an_exit_status_says_how_a_job_ended),

@@ -12,7 +12,7 @@ from typing import Any, Iterator, NamedTuple
 from . import _abi
 from ._library import Connection, library, milliseconds, name_of
 from ._values import address_of, bytes_of, decoded, encoded, text_of, time_of
-from .errors import JobFailed
+from .errors import JobFailed, NotFound
 
 POLL_SECONDS = 30.0
 # A poll that comes back this soon without news is not asked again at once.
@@ -227,26 +227,36 @@ class Job:
         """
         deadline = Deadline(timeout)
         request = self._request(_abi.soma_job_log_request, max_bytes=_PIECE_BYTES)
-        position: _abi.soma_job_log_position | None = None
         while True:
-            request.position = ctypes.pointer(position) if position else None
             request.wait_ms = milliseconds(min(POLL_SECONDS, deadline.left()))
             began = time.monotonic()
-            with self._connection.call("job_log", request, max(deadline.left(), 5.0)) as log:
-                pieces = [_output(log.pieces[i], log.attempt) for i in range(log.piece_count)]
-                request.attempt = log.attempt
-                position = _abi.soma_job_log_position.from_buffer_copy(log.position) if log.attempt else None
-                is_end = log.end
+            try:
+                pieces, is_end = self._read_log(request, max(deadline.left(), 5.0))
+            except NotFound as error:
+                if error.reason != "ATTEMPT_NOT_FOUND" or request.attempt == 0:
+                    raise
+                # The server took the attempt back before its program began: it never was, and comes again.
+                request.attempt -= 1
+                pieces, is_end = [], True
             yield from pieces
             if is_end:
                 if self._next_attempt(request.attempt, deadline) <= request.attempt:
                     return
                 request.attempt += 1
-                position = None
+                request.position = None
             elif not pieces:
                 if deadline.is_over():
                     raise TimeoutError(f"job {self.id} is not final after {timeout:g} s")
                 pause_after(began, deadline)
+
+    def _read_log(self, request: Any, timeout: float) -> tuple[list[Output], bool]:
+        """One long poll: what came, and whether the attempt gives nothing more. Moves the request on."""
+        with self._connection.call("job_log", request, timeout) as log:
+            pieces = [_output(log.pieces[i], log.attempt) for i in range(log.piece_count)]
+            request.attempt = log.attempt
+            position = _abi.soma_job_log_position.from_buffer_copy(log.position)
+            request.position = ctypes.pointer(position) if log.attempt else None
+            return pieces, bool(log.end)
 
     def _next_attempt(self, attempt: int, deadline: Deadline) -> int:
         """Waits until the job is final or in a later attempt; which attempt it is in then."""
