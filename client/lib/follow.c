@@ -248,7 +248,8 @@ static enum soma_code take_output(struct follow *follow, const struct soma_job_o
     const struct soma_job_chunk *chunks[] = {&output->stdout_chunk, &output->stderr_chunk};
     enum soma_code code = SOMA_OK;
     bool has_news = false;
-    for (int i = 0; i < 2 && code == SOMA_OK; i++) {
+    // The end of a job that had no attempt is not the end of one: it may be queued again by now.
+    for (int i = 0; i < 2 && code == SOMA_OK && output->attempt > 0; i++) {
         if (!chunks[i]->data)
             continue;
         has_news = has_news || chunks[i]->length > 0 || chunks[i]->end;

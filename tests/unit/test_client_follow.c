@@ -29,6 +29,7 @@ struct scene {
     uint32_t last_attempt;
     uint32_t undone;    // its first read is refused, for the server took it back; 0: none
     bool begins_undone; // the first read tells of an attempt 1 that is taken back then
+    bool begins_ended;  // the first read finds a job that was cancelled before it ran
     size_t drop_every;  // every so many requests the connection ends; 0: never
     int64_t revision;
     // What the follower was handed.
@@ -106,7 +107,10 @@ static bool answer_otherwise(struct scene *scene, const struct fake_request *req
 {
     const Pb__ReadJobOutputRequest *sent =
         fake_unpack(request, answer, &pb__read_job_output_request__descriptor);
-    if (scene->begins_undone) {
+    if (scene->begins_ended) {
+        scene->begins_ended = false;
+        answer_empty(0, true, answer);
+    } else if (scene->begins_undone) {
         scene->begins_undone = false;
         scene->undone = 1;
         answer_empty(1, false, answer);
@@ -248,6 +252,14 @@ static void what_was_handed_over_before_such_an_attempt_is_not_handed_over_again
     assert_int_equal(scene->got_length, 2 * OUTPUT_BYTES);
 }
 
+static void a_job_that_is_queued_again_before_its_first_attempt_is_followed(void **state)
+{
+    struct scene *scene = *state;
+    scene->begins_ended = true;
+    assert_int_equal(follow(scene, NULL), SOMA_OK);
+    assert_int_equal(scene->got_length, OUTPUT_BYTES);
+}
+
 static void a_callback_that_says_no_ends_the_follow(void **state)
 {
     struct scene *scene = *state;
@@ -317,6 +329,7 @@ int main(void)
         SCENE(a_second_attempt_is_followed_from_its_beginning),
         SCENE(an_attempt_that_the_server_takes_back_never_was),
         SCENE(what_was_handed_over_before_such_an_attempt_is_not_handed_over_again),
+        SCENE(a_job_that_is_queued_again_before_its_first_attempt_is_followed),
         SCENE(a_callback_that_says_no_ends_the_follow),
         SCENE(restarts_of_the_server_leave_no_gap),
         cmocka_unit_test(an_exit_status_says_how_a_job_ended),
