@@ -163,7 +163,7 @@ static void publish_exchange(struct soma_call *call, struct exchange *exchange)
     pthread_mutex_unlock(&call->client->lock);
 }
 
-static bool launch(struct soma_call *call)
+bool attempt_launch(struct soma_call *call)
 {
     struct connection *connection;
     int64_t timeout_ms;
@@ -192,14 +192,6 @@ static bool launch(struct soma_call *call)
         return true;
     set_cancelled(call);
     return false;
-}
-
-void attempt_launch(struct soma_call *call)
-{
-    if (launch(call))
-        return;
-    call_leave_lane(call);
-    call_settle(call);
 }
 
 // --- back

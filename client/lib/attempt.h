@@ -5,8 +5,9 @@
 
 #include "lib/call.h"
 
-// The call has a place in its lane.
-void attempt_launch(struct soma_call *call);
+// The call has a place in its lane. False where no exchange was begun: the call's end is settled,
+// and its place is not given on yet.
+bool attempt_launch(struct soma_call *call);
 
 // exchange_done of every connection.
 void attempt_done(void *user, enum exchange_end end, const uint8_t *reply, size_t length);

@@ -59,6 +59,50 @@ static int lane_of(const struct piece *piece)
     return piece->asked.wait_ms ? connection + LANE_POLLS : connection;
 }
 
+// Gives the call's place to whoever waits first: that one, or NULL.
+static struct soma_call *leave_lane(struct soma_call *call)
+{
+    struct soma_client *client = call->client;
+    pthread_mutex_lock(&client->lock);
+    struct lane *lane = &client->lanes[call->lane];
+    struct exchange *exchange = call->exchange;
+    struct connection *connection = client->connections[call->lane % CONNECTION_COUNT];
+    call->exchange = NULL;
+    call->state = CALL_NEW;
+    lane->in_flight--;
+    struct soma_call *next = next_to_fly(client, lane);
+    pthread_mutex_unlock(&client->lock);
+    if (exchange)
+        connection_give(connection, exchange);
+    return next;
+}
+
+static void wait_for_timer(struct soma_call *call, enum call_state state, struct mono_time due)
+{
+    struct soma_client *client = call->client;
+    pthread_mutex_lock(&client->lock);
+    call->state = state;
+    timer_add(client, call, atomic_load(&call->given_up) ? (struct mono_time){0} : due);
+    pthread_mutex_unlock(&client->lock);
+}
+
+// Ends with its error, on the timer thread; the call may be another thread's at once.
+static void settle(struct soma_call *call)
+{
+    wait_for_timer(call, CALL_SETTLED, (struct mono_time){0});
+}
+
+// One that cannot fly gives its place on at once. A loop, for all that wait may be such: when the
+// client closes, and at a deadline that they share.
+static void fly(struct soma_call *call)
+{
+    while (call && !attempt_launch(call)) {
+        struct soma_call *next = leave_lane(call);
+        settle(call);
+        call = next;
+    }
+}
+
 void call_submit(struct soma_call *call)
 {
     struct soma_client *client = call->client;
@@ -77,44 +121,17 @@ void call_submit(struct soma_call *call)
     }
     pthread_mutex_unlock(&client->lock);
     if (flies)
-        attempt_launch(call);
+        fly(call);
 }
 
 void call_leave_lane(struct soma_call *call)
 {
-    struct soma_client *client = call->client;
-    pthread_mutex_lock(&client->lock);
-    struct lane *lane = &client->lanes[call->lane];
-    struct exchange *exchange = call->exchange;
-    struct connection *connection = client->connections[call->lane % CONNECTION_COUNT];
-    call->exchange = NULL;
-    call->state = CALL_NEW;
-    lane->in_flight--;
-    struct soma_call *next = next_to_fly(client, lane);
-    pthread_mutex_unlock(&client->lock);
-    if (exchange)
-        connection_give(connection, exchange);
-    if (next)
-        attempt_launch(next);
-}
-
-static void wait_for_timer(struct soma_call *call, enum call_state state, struct mono_time due)
-{
-    struct soma_client *client = call->client;
-    pthread_mutex_lock(&client->lock);
-    call->state = state;
-    timer_add(client, call, atomic_load(&call->given_up) ? (struct mono_time){0} : due);
-    pthread_mutex_unlock(&client->lock);
+    fly(leave_lane(call));
 }
 
 void call_pause(struct soma_call *call)
 {
     wait_for_timer(call, CALL_PAUSED, call->pause_until);
-}
-
-void call_settle(struct soma_call *call)
-{
-    wait_for_timer(call, CALL_SETTLED, (struct mono_time){0});
 }
 
 void call_due(struct soma_call *call)

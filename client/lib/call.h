@@ -100,8 +100,6 @@ void call_submit(struct soma_call *call);
 void call_leave_lane(struct soma_call *call);
 // Waits until pause_until, then submits again.
 void call_pause(struct soma_call *call);
-// Ends with its error, on the timer thread; the call may be another thread's at once.
-void call_settle(struct soma_call *call);
 // Runs the callback, and frees the call.
 void call_end(struct soma_call *call);
 

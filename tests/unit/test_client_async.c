@@ -12,7 +12,10 @@
 #include "client_scene.h"
 
 enum {
-    AWAIT_S = 10
+    AWAIT_S = 10,
+    // Each call's end within the one before would take some 300 bytes.
+    CROWD = 20000,
+    STACK_BYTES = 1 << 20
 };
 
 struct outcome {
@@ -119,6 +122,20 @@ static void closing_ends_every_call(void **state)
     assert_int_equal(outcome.last, SOMA_CANCELLED);
 }
 
+// On the stack that main gives every thread.
+static void closing_ends_as_many_calls_as_wait(void **state)
+{
+    struct scene *scene = *state;
+    struct outcome outcome = OUTCOME_INIT;
+    scene->actions[0] = FAKE_HOLD;
+    for (int i = 0; i < CROWD; i++)
+        start_ping(scene, &outcome);
+    fake_server_await(scene->server, 1);
+    soma_client_close(scene->client);
+    scene->client = NULL;
+    assert_int_equal(outcome.ended, CROWD);
+}
+
 static void forget_job(void *user, struct soma_job *job, const struct soma_error *err)
 {
     (void)user;
@@ -143,12 +160,23 @@ static void a_long_poll_takes_no_calls_place(void **state)
 
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, client_scene_open, client_scene_close)
 
+// For threads from now on, nng's among them.
+static void bound_stacks(void)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+    pthread_attr_destroy(&attributes);
+}
+
 int main(void)
 {
+    bound_stacks();
     const struct CMUnitTest tests[] = {
-        SCENE(a_cancelled_call_calls_back_once), SCENE(a_call_that_pauses_can_be_cancelled),
-        SCENE(waiting_calls_go_out_in_turn),     SCENE(closing_ends_every_call),
-        SCENE(a_long_poll_takes_no_calls_place),
+        SCENE(a_cancelled_call_calls_back_once),   SCENE(a_call_that_pauses_can_be_cancelled),
+        SCENE(waiting_calls_go_out_in_turn),       SCENE(closing_ends_every_call),
+        SCENE(closing_ends_as_many_calls_as_wait), SCENE(a_long_poll_takes_no_calls_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
