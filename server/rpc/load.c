@@ -56,11 +56,23 @@ void load_free(struct load *load)
     free(load);
 }
 
+static enum soma_code retry_soon(struct soma_error *err)
+{
+    err->retry_after_ms = RETRY_MS;
+    return err->code;
+}
+
 static enum soma_code busy(struct soma_error *err, const char *what, int64_t limit)
 {
     limit_reached(err, REASON_SERVER_BUSY, NULL, what, limit);
-    err->retry_after_ms = RETRY_MS;
-    return err->code;
+    return retry_soon(err);
+}
+
+// Without that time no client would send it again, over its next connection.
+static enum soma_code leaving(struct soma_error *err)
+{
+    error_set(err, REASON_SERVER_BUSY, NULL, "the connection is closed as idle");
+    return retry_soon(err);
 }
 
 static enum soma_code add_bytes(struct load *load, size_t bytes, struct soma_error *err)
@@ -136,7 +148,7 @@ static enum soma_code add_request(struct bucket *bucket, uint32_t id, struct som
     if (!peer)
         return error_set_no_memory(err);
     if (peer->is_leaving)
-        return error_set(err, REASON_SERVER_BUSY, NULL, "the connection is closed as idle");
+        return leaving(err);
     if (peer->requests >= LIMIT_REQUESTS_PER_PEER)
         return busy(err, "requests_per_peer", LIMIT_REQUESTS_PER_PEER);
     peer->requests++;
