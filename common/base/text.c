@@ -90,6 +90,14 @@ static bool is_allowed(char c, const char *allowed)
     return false;
 }
 
+void text_make_word(char *text)
+{
+    for (; *text; text++) {
+        if (*text <= ' ' || *text > '~' || *text == '=')
+            *text = '_';
+    }
+}
+
 bool text_is_of(const char *text, const char *allowed)
 {
     for (; *text; text++) {

@@ -12,6 +12,10 @@ bool text_is_utf8(const void *bytes, size_t length);
 // Puts '?' in the place of every byte that breaks UTF-8, as cuts do in the middle of a character.
 void text_repair(char *text);
 
+// Puts '_' in the place of every byte that is not a printable one of ASCII, and of '=': what comes
+// from outside is then one word and one value in a line of key=value.
+void text_make_word(char *text);
+
 // Whether every character of text is in allowed, whose ranges are written out: "a-zA-Z0-9._-" (a
 // '-' at the end is itself).
 bool text_is_of(const char *text, const char *allowed);

@@ -2,6 +2,7 @@
 
 #include <nettle/sha2.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -14,7 +15,8 @@
 #include "wire/limits.h"
 
 enum {
-    ARENA_KEPT_BYTES = 16384
+    ARENA_KEPT_BYTES = 16384,
+    CLIENT_SHOWN = 64
 };
 
 static atomic_llong slow_us = INT64_MAX;
@@ -157,14 +159,16 @@ void **rpc_call_slot(struct rpc_call *call)
 
 static void log_slow(const struct rpc_call *call, enum soma_code code, int64_t us)
 {
-    char request[2 * REQUEST_ID_BYTES + 1] = "-";
+    char request[2 * REQUEST_ID_BYTES + 1] = "-", client[CLIENT_SHOWN + 1];
     if (call->has_request_id)
         text_from_bytes(request, call->request_id, REQUEST_ID_BYTES);
+    // The client's own words must not look like another field.
+    snprintf(client, sizeof client, "%s", call->client[0] ? call->client : "-");
+    text_make_word(client);
     measure_add(MEASURE_RPC_SLOW, 0, 1);
     log_warning("CALL-SLOW", "method=%s ms=%lld code=%s request=%s job=%s client=%s bytes=%zu",
                 call->number ? call->method : "-", (long long)(us / 1000), code_name(code), request,
-                call->caller.job_id[0] ? call->caller.job_id : "-",
-                call->client[0] ? call->client : "-", call->frame_length);
+                call->caller.job_id[0] ? call->caller.job_id : "-", client, call->frame_length);
 }
 
 // The reply is made; after it is sent the call is no more.

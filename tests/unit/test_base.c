@@ -142,6 +142,14 @@ static void numbers_are_whole_and_in_range(void **state)
     assert_false(text_is_of("a b", "a-zA-Z0-9._-"));
 }
 
+static void what_comes_from_outside_is_one_word_of_a_line(void **state)
+{
+    char text[] = "a b\t=\x01\x7f\xc3\xa9~!/1.0";
+    (void)state;
+    text_make_word(text);
+    assert_string_equal(text, "a_b______~!/1.0");
+}
+
 static void ids_have_their_form_and_sort_by_time(void **state)
 {
     (void)state;
@@ -318,6 +326,7 @@ int main(void)
         cmocka_unit_test(arena_memory_is_aligned_and_kept_apart),
         cmocka_unit_test(utf8_is_checked_as_rfc_3629_says),
         cmocka_unit_test(numbers_are_whole_and_in_range),
+        cmocka_unit_test(what_comes_from_outside_is_one_word_of_a_line),
         cmocka_unit_test(ids_have_their_form_and_sort_by_time),
         cmocka_unit_test(deadlines_saturate),
         cmocka_unit_test(a_file_is_replaced_whole_and_a_tree_removed),

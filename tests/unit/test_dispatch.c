@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -51,6 +52,7 @@ void transport_abandon(struct rpc_call *call)
 static const char *handled;
 static struct rpc_call *handled_call;
 static size_t ping_reply_bytes;
+static int64_t takes_ms; // what a handler takes, by its call's own clock
 
 static void answer_ping(struct rpc_call *call)
 {
@@ -68,6 +70,7 @@ static void handle(ProtobufCService *service, unsigned index, const ProtobufCMes
     assert_ptr_equal(request->descriptor, service->descriptor->methods[index].input);
     handled = service->descriptor->methods[index].name;
     handled_call = call;
+    handled_call->begun_us -= takes_ms * 1000;
     answer_ping(call);
 }
 
@@ -337,6 +340,50 @@ static void without_memory_for_a_reply_the_call_still_ends(void **state)
     assert_int_equal(replies_sent, 1);
 }
 
+// --- the log
+
+static int stderr_before;
+
+static void catch_log(FILE *file)
+{
+    stderr_before = dup(STDERR_FILENO);
+    assert_true(stderr_before >= 0);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+}
+
+// The file's next line.
+static bool next_line(FILE *file, char *line, int size)
+{
+    return fgets(line, size, file) != NULL;
+}
+
+static void release_log(FILE *file)
+{
+    dup2(stderr_before, STDERR_FILENO);
+    close(stderr_before);
+    rewind(file);
+}
+
+static void what_a_client_calls_itself_is_one_value_of_a_line(void **state)
+{
+    char line[1024];
+    FILE *file = tmpfile();
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = "soma.v1.ServerService/Ping";
+    header.client = "x job=forged bytes=1";
+    assert_non_null(file);
+    catch_log(file);
+    rpc_call_set_slow(1000);
+    takes_ms = 2000;
+    ask(*state, &header, "", 0);
+    takes_ms = 0;
+    rpc_call_set_slow(0);
+    release_log(file);
+    assert_true(next_line(file, line, sizeof line));
+    assert_non_null(strstr(line, " job=- client=x_job_forged_bytes_1 bytes="));
+    fclose(file);
+}
+
 static void the_fingerprint_is_of_method_and_message(void **state)
 {
     uint8_t prints[4][FINGERPRINT_BYTES];
@@ -377,6 +424,7 @@ int main(void)
         TEST(a_reply_past_the_frame_becomes_an_error),
         TEST(without_memory_for_a_reply_the_call_still_ends),
         TEST(where_the_listener_asks_only_who_is_admitted_comes_to_a_handler),
+        TEST(what_a_client_calls_itself_is_one_value_of_a_line),
         TEST(the_fingerprint_is_of_method_and_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
