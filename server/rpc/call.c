@@ -10,6 +10,7 @@
 #include "measures/measures.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
+#include "rpc/refusals.h"
 #include "wire/decode.h"
 #include "wire/frame.h"
 #include "wire/limits.h"
@@ -249,20 +250,10 @@ void rpc_call_reply_packed(struct rpc_call *call, const void *message, size_t le
     transport_send(call);
 }
 
-// By the gate or, later, for the job that it asks for.
-static void log_refusal(const struct rpc_call *call, const struct soma_error *err)
-{
-    char peer[PEER_TEXT_SIZE];
-    if (err->code != SOMA_PERMISSION_DENIED && err->code != SOMA_UNAUTHENTICATED)
-        return;
-    transport_peer(call, peer);
-    log_info("CALL-REFUSED", "%.*s from %s: %s", LIMIT_METHOD_BYTES, call->method, peer, err->text);
-}
-
 void rpc_call_fail(struct rpc_call *call, const struct soma_error *err)
 {
     Pb__ResponseHeader header;
-    log_refusal(call, err);
+    refusals_note(call, err);
     init_header(&header, call);
     header.code = (Pb__Code)err->code;
     header.reason = err->reason;

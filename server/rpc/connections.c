@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "rpc/call_private.h"
 #include "rpc/counters.h"
+#include "rpc/refusals.h"
 #include "wire/limits.h"
 
 enum {
@@ -100,6 +101,7 @@ void connections_close_idle(struct dispatcher *dispatcher, int64_t idle_ms)
     if (all > 0)
         log_info("CONNECTIONS-IDLE", "%zu were closed: they had asked nothing for %lld ms", all,
                  (long long)idle_ms);
+    refusals_tell();
 }
 
 // --- what calls ask for

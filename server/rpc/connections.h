@@ -20,7 +20,8 @@ struct connections {
 // 0. A web page's are refused, and those past a limit.
 int connections_watch(struct connections *connections, uint32_t socket);
 
-// Closes those, of all listeners, that have had no request in hand for idle_ms.
+// Closes those, of all listeners, that have had no request in hand for idle_ms. As it comes by
+// again and again, it also tells of refused calls that the log has left out.
 void connections_close_idle(struct dispatcher *dispatcher, int64_t idle_ms);
 
 #endif

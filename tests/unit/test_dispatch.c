@@ -13,6 +13,7 @@
 
 #include "rpc/call_private.h"
 #include "rpc/dispatch.h"
+#include "rpc/refusals.h"
 #include "soma/v1/jobs.pb-c.h"
 #include "soma/v1/server.pb-c.h"
 #include "wire/decode.h"
@@ -384,6 +385,41 @@ static void what_a_client_calls_itself_is_one_value_of_a_line(void **state)
     fclose(file);
 }
 
+// However many are refused, there are some lines a second, and the rest is counted.
+static void refused_calls_have_a_line_each_until_they_are_too_many(void **state)
+{
+    enum {
+        CALLS = 5000
+    };
+    struct fixture *fixture = *state;
+    static const char rest[] = "warning CALL-REFUSED ";
+    char line[1024];
+    long lines = 0, left_out = 0;
+    FILE *file = tmpfile();
+    Pb__RequestHeader header = PB__REQUEST_HEADER__INIT;
+    header.method = the_only_method;
+    header.token = "another";
+    assert_non_null(file);
+    fixture->call.must_be_admitted = true;
+    catch_log(file);
+    for (int i = 0; i < CALLS; i++)
+        ask(fixture, &header, "", 0);
+    refusals_tell();
+    release_log(file);
+    while (next_line(file, line, sizeof line)) {
+        if (strncmp(line, rest, strlen(rest)) == 0)
+            left_out += strtol(line + strlen(rest), NULL, 10);
+        else if (strcmp(line, "info CALL-REFUSED soma.v1.JobService/ListJobs from an unknown peer: "
+                              "not this one\n") == 0)
+            lines++;
+    }
+    // Another test may have had a line of this second.
+    assert_true(lines >= REFUSAL_LINES_MAX / 2);
+    assert_true(left_out > 0);
+    assert_int_equal(lines + left_out, CALLS);
+    fclose(file);
+}
+
 static void the_fingerprint_is_of_method_and_message(void **state)
 {
     uint8_t prints[4][FINGERPRINT_BYTES];
@@ -425,6 +461,7 @@ int main(void)
         TEST(without_memory_for_a_reply_the_call_still_ends),
         TEST(where_the_listener_asks_only_who_is_admitted_comes_to_a_handler),
         TEST(what_a_client_calls_itself_is_one_value_of_a_line),
+        TEST(refused_calls_have_a_line_each_until_they_are_too_many),
         TEST(the_fingerprint_is_of_method_and_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
