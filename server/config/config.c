@@ -209,6 +209,44 @@ static enum soma_code read_environment(struct setting *setting)
     return SOMA_OK;
 }
 
+// A file as inih reads it.
+struct lines {
+    FILE *file;
+    bool is_list; // the last key was a list's, which a line that begins with a space goes on with
+};
+
+static bool names_list(const char *line)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(line, " \t=:\r\n"), line);
+    const struct key_row *row = find_key(name);
+    return row && row->kind == KEY_LIST;
+}
+
+// inih's reader of a line. It would take a ';' behind a space for the beginning of a comment, and
+// cut a list there: in a list's line no such space is left.
+static char *next_line(char *line, int size, void *user)
+{
+    struct lines *lines = user;
+    if (!fgets(line, size, lines->file))
+        return NULL;
+    size_t indent = strspn(line, " \t");
+    if (line[indent] == ';' || line[indent] == '#')
+        return line;
+    if (indent == 0)
+        lines->is_list = names_list(line);
+    if (!lines->is_list)
+        return line;
+    char *to = line;
+    for (const char *from = line; *from;) {
+        size_t gap = strspn(from, " \t");
+        from += from[gap] == ';' ? gap : 0;
+        *to++ = *from++;
+    }
+    *to = '\0';
+    return line;
+}
+
 // inih's: 0 is an error, of which it tells the line.
 static int read_line(void *user, const char *section, const char *name, const char *value)
 {
@@ -236,7 +274,8 @@ static enum soma_code read_file(struct setting *setting, const char *named)
     }
     setting->place = path;
     setting->code = SOMA_OK;
-    int line = ini_parse_file(file, read_line, setting);
+    struct lines lines = {.file = file};
+    int line = ini_parse_stream(next_line, &lines, read_line, setting);
     fclose(file);
     if (line == 0)
         return SOMA_OK;

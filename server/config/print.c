@@ -71,7 +71,8 @@ void config_print_help(FILE *out)
 
 void config_print_example(FILE *out)
 {
-    fputs("# somad.conf: all keys with their defaults. Flags and SOMA_ variables win over it.\n",
+    fputs("# somad.conf: all keys with their defaults. Flags and SOMA_ variables win over it.\n"
+          "# Items of a list stand between ';'; behind any other value ' ;' begins a comment.\n",
           out);
     for (const struct key_row *row = key_table; row->name; row++)
         fprintf(out, "\n# %s.\n#%s = %s\n", row->meaning, row->name,

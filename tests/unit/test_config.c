@@ -93,6 +93,23 @@ static void lists_add_up_in_one_place_and_replace_weaker_ones(void **state)
     assert_string_equal(config.listen.items[2], "ipc:///e");
 }
 
+static void a_list_in_the_file_is_one_as_in_the_environment(void **state)
+{
+    (void)state;
+    write_file("listen = ipc:///a ; ipc:///b\t;ipc:///c;ipc:///d ;\n"
+               "; listen = ipc:///no ; ipc:///no\n"
+               "  ipc:///e ; ipc:///f\n"
+               "workers = 5 ; five\n"
+               "read-path = ; /x\n");
+    assert_int_equal(LOAD("--data=/x"), SOMA_OK);
+    assert_int_equal(config.listen.count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(config.listen.items[i][strlen("ipc:///")], 'a' + i);
+    assert_int_equal(config.workers, 5);
+    assert_int_equal(config.read_path.count, 1);
+    assert_string_equal(config.read_path.items[0], "/x");
+}
+
 static void sizes_have_units(void **state)
 {
     (void)state;
@@ -173,6 +190,7 @@ int main(void)
         cmocka_unit_test_teardown(defaults_stand_where_nothing_is_said, clean),
         cmocka_unit_test_teardown(a_flag_beats_the_environment_that_beats_the_file, clean),
         cmocka_unit_test_teardown(lists_add_up_in_one_place_and_replace_weaker_ones, clean),
+        cmocka_unit_test_teardown(a_list_in_the_file_is_one_as_in_the_environment, clean),
         cmocka_unit_test_teardown(sizes_have_units, clean),
         cmocka_unit_test_teardown(a_wrong_value_names_key_place_and_what_is_allowed, clean),
         cmocka_unit_test_teardown(an_error_in_the_file_names_its_line, clean),
