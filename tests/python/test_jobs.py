@@ -10,7 +10,7 @@ import time
 
 import pytest
 import soma
-from conftest import SOURCE
+from conftest import BUILD, SOURCE
 
 
 def test_a_job_gives_its_output_and_how_it_ended(s):
@@ -44,6 +44,22 @@ def test_programs_are_texts_commands_and_files(s, tmp_path):
     with pytest.raises(soma.InvalidArgument, match="write-vectors"):
         s.create_token("x", ["write"])
     assert s.submit("1", after=s.submit("2"), artifacts="*").wait(20).status == "succeeded"
+
+
+def test_nothing_of_something_is_not_its_default(s):
+    job = s.submit(["echo", "much"], output_limit=0, kill_grace=None)
+    assert job.result(20) == "" and job.info().stdout_dropped == 5
+    code = "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: print('heard it', flush=True))\nprint('deaf', flush=True)\ntime.sleep(1000)"
+    job = s.submit(code, kill_grace=0)
+    assert next(job.follow(30)).data.startswith(b"deaf")
+    job.cancel()
+    assert (job.wait(20).status, job.output().strip()) == ("cancelled", "deaf")
+    job = s.submit(["cat"], keep=0, interactive=True)
+    shown = subprocess.run([BUILD / "bin/soma", "--server", s.server, "-o", "json", "show", job.id], capture_output=True, text=True)
+    assert '"keep_ms":-1' in shown.stdout.replace(" ", ""), shown
+    job.send(end=True)
+    with pytest.raises(soma.InvalidArgument, match="keep_ms"):
+        s.submit(["true"], keep=-1)
 
 
 def test_files_go_in_and_artifacts_come_out_whatever_their_size(s, tmp_path):

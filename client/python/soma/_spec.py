@@ -35,6 +35,11 @@ def _choice(choices: Mapping[str, int]) -> Callable[[str], int]:
     return number
 
 
+def _or_none(number: Callable[[Any], int]) -> Callable[[Any], int]:
+    """0 means none, as on the command line; in the specification 0 is the default, and none is -1."""
+    return lambda value: number(value) or -1
+
+
 # Keyword: field, how its value is made. Durations are seconds, times datetimes or seconds since 1970, sizes bytes.
 PLAIN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "name": ("name", encoded),
@@ -45,9 +50,9 @@ PLAIN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "start_deadline": ("start_deadline_ms", unix_ms),
     "start_within": ("start_within_ms", milliseconds),
     "time_limit": ("wall_time_ms", milliseconds),
-    "kill_grace": ("kill_grace_ms", milliseconds),
-    "keep": ("keep_ms", milliseconds),
-    "output_limit": ("output_bytes", int),
+    "kill_grace": ("kill_grace_ms", _or_none(milliseconds)),
+    "keep": ("keep_ms", _or_none(milliseconds)),
+    "output_limit": ("output_bytes", _or_none(int)),
     "output_tail": ("output_tail_bytes", int),
     "end_at_output_limit": ("end_at_output_limit", bool),
     "idempotent": ("idempotent", bool),
