@@ -275,6 +275,35 @@ def test_closing_ends_calls_in_flight(server):
         other.job(job.id).cancel(force=True)
 
 
+def test_closing_waits_for_a_call_that_just_starts(server, monkeypatch):
+    s = soma.connect(server.address)
+    library = soma._library.library
+    start, inside, closed, heard = library.soma_server_ping_async, threading.Event(), threading.Event(), []
+
+    def start_late(*arguments):
+        inside.set()
+        heard.append(closed.wait(0.5))  # in vain
+        return start(*arguments) if not closed.is_set() else 1
+
+    def ping():
+        try:
+            s.heartbeat()
+        except soma.Cancelled:
+            pass
+        heard.append("ended")
+
+    monkeypatch.setattr(library, "soma_server_ping_async", start_late)
+    thread = threading.Thread(target=ping)
+    thread.start()
+    inside.wait(20)
+    s.close()
+    closed.set()
+    thread.join(20)
+    assert heard == [False, "ended"]
+    with pytest.raises(soma.Error, match="CLIENT_CLOSED"):
+        s.heartbeat()
+
+
 def test_a_namespace_has_jobs_and_collections_of_its_own(server, s):
     with soma.connect(server.address, namespace="elsewhere") as other:
         job = other.submit(["true"])

@@ -111,10 +111,12 @@ def milliseconds(seconds: float) -> int:
 
 
 class Connection:
-    """A soma_client. May be used by any number of threads at once."""
+    """A soma_client. May be used by any number of threads at once, and closed by one of them."""
 
     def __init__(self, options: _abi.soma_client_options) -> None:
         self._client = ctypes.c_void_p()
+        self._returned = threading.Condition()  # guards _client and _lent
+        self._lent: list[int] = []  # the threads that are inside the library with _client
         options.struct_size = ctypes.sizeof(options)
         error = _abi.soma_error()
         if library.soma_client_open(ctypes.byref(options), ctypes.byref(self._client), ctypes.byref(error)) != 0:
@@ -122,18 +124,34 @@ class Connection:
         _open.add(self)
 
     def close(self) -> None:
-        client, self._client = self._client, ctypes.c_void_p()
+        me = threading.get_ident()  # where a signal's handler closes what it has interrupted
+        with self._returned:
+            client, self._client = self._client, ctypes.c_void_p()
+            while any(thread != me for thread in self._lent):
+                self._returned.wait()
         if client:
             library.soma_client_close(client)
 
     def server(self) -> str:
-        name: bytes = library.soma_client_server(self._handle())
+        with self._handle() as client:
+            name: bytes = library.soma_client_server(client)
         return name.decode()
 
-    def _handle(self) -> ctypes.c_void_p:
-        if not self._client:
-            raise errors.Error(errors.Code.FAILED_PRECONDITION, "CLIENT_CLOSED", "", "the client is closed")
-        return self._client
+    @contextmanager
+    def _handle(self) -> Iterator[ctypes.c_void_p]:
+        """Lends the library's handle, which is not freed before it is given back: not for longer than a call takes to start."""
+        me = threading.get_ident()
+        with self._returned:
+            client = self._client
+            if not client:
+                raise errors.Error(errors.Code.FAILED_PRECONDITION, "CLIENT_CLOSED", "", "the client is closed")
+            self._lent.append(me)
+        try:
+            yield client
+        finally:
+            with self._returned:
+                self._lent.remove(me)
+                self._returned.notify_all()
 
     @contextmanager
     def call(self, method: str, request: Any = None, timeout: float | None = None) -> Iterator[Any]:
@@ -159,9 +177,14 @@ class Connection:
         error = _abi.soma_error()
         start = getattr(library, f"soma_{method}_async")
         arguments = [ctypes.byref(request), ctypes.byref(options), _done, number, ctypes.byref(handle), ctypes.byref(error)]
-        if start(self._handle(), *arguments) != 0:
+        try:
+            with self._handle() as client:
+                code = start(client, *arguments)
+            if code != 0:
+                raise errors.from_struct(error)
+        except errors.Error:
             del _calls[number]
-            raise errors.from_struct(error)
+            raise
         try:
             call.ended.acquire()
         except BaseException:  # Ctrl-C
