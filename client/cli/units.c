@@ -68,8 +68,10 @@ static bool parse_thousandths(const char *text, int64_t *ret_value, size_t *ret_
     if (text[at] == '.') {
         int64_t worth = 100;
         size_t point = at++;
-        for (; isdigit((unsigned char)text[at]); at++, worth /= 10)
-            value += worth * (text[at] - '0');
+        for (; isdigit((unsigned char)text[at]); at++, worth /= 10) {
+            if (__builtin_add_overflow(value, worth * (text[at] - '0'), &value))
+                return false;
+        }
         if (at == point + 1)
             return false;
     }

@@ -45,6 +45,8 @@ static void durations_are_read_whole_or_not_at_all(void **state)
         {"5s!", -1},
         {"99999999999999999999d", -1},
         {"9223372036854775807d", -1},
+        {"9223372036854775.807", INT64_MAX},
+        {"9223372036854775.808", -1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
