@@ -1,9 +1,10 @@
 // Prints the tables of docs/PROTOCOL.md and docs/METRICS.md from where they live in the code:
-// `print_tables reasons|limits|metrics`.
+// `print_tables reasons|limits|mutating|metrics`.
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "lib/method.h"
 #include "measures/measures.h"
 #include "wire/limits.h"
 
@@ -22,6 +23,32 @@ static void print_limits(void)
         printf("| %s | %lld | %s |\n", row->name, (long long)row->value, row->meaning);
 }
 
+// Those that libsoma sends with a request id, service by service.
+static void print_mutating(void)
+{
+    static const struct {
+        const char *service, *method;
+        unsigned flags;
+    } rows[] = {
+#define METHOD(name, request, result, service, method, messages, flags, resume) \
+    {#service, #method, flags},
+#include "lib/methods.def"
+#undef METHOD
+    };
+    const char *service = "";
+    printf("| service | mutating methods |\n| --- | --- |");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!(rows[i].flags & METHOD_MUTATES))
+            continue;
+        bool is_next = strcmp(service, rows[i].service) != 0;
+        if (is_next)
+            printf("%s\n| %s | ", service[0] ? " |" : "", rows[i].service);
+        printf("%s%s", is_next ? "" : ", ", rows[i].method);
+        service = rows[i].service;
+    }
+    printf(" |\n");
+}
+
 static void print_metrics(void)
 {
     printf("| metric | type | labels | what |\n| --- | --- | --- | --- |\n");
@@ -37,7 +64,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*print)(void);
-    } tables[] = {{"reasons", print_reasons}, {"limits", print_limits}, {"metrics", print_metrics}};
+    } tables[] = {{"reasons", print_reasons},
+                  {"limits", print_limits},
+                  {"mutating", print_mutating},
+                  {"metrics", print_metrics}};
     for (size_t i = 0; argc == 2 && i < sizeof tables / sizeof tables[0]; i++) {
         if (strcmp(argv[1], tables[i].name) == 0) {
             tables[i].print();

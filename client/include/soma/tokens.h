@@ -48,8 +48,8 @@ struct soma_token_create_request {
     size_t struct_size;
     // 1 to 63 characters of [A-Za-z0-9._-].
     const char *name;
-    // What the holder sets as soma_options.token: 32 to 128 characters of [A-Za-z0-9_-], from
-    // soma_secret_make.
+    // What the holder sets as soma_client_options.token: 32 to 128 characters of [A-Za-z0-9_-],
+    // from soma_secret_make.
     const char *secret;
     // At least one.
     const enum soma_scope *scopes;
