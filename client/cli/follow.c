@@ -133,13 +133,18 @@ static void call_failed(struct follow *follow, struct follow_call *call,
     follow_call_back_off(call, now_ms());
 }
 
-// The supervisor was gone before the program began: that attempt never was.
+// The supervisor was gone before the program began: that attempt never was, and one of its number
+// comes again. What is of the attempt before it was read already.
 static bool attempt_is_undone(struct follow *follow, const struct soma_error *err)
 {
     if (follow->request->attempt || strcmp(err->reason, "ATTEMPT_NOT_FOUND") != 0)
         return false;
-    follow->attempt = 0;
-    follow->has_position = follow->has_read_all = false;
+    follow->attempt -= follow->attempt > 0;
+    follow->has_position = false;
+    follow->has_read_all = follow->attempt > 0;
+    // What is known of the job is from before that.
+    soma_free(follow->job);
+    follow->job = NULL;
     follow_call_back_off(&follow->read, now_ms());
     return true;
 }
@@ -202,15 +207,16 @@ static void take_answers(struct follow *follow)
 
 // --- requests
 
-// A lost attempt was followed by another one: read that from its beginning.
+// The attempt was followed by another one: read that from its beginning. One by one: some may have
+// begun and ended since the job was looked at.
 static void next_attempt(struct follow *follow)
 {
-    if (follow->request->attempt || !follow->has_read_all || !follow->job ||
+    if (follow->request->attempt || !follow->has_read_all || follow->log || !follow->job ||
         follow->job->attempt <= follow->attempt)
         return;
     follow_say(follow, "attempt %u has ended; here is attempt %u", follow->attempt,
-               follow->job->attempt);
-    follow->attempt = follow->job->attempt;
+               follow->attempt + 1);
+    follow->attempt++;
     follow->has_position = follow->has_read_all = false;
     follow->is_later_attempt = true;
 }

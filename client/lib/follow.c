@@ -140,13 +140,14 @@ static void begin_attempt(struct follow *follow, uint32_t attempt, bool is_at_en
     }
 }
 
-// The job runs again, and all of the attempt before was handed over.
+// The job runs again, and all of the attempt before was handed over. One by one: some may have
+// begun and ended since it was looked at.
 static void take_next_attempt(struct follow *follow)
 {
     if (!follow->job || follow->attempt == 0 || follow->job->attempt <= follow->attempt ||
         !is_drained(follow))
         return;
-    begin_attempt(follow, follow->job->attempt, false);
+    begin_attempt(follow, follow->attempt + 1, false);
 }
 
 // Its supervisor was gone before the program began, and the server took the attempt back: it never

@@ -24,7 +24,7 @@ struct scene {
     struct fake_server *server;
     struct soma_client *client;
     char output[OUTPUT_BYTES];
-    size_t written[2]; // what can be read of each attempt
+    size_t written[3]; // what can be read of each attempt
     uint32_t attempt;  // that runs
     uint32_t last_attempt;
     uint32_t undone;    // its first read is refused, for the server took it back; 0: none
@@ -33,7 +33,7 @@ struct scene {
     size_t drop_every;  // every so many requests the connection ends; 0: never
     int64_t revision;
     // What the follower was handed.
-    char got[2 * OUTPUT_BYTES];
+    char got[3 * OUTPUT_BYTES];
     size_t got_length;
     bool has_gap;
     int64_t expected;
@@ -131,9 +131,9 @@ static void script(void *user, const struct fake_request *request, struct fake_a
         answer->action = FAKE_DROP;
         return;
     }
-    // The first attempt was lost when all of it was written; the second one begins.
-    if (scene->attempt < scene->last_attempt && scene->written[0] == OUTPUT_BYTES)
-        scene->attempt++;
+    // The first attempt was lost when all of it was written; the last one begins at once.
+    if (scene->written[0] == OUTPUT_BYTES)
+        scene->attempt = scene->last_attempt;
     if (strstr(request->method, "/WaitJob"))
         answer_wait(scene, answer);
     else if (!answer_otherwise(scene, request, answer))
@@ -234,6 +234,14 @@ static void a_second_attempt_is_followed_from_its_beginning(void **state)
     assert_memory_equal(scene->got + OUTPUT_BYTES, scene->output, OUTPUT_BYTES);
 }
 
+static void an_attempt_between_two_looks_is_followed_too(void **state)
+{
+    struct scene *scene = *state;
+    scene->last_attempt = 3;
+    assert_int_equal(follow(scene, NULL), SOMA_OK);
+    assert_int_equal(scene->got_length, 3 * OUTPUT_BYTES);
+}
+
 static void an_attempt_that_the_server_takes_back_never_was(void **state)
 {
     struct scene *scene = *state;
@@ -327,6 +335,7 @@ int main(void)
         SCENE(all_output_is_handed_over_before_the_end),
         SCENE(lost_connections_leave_no_gap),
         SCENE(a_second_attempt_is_followed_from_its_beginning),
+        SCENE(an_attempt_between_two_looks_is_followed_too),
         SCENE(an_attempt_that_the_server_takes_back_never_was),
         SCENE(what_was_handed_over_before_such_an_attempt_is_not_handed_over_again),
         SCENE(a_job_that_is_queued_again_before_its_first_attempt_is_followed),
