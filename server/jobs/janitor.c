@@ -94,9 +94,43 @@ static void remove_directory(struct janitor *janitor, const char *id)
         log_warning("JOB-FILES-LEFT", "cannot remove the files of job %s: %s", id, err.text);
 }
 
-// A directory is made only after its job's row is committed, so one without a row is garbage.
-static enum soma_code sweep_step(struct janitor *janitor, DIR *directory, bool *ret_more,
-                                 struct soma_error *err)
+// Directories without a row, as far as one step of the sweep has seen.
+struct orphans {
+    struct write_op op;
+    size_t count;
+    char ids[SWEEP_STEP][ID_SIZE];
+};
+
+static bool has_no_row(struct store_txn *txn, const char *id, struct arena *arena)
+{
+    struct job_row row;
+    struct soma_error lookup;
+    bool is_missing = job_store_get(txn, id, false, arena, &row, &lookup) == SOMA_NOT_FOUND;
+    arena_reset(arena, STEP_BYTES);
+    return is_missing;
+}
+
+// A directory may be newer than what a reader sees: claims make it while their commit is on its
+// way. On the writer thread, behind the claim that made it, its job's row is there.
+static enum soma_code apply_orphans(struct write_op *op, struct store_txn *txn,
+                                    struct soma_error *err)
+{
+    (void)err;
+    struct orphans *orphans = (struct orphans *)op;
+    struct arena arena;
+    arena_init(&arena, STEP_BYTES);
+    size_t count = 0;
+    for (size_t i = 0; i < orphans->count; i++) {
+        if (has_no_row(txn, orphans->ids[i], &arena))
+            memmove(orphans->ids[count++], orphans->ids[i], ID_SIZE);
+    }
+    orphans->count = count;
+    arena_fini(&arena);
+    return SOMA_OK;
+}
+
+static enum soma_code find_orphans(struct janitor *janitor, DIR *directory, struct orphans *orphans,
+                                   bool *ret_more, struct soma_error *err)
 {
     struct store_txn *txn;
     enum soma_code code = store_read_begin(janitor->config.store, &txn, err);
@@ -106,18 +140,25 @@ static enum soma_code sweep_step(struct janitor *janitor, DIR *directory, bool *
     arena_init(&arena, STEP_BYTES);
     struct dirent *entry = NULL;
     for (int i = 0; i < SWEEP_STEP && (entry = readdir(directory)) != NULL; i++) {
-        if (!id_is_valid(entry->d_name))
-            continue;
-        struct job_row row;
-        struct soma_error lookup;
-        if (job_store_get(txn, entry->d_name, false, &arena, &row, &lookup) == SOMA_NOT_FOUND)
-            janitor_remove(janitor, entry->d_name);
-        arena_reset(&arena, STEP_BYTES);
+        if (id_is_valid(entry->d_name) && has_no_row(txn, entry->d_name, &arena))
+            memcpy(orphans->ids[orphans->count++], entry->d_name, ID_SIZE);
     }
     *ret_more = entry != NULL;
     arena_fini(&arena);
     store_read_end(txn);
     return SOMA_OK;
+}
+
+static enum soma_code sweep_step(struct janitor *janitor, DIR *directory, bool *ret_more,
+                                 struct soma_error *err)
+{
+    struct orphans orphans = {.op = {.apply = apply_orphans}};
+    enum soma_code code = find_orphans(janitor, directory, &orphans, ret_more, err);
+    if (code == SOMA_OK && orphans.count > 0)
+        code = writer_run(janitor->config.writer, &orphans.op, err);
+    for (size_t i = 0; i < orphans.count && code == SOMA_OK; i++)
+        janitor_remove(janitor, orphans.ids[i]);
+    return code;
 }
 
 static void sweep(struct janitor *janitor)

@@ -58,7 +58,7 @@ enum soma_code queue_apply_submit(void *context, struct store_txn *txn, struct s
     struct arena arena;
     arena_init(&arena, ARENA_BYTES);
     char id[ID_SIZE];
-    snprintf(id, sizeof id, "job%017d", ++id_count);
+    snprintf(id, sizeof id, "j%019d", ++id_count);
     if (!submit->spec.queue)
         submit->spec.queue = "default";
     struct job_new new = {
