@@ -303,14 +303,22 @@ static void look(struct janitor *janitor)
 
 // --- the thread
 
-// The next directory to remove, or NULL when it is time to look, or to stop.
+static bool has_come(const struct timespec *time)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > time->tv_sec ||
+           (now.tv_sec == time->tv_sec && now.tv_nsec >= time->tv_nsec);
+}
+
+// The next directory to remove, or NULL when it is time to look, whatever is left, or to stop.
 static struct garbage *take_garbage(struct janitor *janitor, const struct timespec *deadline)
 {
     pthread_mutex_lock(&janitor->lock);
     int errnum = 0;
     while (!janitor->first && !janitor->stopping && !janitor->wants_look && errnum != ETIMEDOUT)
         errnum = pthread_cond_timedwait(&janitor->changed, &janitor->lock, deadline);
-    bool is_over = janitor->stopping || janitor->wants_look;
+    bool is_over = janitor->stopping || janitor->wants_look || has_come(deadline);
     struct garbage *garbage = is_over ? NULL : janitor->first;
     janitor->wants_look = false;
     if (garbage) {

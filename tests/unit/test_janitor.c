@@ -1,9 +1,10 @@
-// server/jobs: the janitor beside claims that go on.
+// server/jobs: the janitor beside claims that go on, and with more to remove than it ever can.
 #include <fcntl.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "queue_scene.h"
 
 enum {
-    PATIENCE_S = 30
+    PATIENCE_S = 20
 };
 
 static const char orphan[] = "00000000000000000001", last[] = "00000000000000000002";
@@ -27,8 +28,10 @@ static struct {
     struct janitor *janitor;
     sem_t reads_ended;
     sem_t last_is_removed;
+    sem_t job_is_removed;
     sem_t row_is_written;
     struct submit submit;
+    atomic_bool is_endless; // what is removed is garbage again
 } scene;
 
 static bool wait_for(sem_t *semaphore)
@@ -58,7 +61,15 @@ enum soma_code __wrap_directory_remove_all(int parent_fd, const char *name, long
     enum soma_code code = __real_directory_remove_all(parent_fd, name, ret_bytes, err);
     if (strcmp(name, last) == 0)
         sem_post(&scene.last_is_removed);
+    if (atomic_load(&scene.is_endless))
+        janitor_remove(scene.janitor, name);
     return code;
+}
+
+static void on_change(void *user, int64_t num)
+{
+    (void)user, (void)num;
+    sem_post(&scene.job_is_removed);
 }
 
 static int set_up(void **state)
@@ -66,7 +77,9 @@ static int set_up(void **state)
     queue_set_up(state);
     sem_init(&scene.reads_ended, 0, 0);
     sem_init(&scene.last_is_removed, 0, 0);
+    sem_init(&scene.job_is_removed, 0, 0);
     sem_init(&scene.row_is_written, 0, 0);
+    atomic_store(&scene.is_endless, false);
     scene.submit = (struct submit){0};
     assert_int_equal(attempt_root_open(&scene.root, queue_scratch.directory, NULL), SOMA_OK);
     return 0;
@@ -75,6 +88,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     janitor_stop(scene.janitor);
+    atomic_store(&scene.is_endless, false);
     janitor_free(scene.janitor);
     scene.janitor = NULL;
     attempt_root_close(&scene.root);
@@ -88,6 +102,7 @@ static void start_janitor(void)
         .writer = queue_scratch.writer,
         .root = &scene.root,
         .period_ms = 1,
+        .on_change = on_change,
     };
     assert_int_equal(janitor_start(&config, &scene.janitor, NULL), SOMA_OK);
 }
@@ -134,10 +149,26 @@ static void the_sweep_leaves_a_job_that_is_being_started(void **state)
     assert_true(is_there(scene.submit.id));
 }
 
+static void directories_that_wait_do_not_hold_up_the_retention(void **state)
+{
+    (void)state;
+    start_janitor();
+    atomic_store(&scene.is_endless, true);
+    janitor_remove(scene.janitor, last);
+    assert_true(wait_for(&scene.last_is_removed));
+    // Kept for no time at all.
+    queue_submit_it(&scene.submit);
+    queue_claims(scene.submit.id);
+    queue_end_as(scene.submit.id, JOB_REASON_EXITED, 0);
+    assert_true(wait_for(&scene.job_is_removed));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_sweep_leaves_a_job_that_is_being_started, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(directories_that_wait_do_not_hold_up_the_retention, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
