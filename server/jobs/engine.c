@@ -15,9 +15,14 @@
 
 enum {
     EVENTS_AT_ONCE = 64,
-    RECOVERY_PAGE = 256,
+    RECOVERY_PAGE = 64,
     RECOVERY_BYTES = 64 << 20,
 };
+
+// However long the specifications are: a server that cannot take up what runs does not start. A row
+// has its head as it is stored and decoded; what is left is for the arena's own blocks.
+_Static_assert(RECOVERY_PAGE * 3 * SPEC_HEAD_BYTES_MAX <= RECOVERY_BYTES / 4 * 3,
+               "a page of running jobs");
 
 // --- the list of what runs
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fields.h"
+#include "base/path.h"
 #include "wire/limits.h"
 
 enum {
@@ -59,8 +60,21 @@ static const struct head_field {
 };
 
 enum {
-    HEAD_FIELD_COUNT = sizeof head_fields / sizeof head_fields[0]
+    HEAD_FIELD_COUNT = sizeof head_fields / sizeof head_fields[0],
+    HEAD_TEXTS = 4,
+    FRAME_BYTES = 32, // around a field's bytes: its key, its length, spaces and line feeds
+    NUMBER_BYTES = 20,
+    LABEL_BYTES = 320, // its key, "=", its value
 };
+
+_Static_assert(LIMIT_JOB_ARGUMENT_BYTES + LIMIT_JOB_ARGUMENTS * FRAME_BYTES +
+                       LIMIT_JOB_ARTIFACT_PATTERNS * (PATH_BYTES_MAX + FRAME_BYTES) +
+                       LIMIT_JOB_LABELS * (LABEL_BYTES + FRAME_BYTES) +
+                       LIMIT_JOB_AFTER * (ID_LENGTH + FRAME_BYTES) +
+                       HEAD_TEXTS * LIMIT_JOB_NAME_BYTES +
+                       HEAD_FIELD_COUNT * (NUMBER_BYTES + FRAME_BYTES) <=
+                   SPEC_HEAD_BYTES_MAX,
+               "a head at all its limits");
 
 static void put_number(struct fields_writer *writer, const char *key, int64_t number)
 {

@@ -9,6 +9,12 @@
 #include "base/error.h"
 #include "jobs/job.h"
 
+enum {
+    // A head is no longer, whatever the limits of its parts allow; decoded it takes less than twice
+    // as much.
+    SPEC_HEAD_BYTES_MAX = 256 << 10
+};
+
 struct spec_bytes {
     const void *head; // never empty
     size_t head_length;

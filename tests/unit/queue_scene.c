@@ -112,6 +112,8 @@ static enum soma_code change(const struct step *step, struct store_txn *txn, str
         return code;
     if (step->outcome)
         return job_end(txn, &row, step->outcome, err);
+    if (step->claims)
+        return job_claim(txn, &row, err);
     if (step->gives_back)
         return job_give_back(txn, &row, err);
     if (step->cancels)

@@ -39,7 +39,7 @@ void queue_submit_after(struct submit *submit, const char *const *after, size_t 
 struct step {
     const char *id; // to be changed; NULL: only the claim
     const struct job_outcome *outcome;
-    bool gives_back, cancels, retries;
+    bool claims, gives_back, cancels, retries;
     char claimed[ID_SIZE]; // "": none
     struct wall_time due;
 };

@@ -1,0 +1,153 @@
+// server/jobs: the engine takes up what the database calls running. Beside it stands a spawner that
+// spawns nothing.
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/path.h"
+#include "jobs/engine.h"
+#include "queue_scene.h"
+#include "wire/limits.h"
+
+enum {
+    PATIENCE_MS = 20000,
+    WORD_BYTES = LIMIT_JOB_ARGUMENT_BYTES / LIMIT_JOB_ARGUMENTS,
+    LARGE_JOBS = 200
+};
+
+static struct {
+    struct attempt_root root;
+    struct engine *engine;
+} scene;
+
+// As long as the server has its end of the socket.
+static struct spawner start_idle_spawner(void)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char text[256];
+        close(pair[0]);
+        while (recv(pair[1], text, sizeof text, 0) > 0)
+            continue;
+        _exit(0);
+    }
+    close(pair[1]);
+    return (struct spawner){.fd = pair[0], .pid = pid};
+}
+
+static int set_up(void **state)
+{
+    queue_set_up(state);
+    // The engine waits in real time.
+    clock_use(NULL);
+    assert_int_equal(attempt_root_open(&scene.root, queue_scratch.directory, NULL), SOMA_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    engine_stop(scene.engine);
+    scratch_reopen(&queue_scratch);
+    engine_free(scene.engine);
+    scene.engine = NULL;
+    attempt_root_close(&scene.root);
+    return queue_tear_down(state);
+}
+
+static void on_change(void *user, int64_t num)
+{
+    (void)user, (void)num;
+}
+
+static void start_engine(void)
+{
+    const struct engine_config config = {
+        .store = queue_scratch.store,
+        .writer = queue_scratch.writer,
+        .spawner = start_idle_spawner(),
+        .runner_path = "/bin/false",
+        .root = &scene.root,
+        .on_change = on_change,
+    };
+    struct soma_error err = {0};
+    if (engine_start(&config, &scene.engine, &err) != SOMA_OK)
+        fail_msg("%s", err.text);
+}
+
+static int64_t count_of(enum job_state state)
+{
+    struct store_txn *txn;
+    struct job_totals totals;
+    assert_int_equal(store_read_begin(queue_scratch.store, &txn, NULL), SOMA_OK);
+    assert_int_equal(job_store_totals(txn, &totals, NULL), SOMA_OK);
+    store_read_end(txn);
+    return totals.count_of[state];
+}
+
+static void wait_until_none_runs(void)
+{
+    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
+    while (count_of(JOB_RUNNING) > 0) {
+        assert_true(clock_left_ms(deadline) > 0);
+        sched_yield();
+    }
+}
+
+// Running, with all that its limits allow in what is read at the start.
+static enum soma_code apply_large_jobs(void *context, struct store_txn *txn, struct soma_error *err)
+{
+    static char word[WORD_BYTES + 1], pattern[PATH_BYTES_MAX + 1];
+    static const char *words[LIMIT_JOB_ARGUMENTS], *patterns[LIMIT_JOB_ARTIFACT_PATTERNS];
+    (void)context;
+    memset(word, 'w', WORD_BYTES);
+    memset(pattern, 'p', PATH_BYTES_MAX);
+    for (size_t i = 0; i < LIMIT_JOB_ARGUMENTS; i++)
+        words[i] = word;
+    for (size_t i = 0; i < LIMIT_JOB_ARTIFACT_PATTERNS; i++)
+        patterns[i] = pattern;
+    enum soma_code code = SOMA_OK;
+    for (int i = 0; i < LARGE_JOBS && code == SOMA_OK; i++) {
+        struct submit submit = {.spec = {.argv = words,
+                                         .argc = LIMIT_JOB_ARGUMENTS,
+                                         .artifacts = patterns,
+                                         .artifact_count = LIMIT_JOB_ARTIFACT_PATTERNS}};
+        code = queue_apply_submit(&submit, txn, err);
+        struct step claim = {.id = submit.id, .claims = true};
+        if (code == SOMA_OK)
+            code = queue_apply_change(&claim, txn, err);
+    }
+    return code;
+}
+
+static void any_number_of_running_jobs_is_taken_up_however_large(void **state)
+{
+    (void)state;
+    assert_int_equal(scratch_write(&queue_scratch, apply_large_jobs, NULL, NULL), SOMA_OK);
+    assert_int_equal(count_of(JOB_RUNNING), LARGE_JOBS);
+    start_engine();
+    // None has a directory, so none ever ran.
+    wait_until_none_runs();
+    assert_int_equal(count_of(JOB_QUEUED), LARGE_JOBS);
+}
+
+#define ENGINE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ENGINE_TEST(any_number_of_running_jobs_is_taken_up_however_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
