@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "jobs/engine_private.h"
 #include "jobs/last_boot.h"
+#include "wire/limits.h"
 
 enum {
     EVENTS_AT_ONCE = 64,
@@ -212,22 +213,36 @@ static void *engine_main(void *user)
 
 // --- start and stop
 
+// One whose specification cannot be read any more is followed by its row's columns alone: neither
+// it nor the others may be without a server for that.
+static enum soma_code take_up_row(struct engine *engine, struct job_row *row, struct arena *arena,
+                                  bool is_of_last_boot, struct soma_error *err)
+{
+    struct soma_error why;
+    enum soma_code code = job_row_complete(row, arena, &why);
+    if (code == SOMA_DATA_LOSS) {
+        log_warning("JOB-UNREADABLE", "job %s: %s", row->job.id, why.text);
+        row->job.spec.limits.kill_grace_ms = LIMIT_JOB_DEFAULT_KILL_GRACE_MS;
+        code = SOMA_OK;
+    }
+    struct running *running = code == SOMA_OK ? engine_add(engine, &row->job) : NULL;
+    if (!running)
+        return error_set_no_memory(err);
+    running->is_recovered = true;
+    running->is_of_last_boot = is_of_last_boot;
+    engine->last_boot_count += is_of_last_boot;
+    running_due_after(running, PHASE_EXAMINE, 0);
+    return SOMA_OK;
+}
+
 static enum soma_code take_up_page(struct engine *engine, struct store_txn *txn,
                                    struct arena *arena, bool is_of_last_boot, int64_t *after,
                                    bool *ret_more, struct soma_error *err)
 {
     struct job_list list;
     enum soma_code code = job_store_running(txn, *after, RECOVERY_PAGE, arena, &list, err);
-    for (size_t i = 0; i < list.count && code == SOMA_OK; i++) {
-        code = job_row_complete(list.rows[i], arena, err);
-        struct running *running = code == SOMA_OK ? engine_add(engine, &list.rows[i]->job) : NULL;
-        if (!running)
-            return code == SOMA_OK ? error_set_no_memory(err) : code;
-        running->is_recovered = true;
-        running->is_of_last_boot = is_of_last_boot;
-        engine->last_boot_count += is_of_last_boot;
-        running_due_after(running, PHASE_EXAMINE, 0);
-    }
+    for (size_t i = 0; i < list.count && code == SOMA_OK; i++)
+        code = take_up_row(engine, list.rows[i], arena, is_of_last_boot, err);
     if (code == SOMA_OK) {
         *after = list.after;
         *ret_more = list.more;

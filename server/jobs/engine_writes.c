@@ -307,7 +307,9 @@ static enum soma_code apply_to_row(struct row_op *row_op, struct store_txn *txn,
     enum soma_code code = job_store_get_num(txn, row_op->num, false, arena, &row, err);
     if (code == SOMA_OK)
         code = job_row_complete(&row, arena, err);
-    if (code != SOMA_OK)
+    // What a specification that cannot be read any more said of further tries is not known: the
+    // attempt's end is the job's.
+    if (code != SOMA_OK && code != SOMA_DATA_LOSS)
         return code;
     // A late word about an attempt that is not the job's any more changes nothing.
     bool is_current =

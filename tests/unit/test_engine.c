@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -142,12 +143,75 @@ static void any_number_of_running_jobs_is_taken_up_however_large(void **state)
     assert_int_equal(count_of(JOB_QUEUED), LARGE_JOBS);
 }
 
+static const char an_id[] = "0000000000000000000a";
+
+// Running, and not to be read any more.
+static enum soma_code apply_damaged_job(void *context, struct store_txn *txn,
+                                        struct soma_error *err)
+{
+    (void)context;
+    static const struct job_spec spec = {.queue = "default"};
+    const struct job_new new = {.id = an_id,
+                                .spec = &spec,
+                                .bytes = {.head = "damaged", .head_length = 7},
+                                .now = clock_wall_now(),
+                                .room = {.unfinished_max = 10}};
+    struct job_row row;
+    enum soma_code code = job_store_insert(txn, &new, &row, err);
+    return code == SOMA_OK ? job_claim(txn, &row, err) : code;
+}
+
+static void put_file(const char *name, const char *text)
+{
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/%s/1/%s", scene.root.path, an_id, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    fclose(file);
+}
+
+static void make_attempt(void)
+{
+    char path[64];
+    assert_int_equal(mkdirat(scene.root.fd, an_id, 0711), 0);
+    snprintf(path, sizeof path, "%s/1", an_id);
+    assert_int_equal(mkdirat(scene.root.fd, path, 0711), 0);
+    put_file("lock", "pid 3\n123\nend 0\n\n");
+}
+
+static void a_running_job_that_cannot_be_read_any_more_ends_as_its_directory_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status;
+        enum job_state state;
+        enum job_reason reason;
+    } rows[] = {{NULL, JOB_LOST, JOB_REASON_LOST},
+                {"reason 6\nexited\nend 0\n\n", JOB_SUCCEEDED, JOB_REASON_EXITED}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (i > 0) {
+            tear_down(state);
+            set_up(state);
+        }
+        assert_int_equal(scratch_write(&queue_scratch, apply_damaged_job, NULL, NULL), SOMA_OK);
+        make_attempt();
+        if (rows[i].status)
+            put_file("status", rows[i].status);
+        start_engine();
+        wait_until_none_runs();
+        assert_int_equal(queue_status_of(an_id).state, rows[i].state);
+        assert_int_equal(queue_status_of(an_id).reason, rows[i].reason);
+    }
+}
+
 #define ENGINE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(any_number_of_running_jobs_is_taken_up_however_large),
+        ENGINE_TEST(a_running_job_that_cannot_be_read_any_more_ends_as_its_directory_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
