@@ -32,7 +32,7 @@ static const char SQL_BY_NUM[] = "SELECT " JOB_COLUMNS " FROM job WHERE num = ?1
 static const char SQL_BODY[] = "SELECT body FROM job_body WHERE num = ?1";
 static const char SQL_DELETE[] =
     "DELETE FROM job WHERE num = ?1 AND state > 2 "
-    "RETURNING id, state, stdout_kept + stderr_kept + artifact_bytes, queue, attempt";
+    "RETURNING id, state, stdout_kept + stderr_kept + artifact_bytes, queue";
 static const char SQL_DELETE_BODY[] = "DELETE FROM job_body WHERE num = ?1";
 static const char SQL_DELETE_LABELS[] = "DELETE FROM job_label WHERE num = ?1";
 static const char SQL_DELETE_ATTEMPTS[] = "DELETE FROM job_attempt WHERE num = ?1";
@@ -437,7 +437,6 @@ struct removed {
     char queue[QUEUE_NAME_BYTES + 1];
     unsigned state;
     int64_t bytes;
-    bool has_attempts;
 };
 
 static enum soma_code note_removed(struct store_txn *txn, int64_t revision,
@@ -471,7 +470,6 @@ static enum soma_code delete_row(struct store_txn *txn, int64_t num, struct remo
     ret_removed->state = (unsigned)query_int(&query, 1);
     ret_removed->bytes = query_int(&query, 2);
     snprintf(ret_removed->queue, sizeof ret_removed->queue, "%s", query_peek_text(&query, 3));
-    ret_removed->has_attempts = query_int(&query, 4) > 1;
     return query_run(&query, err);
 }
 
@@ -485,7 +483,7 @@ enum soma_code job_store_delete(struct store_txn *txn, int64_t num, struct wall_
         code = run_with_num(txn, SQL_DELETE_BODY, num, err);
     if (code == SOMA_OK)
         code = run_with_num(txn, SQL_DELETE_LABELS, num, err);
-    if (code == SOMA_OK && removed.has_attempts)
+    if (code == SOMA_OK)
         code = run_with_num(txn, SQL_DELETE_ATTEMPTS, num, err);
     if (code == SOMA_OK)
         code = job_uploads_forget(txn, num, err);

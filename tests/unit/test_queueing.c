@@ -188,6 +188,38 @@ static void attempts_that_were_followed_by_others_are_remembered(void **state)
     arena_fini(&arena);
 }
 
+static enum soma_code apply_delete(void *context, struct store_txn *txn, struct soma_error *err)
+{
+    return job_store_delete(txn, *(const int64_t *)context, clock_wall_now(), err);
+}
+
+static void attempts_go_with_their_job_also_where_the_next_one_never_came(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct job_row row;
+    struct store_txn *txn;
+    struct job_past *attempts;
+    size_t count = 0;
+    arena_init(&arena, ARENA_BYTES);
+    struct submit job = {.spec.retry = {2, 0, 2000, 0, 1 << JOB_REASON_EXITED}};
+    queue_submit_it(&job);
+    queue_claims(job.id);
+    queue_end_as(job.id, JOB_REASON_EXITED, 7);
+    queue_cancel(job.id);
+    assert_int_equal(history_of(job.id, &arena).count, 1);
+    assert_int_equal(store_read_begin(queue_scratch.store, &txn, NULL), SOMA_OK);
+    assert_int_equal(job_store_get(txn, job.id, false, &arena, &row, NULL), SOMA_OK);
+    store_read_end(txn);
+    assert_int_equal(scratch_write(&queue_scratch, apply_delete, &row.job.num, NULL), SOMA_OK);
+    assert_int_equal(store_read_begin(queue_scratch.store, &txn, NULL), SOMA_OK);
+    assert_int_equal(job_store_attempts(txn, row.job.num, 100, &arena, &attempts, &count, NULL),
+                     SOMA_OK);
+    store_read_end(txn);
+    assert_int_equal(count, 0);
+    arena_fini(&arena);
+}
+
 static void only_ends_that_were_named_are_tried_again_and_a_lost_one_never_unasked(void **state)
 {
     (void)state;
@@ -234,6 +266,7 @@ int main(void)
         QUEUEING_TEST(waits_grow_by_the_factor_up_to_the_cap_and_chance_takes_a_quarter_at_most),
         QUEUEING_TEST(a_failed_attempt_is_followed_by_another_after_its_wait),
         QUEUEING_TEST(attempts_that_were_followed_by_others_are_remembered),
+        QUEUEING_TEST(attempts_go_with_their_job_also_where_the_next_one_never_came),
         QUEUEING_TEST(only_ends_that_were_named_are_tried_again_and_a_lost_one_never_unasked),
         QUEUEING_TEST(a_job_waiting_for_its_next_attempt_survives_a_restart),
     };
