@@ -97,7 +97,15 @@ static enum soma_code begin(const struct attempt_root *root, const char *space, 
     return *ret_fd >= 0 ? SOMA_OK : error_set_errno(err, errno, "cannot make the upload");
 }
 
-// There is no unfinished upload of that id.
+static enum soma_code sync_directory(const struct attempt_root *root, struct soma_error *err)
+{
+    FD_CLEANUP int fd = open_directory(root);
+    if (fd < 0 || fsync(fd))
+        return error_set_errno(err, errno, "cannot sync the uploads");
+    return SOMA_OK;
+}
+
+// There is no unfinished upload of that id. Whoever finished it may not have synced it yet.
 static enum soma_code not_open(const struct attempt_root *root, const struct upload_piece *piece,
                                struct soma_error *err)
 {
@@ -106,27 +114,26 @@ static enum soma_code not_open(const struct attempt_root *root, const struct upl
         return error_set(err, REASON_UPLOAD_NOT_FOUND, "upload_id", "there is no such upload");
     bool is_same_end = piece->end && piece->offset + (int64_t)piece->length == size_bytes;
     if (is_same_end)
-        return SOMA_OK;
+        return sync_directory(root, err);
     return error_set(err, REASON_UPLOAD_FINISHED, "upload_id", "the upload has ended at %lld",
                      (long long)size_bytes);
 }
 
-static enum soma_code finish(const struct attempt_root *root, const char *space, const char *id,
-                             int fd, int64_t end, struct soma_error *err)
+static enum soma_code finish(const struct attempt_root *root, const struct upload_piece *piece,
+                             const char *id, int fd, int64_t end, struct soma_error *err)
 {
     char part[PATH_SIZE], whole[PATH_SIZE];
-    part_path(id, space, part);
-    whole_path(id, space, whole);
+    part_path(id, piece->space, part);
+    whole_path(id, piece->space, whole);
     if (ftruncate(fd, end) || fsync(fd))
         return error_set_errno(err, errno, "cannot write the upload");
     crash_point(CRASH_UPLOAD_SYNCED);
     if (renameat(root->fd, part, root->fd, whole))
-        return error_set_errno(err, errno, "cannot finish the upload");
+        // The same piece came twice, while the first was being synced.
+        return errno == ENOENT ? not_open(root, piece, err)
+                               : error_set_errno(err, errno, "cannot finish the upload");
     crash_point(CRASH_UPLOAD_PLACED);
-    FD_CLEANUP int directory_fd = open_directory(root);
-    if (directory_fd < 0 || fsync(directory_fd))
-        return error_set_errno(err, errno, "cannot sync the uploads");
-    return SOMA_OK;
+    return sync_directory(root, err);
 }
 
 static int write_at(int fd, const struct upload_piece *piece)
@@ -160,7 +167,7 @@ static enum soma_code put(const struct attempt_root *root, const char *id, int f
         return error_set_errno(err, errnum, "cannot write the upload");
     int64_t end = piece->offset + (int64_t)piece->length;
     *ret_size_bytes = piece->end || end > info.st_size ? end : info.st_size;
-    return piece->end ? finish(root, piece->space, id, fd, end, err) : SOMA_OK;
+    return piece->end ? finish(root, piece, id, fd, end, err) : SOMA_OK;
 }
 
 enum soma_code uploads_write(const struct attempt_root *root, const struct upload_piece *piece,
