@@ -2,6 +2,7 @@
 
 #include "jobs/outcome.h"
 #include "jobs/retry.h"
+#include "store/job_after.h"
 #include "store/job_family.h"
 #include "store/queues.h"
 
@@ -200,6 +201,26 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
     return job_store_update(txn, row, err);
 }
 
+enum {
+    SETTLE_WAIT_MS = 100 // a guess: claims tell some waiters each
+};
+
+// Who waits for a job learns how it ended, however many do. Only then may it begin anew: it would
+// be queued while its end is still told, also to who has come to wait for the next one.
+static enum soma_code check_settled(struct store_txn *txn, const struct job *job,
+                                    struct soma_error *err)
+{
+    bool is_unsettled = false;
+    enum soma_code code = job_settle_has(txn, job->num, &is_unsettled, err);
+    if (code != SOMA_OK || !is_unsettled)
+        return code;
+    code = error_set(err, REASON_SERVER_BUSY, NULL,
+                     "jobs that waited for job %s are still being told how it ended", job->id);
+    if (err)
+        err->retry_after_ms = SETTLE_WAIT_MS;
+    return code;
+}
+
 static enum soma_code check_retry(struct store_txn *txn, const struct job_row *row,
                                   const struct job_room *room, struct soma_error *err)
 {
@@ -208,7 +229,9 @@ static enum soma_code check_retry(struct store_txn *txn, const struct job_row *r
     int64_t other = 0;
     bool is_same;
     const char *key = spec->dedupe_key;
-    enum soma_code code = queue_store_check_room(txn, spec->queue, room, err);
+    enum soma_code code = check_settled(txn, &row->job, err);
+    if (code == SOMA_OK)
+        code = queue_store_check_room(txn, spec->queue, room, err);
     if (code == SOMA_OK && key)
         code = job_store_find_dedupe(txn, key, spec->queue, no_print, &other, &is_same, err);
     if (code == SOMA_OK && other > 0)

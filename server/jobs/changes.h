@@ -40,8 +40,8 @@ enum soma_code job_cancel(struct store_txn *txn, struct job_row *row, const char
 
 // Starts as soon as there is a place: the times and the jobs to wait for of its specification count
 // no more, its attempts are counted anew. JOB_NOT_FINAL unless final; QUEUE_FULL or
-// NAMESPACE_FULL past the room; DEDUPE_KEY_IN_USE where another job has its key meanwhile. The row
-// is complete.
+// NAMESPACE_FULL past the room; DEDUPE_KEY_IN_USE where another job has its key meanwhile;
+// SERVER_BUSY while jobs that waited for it are being told of its end. The row is complete.
 enum soma_code job_retry(struct store_txn *txn, struct job_row *row, const struct job_room *room,
                          struct soma_error *err);
 

@@ -19,6 +19,7 @@ static const char SQL_SETTLE_ADD[] =
     "INSERT OR REPLACE INTO job_settle (num, id, succeeded) VALUES (?1, ?2, ?3)";
 static const char SQL_SETTLE_FIRST[] =
     "SELECT num, id, succeeded FROM job_settle ORDER BY num LIMIT 1";
+static const char SQL_SETTLE_HAS[] = "SELECT 1 FROM job_settle WHERE num = ?1";
 static const char SQL_SETTLE_REMOVE[] = "DELETE FROM job_settle WHERE num = ?1";
 
 static enum soma_code run(struct store_txn *txn, const char *sql, int64_t first, int64_t second,
@@ -50,13 +51,19 @@ enum soma_code job_after_remove_all(struct store_txn *txn, int64_t num, struct s
     return run(txn, SQL_REMOVE_ALL, num, 0, err);
 }
 
-enum soma_code job_after_any(struct store_txn *txn, int64_t num, bool *ret_any,
+static enum soma_code is_any(struct store_txn *txn, const char *sql, int64_t num, bool *ret_any,
                              struct soma_error *err)
 {
     QUERY_CLEANUP struct query query;
-    query_begin(&query, txn, SQL_ANY);
+    query_begin(&query, txn, sql);
     query_bind_int(&query, 1, num);
     return query_next(&query, ret_any, err);
+}
+
+enum soma_code job_after_any(struct store_txn *txn, int64_t num, bool *ret_any,
+                             struct soma_error *err)
+{
+    return is_any(txn, SQL_ANY, num, ret_any, err);
 }
 
 enum soma_code job_after_waiters(struct store_txn *txn, int64_t after_num, size_t max,
@@ -131,6 +138,12 @@ enum soma_code job_settle_first(struct store_txn *txn, struct job_settled *ret_s
     snprintf(ret_settled->id, sizeof ret_settled->id, "%s", query_peek_text(&query, 1));
     ret_settled->succeeded = query_int(&query, 2) != 0;
     return SOMA_OK;
+}
+
+enum soma_code job_settle_has(struct store_txn *txn, int64_t num, bool *ret_has,
+                              struct soma_error *err)
+{
+    return is_any(txn, SQL_SETTLE_HAS, num, ret_has, err);
 }
 
 enum soma_code job_settle_remove(struct store_txn *txn, int64_t num, struct soma_error *err)

@@ -39,6 +39,9 @@ enum soma_code job_settle_add(struct store_txn *txn, int64_t num, const char *id
                               struct soma_error *err);
 enum soma_code job_settle_first(struct store_txn *txn, struct job_settled *ret_settled,
                                 struct soma_error *err);
+// Whether waiters of this job are still to be told how it ended.
+enum soma_code job_settle_has(struct store_txn *txn, int64_t num, bool *ret_has,
+                              struct soma_error *err);
 enum soma_code job_settle_remove(struct store_txn *txn, int64_t num, struct soma_error *err);
 
 #endif

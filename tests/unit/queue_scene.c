@@ -190,6 +190,18 @@ void queue_claims_nothing_until(int64_t due_ms)
     assert_int_equal(step.due.ms, due_ms);
 }
 
+static enum soma_code apply_settle(void *context, struct store_txn *txn, struct soma_error *err)
+{
+    int64_t changed[4];
+    struct settle_step settle = {.nums = changed, .max = *(const size_t *)context};
+    return settle_some(txn, &settle, err);
+}
+
+void queue_settles(size_t max)
+{
+    assert_int_equal(scratch_write(&queue_scratch, apply_settle, &max, NULL), SOMA_OK);
+}
+
 // Lives until the next call.
 struct job_status queue_status_of(const char *id)
 {

@@ -52,6 +52,9 @@ enum soma_code queue_retry(const char *id, struct soma_error *err);
 void queue_claims(const char *id);
 void queue_claims_nothing_until(int64_t due_ms);
 
+// What one claim without a place does that has room for so few changes.
+void queue_settles(size_t max);
+
 // Its texts live until the next call.
 struct job_status queue_status_of(const char *id);
 // Ended like that, and now.

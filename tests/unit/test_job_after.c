@@ -126,6 +126,35 @@ static void a_waiter_that_was_cancelled_stays_so(void **state)
     queue_claims(waiter.id);
 }
 
+static void a_job_begins_anew_only_when_all_know_how_it_ended(void **state)
+{
+    (void)state;
+    struct submit one, first, second, later;
+    struct soma_error err = {0};
+    queue_submit_plain(&one);
+    const char *after[] = {one.id};
+    queue_submit_after(&first, after, 1, JOB_AFTER_CANCEL);
+    queue_submit_after(&second, after, 1, JOB_AFTER_CANCEL);
+    queue_claims(one.id);
+    queue_end_as(one.id, JOB_REASON_EXITED, 3);
+    queue_settles(1);
+    queue_assert_ended(first.id, JOB_CANCELLED, JOB_REASON_DEPENDENCY);
+    assert_int_equal(queue_retry(one.id, &err), SOMA_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "SERVER_BUSY");
+    assert_true(err.retry_after_ms > 0);
+    assert_int_equal(queue_status_of(one.id).state, JOB_FAILED);
+    queue_settles(2);
+    queue_assert_ended(second.id, JOB_CANCELLED, JOB_REASON_DEPENDENCY);
+    assert_int_equal(queue_retry(one.id, NULL), SOMA_OK);
+    // Who comes now waits for the second end, and hears of no other.
+    queue_submit_after(&later, after, 1, JOB_AFTER_CANCEL);
+    queue_claims(one.id);
+    queue_claims_nothing_until(0);
+    assert_int_equal(queue_status_of(later.id).wait, JOB_WAIT_AFTER);
+    queue_end_as(one.id, JOB_REASON_EXITED, 0);
+    queue_claims(later.id);
+}
+
 static void a_waiter_keeps_its_time_and_its_deadline(void **state)
 {
     (void)state;
@@ -188,6 +217,7 @@ int main(void)
         QUEUEING_TEST(a_job_that_ended_before_the_submit_counts_as_it_ended),
         QUEUEING_TEST(a_job_that_waits_for_one_that_is_not_there_is_refused),
         QUEUEING_TEST(a_waiter_that_was_cancelled_stays_so),
+        QUEUEING_TEST(a_job_begins_anew_only_when_all_know_how_it_ended),
         QUEUEING_TEST(a_waiter_keeps_its_time_and_its_deadline),
         QUEUEING_TEST(a_second_submit_under_a_key_finds_the_first_job),
     };
