@@ -80,6 +80,9 @@ static enum reason reason_of_errno(int errnum)
         return REASON_DISK_FULL;
     case ENOMEM:
         return REASON_OUT_OF_MEMORY;
+    case EMFILE:
+    case ENFILE:
+        return REASON_FILES_EXHAUSTED;
     default:
         return REASON_IO_ERROR;
     }

@@ -1,8 +1,12 @@
 // server/jobs: the engine takes up what the database calls running. Beside it stands a spawner that
 // spawns nothing.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,9 +32,29 @@ enum {
 static struct {
     struct attempt_root root;
     struct engine *engine;
+    atomic_int errnum; // why attempts cannot be prepared; 0: they can
+    atomic_int refused_count;
 } scene;
 
-// As long as the server has its end of the socket.
+// Called in place of attempt_prepare, see CMakeLists.txt.
+enum soma_code __real_attempt_prepare(const struct attempt_root *root,
+                                      const struct order_settings *settings, const struct job *job,
+                                      struct soma_error *err);
+enum soma_code __wrap_attempt_prepare(const struct attempt_root *root,
+                                      const struct order_settings *settings, const struct job *job,
+                                      struct soma_error *err);
+enum soma_code __wrap_attempt_prepare(const struct attempt_root *root,
+                                      const struct order_settings *settings, const struct job *job,
+                                      struct soma_error *err)
+{
+    int errnum = atomic_load(&scene.errnum);
+    if (!errnum)
+        return __real_attempt_prepare(root, settings, job, err);
+    atomic_fetch_add(&scene.refused_count, 1);
+    return error_set_errno(err, errnum, "cannot make a file");
+}
+
+// As long as the server has its end of the socket. What it is sent waits there, links included.
 static struct spawner start_idle_spawner(void)
 {
     int pair[2];
@@ -38,9 +62,9 @@ static struct spawner start_idle_spawner(void)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        char text[256];
+        struct pollfd set = {.fd = pair[1], .events = POLLRDHUP};
         close(pair[0]);
-        while (recv(pair[1], text, sizeof text, 0) > 0)
+        while (poll(&set, 1, -1) < 1)
             continue;
         _exit(0);
     }
@@ -53,6 +77,8 @@ static int set_up(void **state)
     queue_set_up(state);
     // The engine waits in real time.
     clock_use(NULL);
+    atomic_store(&scene.errnum, 0);
+    atomic_store(&scene.refused_count, 0);
     assert_int_equal(attempt_root_open(&scene.root, queue_scratch.directory, NULL), SOMA_OK);
     return 0;
 }
@@ -80,6 +106,8 @@ static void start_engine(void)
         .spawner = start_idle_spawner(),
         .runner_path = "/bin/false",
         .root = &scene.root,
+        .order = {.path = "/bin"},
+        .running_max = 1,
         .on_change = on_change,
     };
     struct soma_error err = {0};
@@ -205,6 +233,49 @@ static void a_running_job_that_cannot_be_read_any_more_ends_as_its_directory_say
     }
 }
 
+static void wait_for_order(const char *id)
+{
+    char path[64];
+    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
+    snprintf(path, sizeof path, "%s/1/order", id);
+    while (faccessat(scene.root.fd, path, F_OK, 0)) {
+        assert_true(clock_left_ms(deadline) > 0);
+        sched_yield();
+    }
+}
+
+static void a_job_waits_while_the_machine_is_short_of_something(void **state)
+{
+    (void)state;
+    static const int errnums[] = {EMFILE, ENFILE};
+    static const char *const argv[] = {"true"};
+    struct submit submit = {.spec = {.argv = argv, .argc = 1}};
+    struct mono_time deadline = clock_deadline_after(PATIENCE_MS);
+    start_engine();
+    atomic_store(&scene.errnum, errnums[0]);
+    engine_begin_claims(scene.engine);
+    queue_submit_it(&submit);
+    // Ahead of the commit and behind it, and a second later anew.
+    for (size_t i = 0; i < sizeof errnums / sizeof errnums[0]; i++) {
+        atomic_store(&scene.errnum, errnums[i]);
+        int before = atomic_load(&scene.refused_count);
+        engine_wake(scene.engine);
+        while (atomic_load(&scene.refused_count) < before + 2) {
+            assert_true(clock_left_ms(deadline) > 0);
+            sched_yield();
+        }
+    }
+    atomic_store(&scene.errnum, 0);
+    wait_for_order(submit.id);
+    // Made ahead of the commit.
+    while (queue_status_of(submit.id).state == JOB_QUEUED) {
+        assert_true(clock_left_ms(deadline) > 0);
+        sched_yield();
+    }
+    assert_int_equal(queue_status_of(submit.id).state, JOB_RUNNING);
+    assert_int_equal(queue_status_of(submit.id).attempt, 1);
+}
+
 #define ENGINE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -212,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(any_number_of_running_jobs_is_taken_up_however_large),
         ENGINE_TEST(a_running_job_that_cannot_be_read_any_more_ends_as_its_directory_says),
+        ENGINE_TEST(a_job_waits_while_the_machine_is_short_of_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
