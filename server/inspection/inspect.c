@@ -19,13 +19,16 @@
 #include "vectors/check.h"
 
 enum {
-    PAGE = 500,
+    PAGE = 64,
     SAMPLE = 20, // rows of each collection that recall is measured with
     TEXT_SIZE = 512,
     // Beside a server: the removal of a job's files follows that of its row, and a copy of the row
     // that was read may be older than the files.
     LEFT_BEHIND_S = 600
 };
+
+// A job's row is read once, and once more for each stream of it that is not whole.
+_Static_assert(PAGE * 3 * SPEC_HEAD_BYTES_MAX <= INSPECT_ARENA_BYTES / 4 * 3, "a page of jobs");
 
 __attribute__((format(printf, 3, 4))) static void tell(const struct inspection *inspection,
                                                        const char *what, const char *format, ...)

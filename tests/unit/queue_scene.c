@@ -11,8 +11,10 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "jobs/settle.h"
 #include "store/job_ready.h"
+#include "wire/limits.h"
 
 struct scratch queue_scratch;
 int64_t queue_now_ms;
@@ -98,6 +100,25 @@ void queue_submit_after(struct submit *submit, const char *const *after, size_t 
     *submit = (struct submit){
         .spec = {.after = after, .after_count = count, .after_policy = (int32_t)policy}};
     queue_submit_it(submit);
+}
+
+struct job_spec queue_large_spec(void)
+{
+    enum {
+        WORD_BYTES = LIMIT_JOB_ARGUMENT_BYTES / LIMIT_JOB_ARGUMENTS
+    };
+    static char word[WORD_BYTES + 1], pattern[PATH_BYTES_MAX + 1];
+    static const char *words[LIMIT_JOB_ARGUMENTS], *patterns[LIMIT_JOB_ARTIFACT_PATTERNS];
+    memset(word, 'w', WORD_BYTES);
+    memset(pattern, 'p', PATH_BYTES_MAX);
+    for (size_t i = 0; i < LIMIT_JOB_ARGUMENTS; i++)
+        words[i] = word;
+    for (size_t i = 0; i < LIMIT_JOB_ARTIFACT_PATTERNS; i++)
+        patterns[i] = pattern;
+    return (struct job_spec){.argv = words,
+                             .argc = LIMIT_JOB_ARGUMENTS,
+                             .artifacts = patterns,
+                             .artifact_count = LIMIT_JOB_ARTIFACT_PATTERNS};
 }
 
 static enum soma_code change(const struct step *step, struct store_txn *txn, struct arena *arena,

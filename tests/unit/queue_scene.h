@@ -36,6 +36,9 @@ void queue_submit_plain(struct submit *submit);
 void queue_submit_after(struct submit *submit, const char *const *after, size_t count,
                         enum job_after_policy policy);
 
+// With all that its limits allow in a head. Static memory.
+struct job_spec queue_large_spec(void);
+
 struct step {
     const char *id; // to be changed; NULL: only the claim
     const struct job_outcome *outcome;

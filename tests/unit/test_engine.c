@@ -18,14 +18,11 @@
 
 #include <cmocka.h>
 
-#include "base/path.h"
 #include "jobs/engine.h"
 #include "queue_scene.h"
-#include "wire/limits.h"
 
 enum {
     PATIENCE_MS = 20000,
-    WORD_BYTES = LIMIT_JOB_ARGUMENT_BYTES / LIMIT_JOB_ARGUMENTS,
     LARGE_JOBS = 200
 };
 
@@ -134,24 +131,12 @@ static void wait_until_none_runs(void)
     }
 }
 
-// Running, with all that its limits allow in what is read at the start.
 static enum soma_code apply_large_jobs(void *context, struct store_txn *txn, struct soma_error *err)
 {
-    static char word[WORD_BYTES + 1], pattern[PATH_BYTES_MAX + 1];
-    static const char *words[LIMIT_JOB_ARGUMENTS], *patterns[LIMIT_JOB_ARTIFACT_PATTERNS];
     (void)context;
-    memset(word, 'w', WORD_BYTES);
-    memset(pattern, 'p', PATH_BYTES_MAX);
-    for (size_t i = 0; i < LIMIT_JOB_ARGUMENTS; i++)
-        words[i] = word;
-    for (size_t i = 0; i < LIMIT_JOB_ARTIFACT_PATTERNS; i++)
-        patterns[i] = pattern;
     enum soma_code code = SOMA_OK;
     for (int i = 0; i < LARGE_JOBS && code == SOMA_OK; i++) {
-        struct submit submit = {.spec = {.argv = words,
-                                         .argc = LIMIT_JOB_ARGUMENTS,
-                                         .artifacts = patterns,
-                                         .artifact_count = LIMIT_JOB_ARTIFACT_PATTERNS}};
+        struct submit submit = {.spec = queue_large_spec()};
         code = queue_apply_submit(&submit, txn, err);
         struct step claim = {.id = submit.id, .claims = true};
         if (code == SOMA_OK)
