@@ -33,7 +33,7 @@
 enum {
     ORDER_BYTES_MAX = 16777216, // source, stdin and a full environment fit, at their limits
     ORDER_WORDS_MAX = 2048,     // argv and env, each
-    ORDER_PATHS_MAX = 64,       // read_path and bind, each
+    ORDER_PATHS_MAX = 65,       // read_path and bind, each: a configuration's list, and the door
     ORDER_WHY_SIZE = 160
 };
 

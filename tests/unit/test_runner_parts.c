@@ -1,4 +1,4 @@
-// soma-runner's parts: progress lines, the ladder of an ending, capture, packets.
+// soma-runner's parts: progress lines, the ladder of an ending, capture, packets, orders.
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -8,17 +8,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/fields.h"
 #include "base/file.h"
+#include "config/config.h"
 #include "runner/capture.h"
 #include "runner/ending.h"
 #include "runner/link.h"
+#include "runner/order.h"
 #include "runner/packet.h"
 #include "runner/progress.h"
+#include "runner/sandbox.h"
 
 // --- progress
 
@@ -317,6 +322,42 @@ static void a_descriptor_that_nobody_wants_is_closed(void **state)
     close(pair[1]);
 }
 
+// --- orders
+
+// With so many paths to read; the caller frees it where it can be read.
+static enum soma_code read_paths(size_t count, struct order *ret_order)
+{
+    struct fields_writer writer;
+    struct soma_error err;
+    fields_writer_init(&writer, ORDER_BYTES_MAX);
+    fields_put_int(&writer, "version", 1);
+    fields_put_text(&writer, "job_id", "00000000000000000001");
+    fields_put_text(&writer, "argv", "true");
+    fields_put_int(&writer, "wall_time_ms", 1000);
+    fields_put_int(&writer, "output_bytes", 1000);
+    for (size_t i = 0; i < count; i++)
+        fields_put_text(&writer, "read_path", "/nowhere");
+    assert_int_equal(fields_finish(&writer, &err), SOMA_OK);
+    FD_CLEANUP int fd = memfd_create("order", MFD_CLOEXEC);
+    assert_int_equal(fd_write_all(fd, writer.bytes, writer.length), 0);
+    fields_writer_fini(&writer);
+    return order_read_open(fd, ret_order, &err);
+}
+
+static void an_order_has_room_for_all_configured_paths_and_the_door(void **state)
+{
+    (void)state;
+    struct order order;
+    struct sandbox_args args;
+    assert_int_equal(read_paths(CONFIG_LIST_MAX + 1, &order), SOMA_OK);
+    assert_int_equal(order.read_paths.count, CONFIG_LIST_MAX + 1);
+    assert_true(sandbox_args_make(&order, "/data/jobs/00000000000000000001/1", &args));
+    free(args.words);
+    free(args.texts);
+    order_fini(&order);
+    assert_int_equal(read_paths(CONFIG_LIST_MAX + 2, &order), SOMA_DATA_LOSS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +373,7 @@ int main(void)
         cmocka_unit_test(numbers_of_packets_are_whole_words),
         cmocka_unit_test(only_a_whole_cancel_is_one),
         cmocka_unit_test(a_descriptor_that_nobody_wants_is_closed),
+        cmocka_unit_test(an_order_has_room_for_all_configured_paths_and_the_door),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
