@@ -360,8 +360,8 @@ static void never_ran(struct engine *engine, struct running *running)
     if (running->is_of_last_boot) {
         struct job_outcome outcome;
         outcome_state(&outcome, JOB_REASON_LOST,
-                      "the machine went down after this attempt was claimed; whether its program "
-                      "began is unknown");
+                      "after this attempt was claimed the machine went down, or the data was "
+                      "restored; whether its program began is unknown");
         end_with(engine, running, &outcome);
         return;
     }

@@ -44,7 +44,7 @@ struct running {
     int link_fd;          // -1: none; owned
     bool is_spawned;      // this server's spawner said that the runner was forked
     bool is_recovered;    // from a server before this one
-    bool is_of_last_boot; // and from before the machine went down
+    bool is_of_last_boot; // and from before the machine went down, or the data was restored
     bool is_cancelled;    // somebody asked for the end
     bool cancel_force;    //
     bool cancel_is_sent;  // over the link that is open

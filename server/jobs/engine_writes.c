@@ -361,7 +361,7 @@ static void log_end(const struct row_op *row_op, const char *id)
     if (row_op->state == JOB_LOST)
         log_warning("JOB-LOST", "job %s attempt %u: %s", id, row_op->attempt,
                     row_op->outcome.message);
-    else if (row_op->gives_back)
+    else if (row_op->gives_back && row_op->state == JOB_QUEUED)
         log_info("JOB-QUEUED-AGAIN", "job %s attempt %u had not begun", id, row_op->attempt);
     else
         log_debug("JOB-ENDED", "job %s attempt %u: %s", id, row_op->attempt,

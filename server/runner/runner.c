@@ -155,7 +155,8 @@ static enum runner_exit run_attempt(struct supervision *self)
     // Also before a status without a start: who has a status has a record.
     struct soma_error error;
     if (attempt_dir_write_record(&self->dir, now_ms, &error)) {
-        // Nobody will know that this attempt was begun, so it is not: the server queues it again.
+        // Nobody will know that this attempt was begun, so it is not: the server that asked for it
+        // ends it as START_FAILED, one that comes later queues it again.
         abandon_program(self);
         return RUNNER_ERROR;
     }

@@ -12,12 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "jobs/engine.h"
 #include "queue_scene.h"
 
@@ -261,6 +263,45 @@ static void a_job_waits_while_the_machine_is_short_of_something(void **state)
     assert_int_equal(queue_status_of(submit.id).attempt, 1);
 }
 
+static enum soma_code apply_claims(void *context, struct store_txn *txn, struct soma_error *err)
+{
+    const struct submit *submits = context;
+    enum soma_code code = SOMA_OK;
+    for (int i = 0; i < 2 && code == SOMA_OK; i++) {
+        struct step claim = {.id = submits[i].id, .claims = true};
+        code = queue_apply_change(&claim, txn, err);
+    }
+    return code;
+}
+
+static void only_a_job_that_is_queued_again_is_said_to_be(void **state)
+{
+    (void)state;
+    struct submit submits[2] = {0};
+    char said[4096] = "";
+    queue_submit_it(&submits[0]);
+    queue_submit_it(&submits[1]);
+    assert_int_equal(scratch_write(&queue_scratch, apply_claims, submits, NULL), SOMA_OK);
+    queue_cancel(submits[0].id);
+    int stderr_fd = dup(STDERR_FILENO), said_fd = memfd_create("said", MFD_CLOEXEC);
+    assert_true(stderr_fd >= 0 && said_fd >= 0);
+    dup2(said_fd, STDERR_FILENO);
+    log_set_level(LOG_LEVEL_INFO);
+    start_engine();
+    wait_until_none_runs();
+    engine_stop(scene.engine); // what the writer has answered is said by now
+    dup2(stderr_fd, STDERR_FILENO);
+    assert_true(pread(said_fd, said, sizeof said - 1, 0) > 0);
+    close(stderr_fd);
+    close(said_fd);
+    assert_int_equal(queue_status_of(submits[0].id).state, JOB_CANCELLED);
+    const char *line = strstr(said, "JOB-QUEUED-AGAIN");
+    assert_non_null(line);
+    assert_null(strstr(line + 1, "JOB-QUEUED-AGAIN"));
+    *strchrnul(line, '\n') = '\0';
+    assert_non_null(strstr(line, submits[1].id));
+}
+
 #define ENGINE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -269,6 +310,7 @@ int main(void)
         ENGINE_TEST(any_number_of_running_jobs_is_taken_up_however_large),
         ENGINE_TEST(a_running_job_that_cannot_be_read_any_more_ends_as_its_directory_says),
         ENGINE_TEST(a_job_waits_while_the_machine_is_short_of_something),
+        ENGINE_TEST(only_a_job_that_is_queued_again_is_said_to_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
