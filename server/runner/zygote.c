@@ -92,9 +92,11 @@ static bool serve(struct zygote *zygote)
         set_runner_title(request.attempt_dir);
         exit(runner_run(request.attempt_dir, link_fd));
     }
+    // The answer first: whoever sees the link end finds it.
+    bool is_heard = !is_valid || answer(zygote->socket_fd, &request, pid, errnum);
     if (link_fd >= 0)
         close(link_fd);
-    return !is_valid || answer(zygote->socket_fd, &request, pid, errnum);
+    return is_heard;
 }
 
 // Nobody may be there to hear it.
