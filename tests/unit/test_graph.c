@@ -340,6 +340,39 @@ static void records_with_far_numbers_are_found_too(void **state)
     scene_close(&scene);
 }
 
+// A walk keeps those that match wherever their numbers are: in the one case the second half lies
+// far above the first, in the other below.
+static void check_walk_over_far_numbers(int64_t first, int64_t then)
+{
+    enum {
+        ALL = 300000
+    };
+    static uint64_t words[ALL / 64 + 1];
+    static struct topk topks[QUERIES];
+    static struct hit hits[QUERIES * K];
+    struct index_report report;
+    struct scene scene;
+    memset(words, 0xff, sizeof words);
+    scene_open(&scene, METRIC_L2, QUANTIZATION_INT8);
+    put_new(&scene, first, ROWS / 2);
+    catch_up(&scene);
+    put_new(&scene, then, ROWS / 2);
+    catch_up(&scene);
+    const struct num_set only = {.first = 1, .size = ALL, .words = words, .count = ROWS};
+    const struct index_search how = {.only = &only, .ef = 30};
+    search(&scene, &how, topks, hits, &report);
+    assert_string_equal(report.kind, "hnsw");
+    assert_true(recall_of(&scene, how) > 0.98);
+    scene_close(&scene);
+}
+
+static void a_walk_finds_far_numbers_too(void **state)
+{
+    (void)state;
+    check_walk_over_far_numbers(1, 200000);
+    check_walk_over_far_numbers(200000, 1);
+}
+
 static double churned_recall(struct scene *scene)
 {
     return recall_of(scene, (struct index_search){.ef = K});
@@ -485,6 +518,7 @@ int main(void)
         cmocka_unit_test(a_row_set_gets_its_k_whatever_its_size),
         cmocka_unit_test(the_codes_of_what_matches_are_as_good_as_its_rows),
         cmocka_unit_test(records_with_far_numbers_are_found_too),
+        cmocka_unit_test(a_walk_finds_far_numbers_too),
         cmocka_unit_test(few_addresses_are_enough_for_few_rows),
         cmocka_unit_test(churn_costs_no_recall_and_no_space),
         cmocka_unit_test(what_codes_cannot_say_is_searched_exactly),

@@ -1,7 +1,7 @@
 // Which node stands for a record, and which record a node stands for, so that a filter's bits lead
 // to codes without a look at the rows. Numbers of records are counted from the lowest one here; a
 // record far beyond the others, or below them, has no entry, and neither has one whose latest row
-// is not in the graph: a search that finds one missing looks at rows.
+// is not in the graph: a search that finds one missing looks at rows, a walk at that of the node.
 //
 // Entries are of records' latest rows. The changer lets go of a row that dies (numbers_forget); who
 // has put a row into the graph notes it after the row knows its node (numbers_note), and looks
@@ -23,13 +23,19 @@ void numbers_forget(struct graph *graph, const struct row *row);
 uint32_t numbers_resolve(const struct graph *graph, const struct num_set *set, int64_t sequence,
                          uint32_t *ret_nodes);
 
-// Does the node stand for a record of the set?
+// The same as numbers_match by the node's row, where the node has no entry.
+bool numbers_match_row(const struct graph *graph, const struct num_set *set, uint32_t node);
+
+// Is the node's row the latest of a record of the set? A search is under way, and holds a set of
+// the rows.
 static inline bool numbers_match(const struct graph *graph, const struct num_set *set,
                                  uint32_t node)
 {
     const _Atomic uint32_t *places = (const _Atomic uint32_t *)(void *)graph->places.base;
     uint32_t place = atomic_load_explicit(&places[node], memory_order_acquire);
-    return place && num_set_has(set, graph->first_num - 1 + place);
+    if (__builtin_expect(!place, 0))
+        return numbers_match_row(graph, set, node);
+    return num_set_has(set, graph->first_num - 1 + place);
 }
 
 #endif
