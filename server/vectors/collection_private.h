@@ -53,10 +53,9 @@ struct collection {
     bool is_taken;    // by an indexer that must be alone
     bool has_waiting; // rows may wait for the graph
     bool is_sweeping, has_parked;
-    size_t killed;        // rows that died since the sweep before
-    size_t node_count;    // of the graph, lately
-    int64_t seen_by_step; // published, when the latest step began
-    size_t changed;       // rows since the file was written
+    size_t killed;     // rows that died since the sweep before
+    size_t node_count; // of the graph, lately
+    size_t changed;    // rows since the file was written
     int64_t file_sequence;
     int64_t rate_since_ms;
     uint32_t rate_rows;

@@ -94,7 +94,7 @@ struct step {
     struct row_set *set;
     struct graph *graph;
     int64_t floor;
-    int64_t sequence;
+    int64_t sequence; // published, when it began
     size_t changed;
     uint32_t inserted;
     bool is_swept; // to the end
@@ -135,7 +135,7 @@ static void measure_rate(struct collection *collection, uint32_t inserted)
 static void note_insert(struct collection *collection, const struct step *step)
 {
     measure_rate(collection, step->inserted);
-    if (step->inserted < INSERTS_A_STEP && collection->seen_by_step == collection->published) {
+    if (step->inserted < INSERTS_A_STEP && step->sequence == collection->published) {
         collection->has_waiting = false;
         collection->rows_per_second = 0;
         collection->rate_rows = 0;
@@ -171,7 +171,6 @@ static void run_step(struct vectors *vectors, struct collection *collection, enu
     collection->user_count++;
     collection->indexer_count++;
     collection->is_taken = work != WORK_INSERT;
-    collection->seen_by_step = collection->published;
     step.set = rows_take(collection->rows, &step.graph);
     pthread_mutex_unlock(&vectors->lock);
     if (work == WORK_SWEEP)
