@@ -190,9 +190,11 @@ static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct
     load->is_from_file = read_from_file(load, txn);
     if (!load->is_from_file)
         code = read_from_store(load, txn, err);
-    if (!code)
-        indexer_make_graph(load->collection, load->rows);
-    return code;
+    if (code)
+        return code;
+    load->rows->expected_count = 0; // all are there, and chunks grow with what lives
+    indexer_make_graph(load->collection, load->rows);
+    return SOMA_OK;
 }
 
 static void apply_pending(struct load *load, const struct pending_change *pending,

@@ -85,7 +85,7 @@ struct rows {
     uint32_t dim;
     bool is_normalised;    // rows are kept with length 1
     const char *directory; // borrowed: vectors are in files there; NULL: in memory
-    size_t expected_count; // when it was made
+    size_t expected_count; // of a loading that goes on; else 0
     pthread_mutex_t lock;  // guards `set` and `graph` for who takes them; the changer reads freely
     struct row_set *set;
     struct graph *graph;    // owned reference; NULL: there is none, and all is searched exactly

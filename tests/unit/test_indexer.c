@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "vectors/collection_private.h"
 #include "vectors_scene.h"
 
 enum {
@@ -399,6 +400,29 @@ static void files_that_belong_to_nothing_are_removed(void **unused)
     scene_fini(&scene);
 }
 
+static const struct collection *collection_of(struct scene *scene)
+{
+    return collection_find(scene->base.vectors, scene_get(&scene->base, "c").uid);
+}
+
+// A loading sizes the first chunk for all that come; from then on they are as large as what lives.
+static void updates_after_a_loading_come_in_few_chunks(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    scene_init(&scene);
+    scene.options.indexers = 0;
+    scene.options.flat_rows = ROWS * 2;
+    put(&scene, 0, ROWS, 0);
+    scene_restart(&scene);
+    load(&scene);
+    for (size_t first = 0; first < ROWS; first += 100)
+        put(&scene, first, 100, 1);
+    assert_in_range(collection_of(&scene)->rows->set->count, 1, 8);
+    check_answers(&scene, "exact", 97, 1);
+    scene_fini(&scene);
+}
+
 // --- the budget
 
 static enum soma_code put_long_ids(struct scene *scene, size_t first, size_t count,
@@ -449,6 +473,7 @@ int main(void)
         cmocka_unit_test(what_was_written_since_is_replayed),
         cmocka_unit_test(no_damage_to_a_file_leads_to_a_wrong_answer),
         cmocka_unit_test(files_that_belong_to_nothing_are_removed),
+        cmocka_unit_test(updates_after_a_loading_come_in_few_chunks),
         cmocka_unit_test(ids_count_in_the_budget),
     };
     return cmocka_run_group_tests_name("indexer", tests, NULL, NULL);
