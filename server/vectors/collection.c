@@ -368,6 +368,7 @@ void collection_read_end(struct collection_reader *reader)
     while (*at != reader)
         at = &(*at)->next;
     *at = reader->next;
+    indexer_note_reader_gone(vectors, reader->collection);
     collection_unuse(vectors, reader->collection);
     pthread_mutex_unlock(&vectors->lock);
 }

@@ -53,9 +53,11 @@ struct collection {
     bool is_taken;    // by an indexer that must be alone
     bool has_waiting; // rows may wait for the graph
     bool is_sweeping, has_parked;
-    size_t killed;     // rows that died since the sweep before
-    size_t node_count; // of the graph, lately
-    size_t changed;    // rows since the file was written
+    size_t killed;           // rows that died and are not known to be swept
+    int64_t swept_floor;     // of the latest sweep: another one with the same would find nothing
+    int64_t parked_until_ms; // when to look again whether searches still hold swept nodes
+    size_t node_count;       // of the graph, lately
+    size_t changed;          // rows since the file was written
     int64_t file_sequence;
     int64_t rate_since_ms;
     uint32_t rate_rows;

@@ -42,10 +42,23 @@ void indexer_note(struct vectors *vectors, struct collection *collection, size_t
 
 // --- what there is to do; lock held
 
+// Where readers held the last sweep back, the next one waits until the first of them is gone.
 static bool wants_sweep(const struct collection *collection)
 {
     return collection->is_sweeping || (collection->killed >= DEAD_MIN &&
-                                       collection->killed * DEAD_ONE_IN >= collection->node_count);
+                                       collection->killed * DEAD_ONE_IN >= collection->node_count &&
+                                       collection_floor(collection) > collection->swept_floor);
+}
+
+void indexer_note_reader_gone(struct vectors *vectors, const struct collection *collection)
+{
+    if (collection->has_graph && wants_sweep(collection))
+        pthread_cond_signal(&vectors->work);
+}
+
+static bool parked_is_due(const struct collection *collection)
+{
+    return clock_mono_now().ms >= collection->parked_until_ms;
 }
 
 enum work {
@@ -57,12 +70,11 @@ enum work {
 
 // A sweep is one thread's, and nobody inserts meanwhile: what is repaired stays repaired. So is the
 // writing of a file.
-static enum work work_of(const struct vectors *vectors, const struct collection *collection,
-                         bool is_retry)
+static enum work work_of(const struct vectors *vectors, const struct collection *collection)
 {
     if (collection->state != COLLECTION_LOADED || !collection->has_graph || collection->is_taken)
         return WORK_NONE;
-    if (wants_sweep(collection) || (collection->has_parked && is_retry))
+    if (collection->has_parked ? parked_is_due(collection) : wants_sweep(collection))
         return collection->indexer_count ? WORK_NONE : WORK_SWEEP;
     if (index_file_is_due(vectors, collection))
         return collection->indexer_count ? WORK_NONE : WORK_FILE;
@@ -70,13 +82,13 @@ static enum work work_of(const struct vectors *vectors, const struct collection 
 }
 
 // Goes round, so that every collection has its turn. *ret_has_parked: something is to be retried.
-static struct collection *next_with_work(struct vectors *vectors, bool is_retry,
-                                         enum work *ret_work, bool *ret_has_parked)
+static struct collection *next_with_work(struct vectors *vectors, enum work *ret_work,
+                                         bool *ret_has_parked)
 {
     for (size_t i = 0; i < COLLECTION_SLOTS; i++) {
         size_t slot = (vectors->work_slot + i) % COLLECTION_SLOTS;
         for (struct collection *at = vectors->slots[slot]; at; at = at->next) {
-            *ret_work = work_of(vectors, at, is_retry);
+            *ret_work = work_of(vectors, at);
             if (*ret_work) {
                 vectors->work_slot = slot + 1;
                 return at;
@@ -96,8 +108,10 @@ struct step {
     int64_t floor;
     int64_t sequence; // published, when it began
     size_t changed;
+    size_t killed;
     uint32_t inserted;
     bool is_swept; // to the end
+    size_t left;   // then: nodes of dead rows, which somebody sees or which died meanwhile
     bool is_saved;
 };
 
@@ -109,6 +123,8 @@ static void insert(struct step *step)
 static void sweep(struct step *step)
 {
     step->is_swept = !graph_sweep(step->graph, step->floor, SWEPT_A_STEP);
+    if (step->is_swept)
+        step->left = graph_dead_count(step->graph, INT64_MAX - 1);
 }
 
 static void save(struct vectors *vectors, struct step *step)
@@ -145,9 +161,10 @@ static void note_insert(struct collection *collection, const struct step *step)
 static void note_sweep(struct collection *collection, const struct step *step)
 {
     collection->has_parked = step->graph->is_parked;
+    collection->parked_until_ms = clock_mono_now().ms + RETRY_MS;
     collection->is_sweeping = !step->is_swept;
     if (step->is_swept)
-        collection->killed = 0;
+        collection->killed = step->left + collection->killed - step->killed;
 }
 
 // What changed meanwhile waits for the next file, and so does everything where it could not be
@@ -167,7 +184,10 @@ static void run_step(struct vectors *vectors, struct collection *collection, enu
     struct step step = {.collection = collection,
                         .floor = collection_floor(collection),
                         .sequence = collection->published,
-                        .changed = collection->changed};
+                        .changed = collection->changed,
+                        .killed = collection->killed};
+    if (work == WORK_SWEEP && !collection->is_sweeping)
+        collection->swept_floor = step.floor;
     collection->user_count++;
     collection->indexer_count++;
     collection->is_taken = work != WORK_INSERT;
@@ -200,22 +220,18 @@ static void run_step(struct vectors *vectors, struct collection *collection, enu
 static void *run(void *context)
 {
     struct vectors *vectors = context;
-    bool is_retry = false;
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     pthread_mutex_lock(&vectors->lock);
     while (!vectors->is_stopping) {
         enum work work;
         bool has_parked = false;
-        struct collection *collection = next_with_work(vectors, is_retry, &work, &has_parked);
-        is_retry = false;
-        if (collection) {
+        struct collection *collection = next_with_work(vectors, &work, &has_parked);
+        if (collection)
             run_step(vectors, collection, work);
-        } else if (has_parked) {
+        else if (has_parked)
             vectors_wait_on(vectors, &vectors->work, RETRY_MS);
-            is_retry = true;
-        } else {
+        else
             pthread_cond_wait(&vectors->work, &vectors->lock);
-        }
     }
     pthread_mutex_unlock(&vectors->lock);
     return NULL;

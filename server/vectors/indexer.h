@@ -13,5 +13,7 @@ void indexer_stop(struct vectors *vectors);
 void indexer_make_graph(const struct collection *collection, struct rows *rows);
 // With vectors.lock: rows were written, and so many died.
 void indexer_note(struct vectors *vectors, struct collection *collection, size_t killed);
+// With vectors.lock: rows that a reader saw may be swept now.
+void indexer_note_reader_gone(struct vectors *vectors, const struct collection *collection);
 
 #endif

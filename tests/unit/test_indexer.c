@@ -244,6 +244,41 @@ static void deleted_rows_leave_the_graph(void **unused)
     scene_fini(&scene);
 }
 
+static const struct collection *collection_of(struct scene *scene)
+{
+    return collection_find(scene->base.vectors, scene_get(&scene->base, "c").uid);
+}
+
+// An indexer has looked for what it may take out since the latest write.
+static bool has_tried_to_sweep(struct scene *scene)
+{
+    struct vectors *vectors = scene->base.vectors;
+    const struct collection *collection = collection_of(scene);
+    pthread_mutex_lock(&vectors->lock);
+    bool has_tried = collection->swept_floor && !collection->is_sweeping && !collection->is_taken &&
+                     collection->swept_floor == collection_floor(collection);
+    pthread_mutex_unlock(&vectors->lock);
+    return has_tried;
+}
+
+static void what_a_reader_held_back_leaves_the_graph_with_it(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct answer answer;
+    scene_init(&scene);
+    put(&scene, 0, ROWS, 0);
+    load(&scene);
+    wait_until(&scene, is_settled);
+    ask(&scene, 5, 0, false, &answer);
+    delete (&scene, 0, ROWS, 2);
+    wait_until(&scene, has_tried_to_sweep);
+    assert_int_equal(state_of(&scene).rows_indexed, ROWS);
+    answer_close(&answer);
+    wait_until(&scene, is_swept);
+    scene_fini(&scene);
+}
+
 static void a_file_brings_the_graph_back(void **unused)
 {
     (void)unused;
@@ -400,11 +435,6 @@ static void files_that_belong_to_nothing_are_removed(void **unused)
     scene_fini(&scene);
 }
 
-static const struct collection *collection_of(struct scene *scene)
-{
-    return collection_find(scene->base.vectors, scene_get(&scene->base, "c").uid);
-}
-
 // A loading sizes the first chunk for all that come; from then on they are as large as what lives.
 static void updates_after_a_loading_come_in_few_chunks(void **unused)
 {
@@ -468,6 +498,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_graph_grows_behind_the_writer),
         cmocka_unit_test(deleted_rows_leave_the_graph),
+        cmocka_unit_test(what_a_reader_held_back_leaves_the_graph_with_it),
         cmocka_unit_test(a_file_brings_the_graph_back),
         cmocka_unit_test(answers_do_not_wait_for_a_rebuild),
         cmocka_unit_test(what_was_written_since_is_replayed),
