@@ -75,8 +75,10 @@ static enum soma_code submit(struct vector_service *service, struct rpc_call *ca
 static void note_changes(struct collection_write *write, const struct collection_row *row,
                          bool is_clear)
 {
-    write->changes = (struct row_changes){
-        .dim = row->dimension, .sequence = row->sequence, .is_clear = is_clear};
+    write->changes = (struct row_changes){.dim = row->dimension,
+                                          .sequence = row->sequence,
+                                          .is_clear = is_clear,
+                                          .partition = row->partition};
     memcpy(write->changes.uid, row->uid, sizeof write->changes.uid);
 }
 

@@ -57,28 +57,55 @@ static void collection_free(struct collection *collection)
     free(collection);
 }
 
+static void unlink_from(struct collection **list, const struct collection *collection)
+{
+    while (*list != collection)
+        list = &(*list)->next;
+    *list = collection->next;
+}
+
 void collection_remove(struct vectors *vectors, struct collection *collection)
 {
-    struct collection **at = slot_of(vectors, collection->uid);
-    while (*at != collection)
-        at = &(*at)->next;
-    *at = collection->next;
+    unlink_from(slot_of(vectors, collection->uid), collection);
     collection->is_dropped = true;
-    if (!collection->user_count)
+    if (!collection->user_count) {
         collection_free(collection);
+        return;
+    }
+    collection->next = vectors->leaving;
+    vectors->leaving = collection;
+}
+
+bool collection_is_idle(const struct collection *collection)
+{
+    return collection->state == COLLECTION_LOADED &&
+           collection->user_count == collection->indexer_count;
+}
+
+bool collection_is_leaving_file(const struct vectors *vectors, const char *uid)
+{
+    for (const struct collection *at = vectors->leaving; at; at = at->next) {
+        if (at->is_taken && strcmp(at->uid, uid) == 0)
+            return true;
+    }
+    return false;
 }
 
 void collection_unuse(struct vectors *vectors, struct collection *collection)
 {
     collection->used_at = ++vectors->clock;
-    collection_let_go(collection);
+    collection_let_go(vectors, collection);
 }
 
-void collection_let_go(struct collection *collection)
+void collection_let_go(struct vectors *vectors, struct collection *collection)
 {
     collection->user_count--;
-    if (collection->is_dropped && !collection->user_count)
+    if (collection->is_outdated && !collection->is_dropped && collection_is_idle(collection)) {
+        collection_remove(vectors, collection);
+    } else if (collection->is_dropped && !collection->user_count) {
+        unlink_from(&vectors->leaving, collection);
         collection_free(collection);
+    }
 }
 
 enum soma_code vectors_open(struct store *store, const struct vectors_options *options,
@@ -195,8 +222,7 @@ static struct collection *least_recently_used(const struct vectors *vectors)
     struct collection *found = NULL;
     for (size_t i = 0; i < COLLECTION_SLOTS; i++) {
         for (struct collection *at = vectors->slots[i]; at; at = at->next) {
-            if (at->state == COLLECTION_LOADED && at->user_count == at->indexer_count &&
-                (!found || at->used_at < found->used_at))
+            if (collection_is_idle(at) && (!found || at->used_at < found->used_at))
                 found = at;
         }
     }

@@ -88,7 +88,8 @@ struct row_changes {
     char uid[ID_SIZE];
     uint32_t dim;
     int64_t sequence; // that the write made
-    bool is_clear;    // all records are gone
+    bool is_clear;    // all records are gone, and the collection has another
+    int64_t partition;
     const struct row_change *changes;
     size_t count;
     // Each record at most once.

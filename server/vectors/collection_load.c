@@ -89,6 +89,7 @@ struct load {
     size_t reserved_bytes;
     int64_t file_sequence;
     bool no_memory, is_over, is_from_file;
+    bool was_cleared; // meanwhile
 };
 
 static enum soma_code reserve(struct load *load, struct soma_error *err)
@@ -172,7 +173,6 @@ static void take_settings(struct load *load)
         load->row.index.flat_rows = load->vectors->flat_rows;
     collection->settings = load->row.index;
     collection->metric = (enum metric)load->row.metric;
-    collection->partition = load->row.partition;
 }
 
 static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct soma_error *err)
@@ -205,6 +205,10 @@ static void apply_pending(struct load *load, const struct pending_change *pendin
             continue;
         row_changes_apply(load->rows, &at->changes, &load->no_memory);
         *sequence = at->changes.sequence;
+        if (at->changes.is_clear) {
+            load->row.partition = at->changes.partition;
+            load->was_cleared = true;
+        }
     }
 }
 
@@ -236,6 +240,8 @@ static enum soma_code catch_up(struct load *load, struct soma_error *err)
     if (!is_dropped) {
         collection->rows = load->rows;
         collection->published = sequence;
+        collection->partition = load->row.partition;
+        collection->is_outdated = load->was_cleared;
         collection->pending_bytes = 0;
         collection->state = COLLECTION_LOADED;
         collection->file_sequence = load->file_sequence;

@@ -31,7 +31,8 @@ struct collection {
     struct collection *next; // in its slot
     char uid[ID_SIZE];
     enum collection_state state;
-    bool is_dropped;              // out of the table; freed with its last user
+    bool is_dropped;              // out of the table, among those that leave until its last user
+    bool is_outdated;             // was cleared under readers: given up when they are gone
     bool fell_behind;             // more was written during the loading than may be kept aside
     unsigned user_count;          // readers, the loader, a publish in progress, indexers
     uint64_t used_at;             // vectors.clock of the latest use
@@ -46,10 +47,10 @@ struct collection {
     // The indexers'; settings and metric stand since the loading.
     struct index_settings settings;
     enum metric metric;
-    int64_t partition;
+    int64_t partition;      // at `published`
     unsigned indexer_count; // of user_count
     bool has_graph;
-    bool is_deleted;  // from the database
+    bool is_deleted;  // from the database, as it was: a file of it is of no use
     bool is_taken;    // by an indexer that must be alone
     bool has_waiting; // rows may wait for the graph
     bool is_sweeping, has_parked;
@@ -73,6 +74,7 @@ struct vectors {
     uint64_t clock;         // counts uses
     size_t reserved_bytes;  // of loads in progress
     struct collection *slots[COLLECTION_SLOTS];
+    struct collection *leaving; // out of the table, but still used
 
     char directory[PATH_MAX]; // of the indexes' files; "": none are kept
     uint32_t flat_rows;
@@ -92,7 +94,11 @@ enum {
 struct collection *collection_find(struct vectors *vectors, const char *uid);
 void collection_unuse(struct vectors *vectors, struct collection *collection);
 // The same without counting as a use.
-void collection_let_go(struct collection *collection);
+void collection_let_go(struct vectors *vectors, struct collection *collection);
+// Nobody reads it or changes it; indexers may be at work.
+bool collection_is_idle(const struct collection *collection);
+// Is a file of it being written after it left the table? Then its successor writes none.
+bool collection_is_leaving_file(const struct vectors *vectors, const char *uid);
 // Out of the table; freed with its last user.
 void collection_remove(struct vectors *vectors, struct collection *collection);
 // Rows that died at or before it are seen by nobody.

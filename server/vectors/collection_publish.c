@@ -30,6 +30,13 @@ int64_t collection_floor(const struct collection *collection)
     return floor;
 }
 
+// Of no use any more, and neither is the file that may be being written of it.
+static void forget(struct vectors *vectors, struct collection *collection)
+{
+    collection->is_deleted = true;
+    collection_remove(vectors, collection);
+}
+
 // Memory could not follow the database: what is there is given up, and loaded anew by the next
 // reader. Readers that wait are told; the caller uses the collection.
 static void give_up(struct vectors *vectors, struct collection *collection)
@@ -58,6 +65,11 @@ static void publish_loaded(struct vectors *vectors, struct collection *collectio
         give_up(vectors, collection);
         return;
     }
+    if (changes->is_clear) {
+        collection->partition = changes->partition;
+        collection->file_sequence = 0; // it is removed
+        collection->is_outdated = true;
+    }
     collection->published = changes->sequence;
     collection->changed += changes->count;
     indexer_note(vectors, collection, collection->rows->killed_count - killed_before);
@@ -68,23 +80,37 @@ static void publish_loaded(struct vectors *vectors, struct collection *collectio
     pthread_mutex_lock(&vectors->lock);
 }
 
+// A loaded collection. What was cleared is loaded anew: the graph counts records from the first
+// number that it saw. Under readers it follows like any other change, and is given up with them.
+static void follow(struct vectors *vectors, struct collection *collection,
+                   const struct row_changes *changes)
+{
+    // One that was loaded between the commit and now has the change already.
+    if (changes->sequence <= collection->published)
+        return;
+    if (changes->is_clear && collection_is_idle(collection)) {
+        forget(vectors, collection);
+        return;
+    }
+    collection->user_count++;
+    publish_loaded(vectors, collection, changes);
+    if (!vectors_make_room(vectors, 0))
+        filter_index_drop(collection->filters);
+    collection_unuse(vectors, collection);
+}
+
 void vectors_publish(struct vectors *vectors, const struct row_changes *changes)
 {
+    if (changes->is_clear)
+        index_file_remove(vectors, changes->uid);
     pthread_mutex_lock(&vectors->lock);
     struct collection *collection = collection_find(vectors, changes->uid);
-    if (collection && collection->state == COLLECTION_LOADING) {
-        if (!pending_add(vectors, collection, changes)) {
-            collection->fell_behind = true;
-            collection_remove(vectors, collection);
-        }
-    } else if (collection && collection->state == COLLECTION_LOADED &&
-               changes->sequence > collection->published) {
-        // A collection that was loaded between the commit and now has the change already.
-        collection->user_count++;
-        publish_loaded(vectors, collection, changes);
-        if (!vectors_make_room(vectors, 0))
-            filter_index_drop(collection->filters);
-        collection_unuse(vectors, collection);
+    if (collection && collection->state == COLLECTION_LOADED)
+        follow(vectors, collection, changes);
+    else if (collection && collection->state == COLLECTION_LOADING &&
+             !pending_add(vectors, collection, changes)) {
+        collection->fell_behind = true;
+        collection_remove(vectors, collection);
     }
     pthread_cond_broadcast(&vectors->changed);
     pthread_mutex_unlock(&vectors->lock);
@@ -94,10 +120,10 @@ void vectors_drop(struct vectors *vectors, const char *uid)
 {
     pthread_mutex_lock(&vectors->lock);
     struct collection *collection = collection_find(vectors, uid);
-    if (collection) {
-        collection->is_deleted = true;
-        collection_remove(vectors, collection);
-    }
+    if (collection)
+        forget(vectors, collection);
+    for (struct collection *at = vectors->leaving; at; at = at->next)
+        at->is_deleted |= strcmp(at->uid, uid) == 0;
     pthread_cond_broadcast(&vectors->changed);
     pthread_mutex_unlock(&vectors->lock);
     index_file_remove(vectors, uid);

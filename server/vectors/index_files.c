@@ -73,9 +73,10 @@ enum soma_code index_files_tidy(struct vectors *vectors, struct soma_error *err)
 // --- one collection's
 
 static struct file_subject subject_of(const struct vectors *vectors,
-                                      const struct collection *collection, uint32_t dim)
+                                      const struct collection *collection, int64_t partition,
+                                      uint32_t dim)
 {
-    struct file_subject subject = {.partition = collection->partition,
+    struct file_subject subject = {.partition = partition,
                                    .metric = collection->metric,
                                    .dim = dim,
                                    .settings = collection->settings,
@@ -89,7 +90,7 @@ struct rows *index_file_load(struct vectors *vectors, const struct collection *c
 {
     char path[PATH_MAX];
     const char *why;
-    struct file_subject subject = subject_of(vectors, collection, row->dimension);
+    struct file_subject subject = subject_of(vectors, collection, row->partition, row->dimension);
     if (!path_of(vectors, collection->uid, path))
         return NULL;
     struct rows *rows = index_file_open(path, &subject, ret_sequence, &why);
@@ -106,15 +107,17 @@ struct rows *index_file_load(struct vectors *vectors, const struct collection *c
 bool index_file_is_due(const struct vectors *vectors, const struct collection *collection)
 {
     return vectors->directory[0] && !collection->has_waiting && collection->changed &&
-           collection->changed * CHANGED_ONE_IN >= collection->node_count;
+           collection->changed * CHANGED_ONE_IN >= collection->node_count &&
+           !collection_is_leaving_file(vectors, collection->uid);
 }
 
-bool index_file_save(struct vectors *vectors, const struct collection *collection, uint32_t dim,
-                     int64_t sequence, const struct row_set *set, struct graph *graph)
+bool index_file_save(struct vectors *vectors, const struct collection *collection,
+                     int64_t partition, int64_t sequence, const struct row_set *set,
+                     struct graph *graph)
 {
     char path[PATH_MAX];
     struct soma_error err;
-    struct file_subject subject = subject_of(vectors, collection, dim);
+    struct file_subject subject = subject_of(vectors, collection, partition, graph->format.dim);
     if (!path_of(vectors, collection->uid, path))
         return false;
     if (index_file_write(path, &subject, sequence, set, graph, &err) == SOMA_OK)

@@ -14,9 +14,11 @@ struct rows *index_file_load(struct vectors *vectors, const struct collection *c
 
 // Is enough new to write a file? With vectors.lock.
 bool index_file_is_due(const struct vectors *vectors, const struct collection *collection);
-// An indexer that is alone with the collection; the set and graph are of that sequence or later.
-bool index_file_save(struct vectors *vectors, const struct collection *collection, uint32_t dim,
-                     int64_t sequence, const struct row_set *set, struct graph *graph);
+// An indexer that is alone with the collection; the set and graph are of that sequence or later,
+// the partition is the collection's at the sequence.
+bool index_file_save(struct vectors *vectors, const struct collection *collection,
+                     int64_t partition, int64_t sequence, const struct row_set *set,
+                     struct graph *graph);
 
 // Harmless where there is none.
 void index_file_remove(struct vectors *vectors, const char *uid);

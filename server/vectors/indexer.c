@@ -106,6 +106,7 @@ struct step {
     struct row_set *set;
     struct graph *graph;
     int64_t floor;
+    int64_t partition;
     int64_t sequence; // published, when it began
     size_t changed;
     size_t killed;
@@ -129,8 +130,8 @@ static void sweep(struct step *step)
 
 static void save(struct vectors *vectors, struct step *step)
 {
-    step->is_saved = index_file_save(vectors, step->collection, step->graph->format.dim,
-                                     step->sequence, step->set, step->graph);
+    step->is_saved = index_file_save(vectors, step->collection, step->partition, step->sequence,
+                                     step->set, step->graph);
 }
 
 // --- before and after
@@ -183,6 +184,7 @@ static void run_step(struct vectors *vectors, struct collection *collection, enu
 {
     struct step step = {.collection = collection,
                         .floor = collection_floor(collection),
+                        .partition = collection->partition,
                         .sequence = collection->published,
                         .changed = collection->changed,
                         .killed = collection->killed};
@@ -213,7 +215,7 @@ static void run_step(struct vectors *vectors, struct collection *collection, enu
     row_set_release(step.set);
     graph_release(step.graph);
     pthread_mutex_lock(&vectors->lock);
-    collection_let_go(collection);
+    collection_let_go(vectors, collection);
     vectors_make_room(vectors, 0);
 }
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "vectors/collection_private.h"
+#include "vectors/index_files.h"
 #include "vectors_scene.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
     ROWS = 1200,
     FLAT_ROWS = 200,
     K = 5,
+    PARTS = 4,
     WAIT_MS = 240000 // indexers have a low priority, and the machine may be busy
 };
 
@@ -70,6 +72,14 @@ static void vector_of(size_t i, int generation, float ret_vector[DIM])
         ret_vector[at] = (float)scene_random(&state, 1000) / 1000.0f;
 }
 
+// Each row is of one part, by the metadata "part".
+static const int64_t parts[PARTS] = {0, 1, 2, 3};
+#define FIELD(n)                                                                  \
+    {                                                                             \
+        .key = "part", .type = METADATA_INT, .count = 1, .values.ints = &parts[n] \
+    }
+static const struct metadata_field fields[PARTS] = {FIELD(0), FIELD(1), FIELD(2), FIELD(3)};
+
 static void put(struct scene *scene, size_t first, size_t count, int generation)
 {
     struct record_input *inputs = calloc(count, sizeof *inputs);
@@ -78,6 +88,8 @@ static void put(struct scene *scene, size_t first, size_t count, int generation)
     for (size_t i = 0; i < count; i++) {
         snprintf(ids[i], sizeof ids[i], "r%zu", first + i);
         inputs[i].id = ids[i];
+        inputs[i].fields = &fields[(first + i) % PARTS];
+        inputs[i].field_count = 1;
         vector_of(first + i, generation, vectors + i * DIM);
     }
     assert_int_equal(
@@ -107,23 +119,33 @@ struct answer {
     struct arena arena;
 };
 
-static void ask(struct scene *scene, size_t row, int generation, bool is_exact,
-                struct answer *ret_answer)
+static void ask_where(struct scene *scene, size_t row, int generation, bool is_exact,
+                      const char *where, struct answer *ret_answer)
 {
     float vector[DIM];
+    const struct filter *filter = NULL;
     vector_of(row, generation, vector);
     arena_init(&ret_answer->arena, 16 << 20);
+    if (where)
+        assert_int_equal(filter_compile(where, &ret_answer->arena, &filter, NULL), SOMA_OK);
     const struct query_request request = {.collection = "c",
                                           .embeddings = vector,
                                           .number_count = DIM,
                                           .k = K,
                                           .max_distance = INFINITY,
                                           .is_exact = is_exact,
+                                          .filter = filter,
                                           .ef = 60,
                                           .deadline = MONO_NEVER};
     assert_int_equal(query_answer_open(scene->base.scratch.store, scene->base.vectors, &request,
                                        &ret_answer->arena, &ret_answer->answer, NULL),
                      SOMA_OK);
+}
+
+static void ask(struct scene *scene, size_t row, int generation, bool is_exact,
+                struct answer *ret_answer)
+{
+    ask_where(scene, row, generation, is_exact, NULL, ret_answer);
 }
 
 static void answer_close(struct answer *answer)
@@ -299,6 +321,46 @@ static void a_file_brings_the_graph_back(void **unused)
     scene_fini(&scene);
 }
 
+static void check_file_after_clear(struct scene *scene, bool has_reader)
+{
+    struct answer reader, filtered;
+    scene_init(scene);
+    put(scene, 0, ROWS, 0);
+    load(scene);
+    wait_until(scene, has_file);
+    if (has_reader)
+        ask(scene, 0, 0, false, &reader);
+    scene_clear(&scene->base, "c");
+    assert_int_not_equal(access(scene->file, F_OK), 0);
+    put(scene, 0, ROWS, 1);
+    if (!has_reader)
+        load(scene);
+    wait_until(scene, has_file);
+    if (has_reader)
+        answer_close(&reader);
+    ask_where(scene, 3, 1, false, "{\"part\": 3}", &filtered);
+    assert_non_null(strstr(filtered.answer.plan, "codes"));
+    assert_true(filtered.answer.results[0].hits[0].distance == 0);
+    answer_close(&filtered);
+    scene->options.indexers = 0;
+    scene_restart(scene);
+    load(scene);
+    assert_in_range(state_of(scene).rows_indexed, ROWS, 2 * ROWS); // those of before with them
+    assert_int_equal(state_of(scene).rows_waiting, 0);
+    check_answers(scene, "hnsw", 97, 1);
+    scene_fini(scene);
+}
+
+// The records lie elsewhere afterwards: the file says where, and the table of their numbers holds
+// them, once the readers of before are gone.
+static void a_collection_that_was_cleared_is_like_a_new_one(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    check_file_after_clear(&scene, false);
+    check_file_after_clear(&scene, true);
+}
+
 // Nobody rebuilds at first, so that answers cannot have waited for it; then they are asked for
 // while it goes on.
 static void answers_do_not_wait_for_a_rebuild(void **unused)
@@ -435,6 +497,41 @@ static void files_that_belong_to_nothing_are_removed(void **unused)
     scene_fini(&scene);
 }
 
+// One left the table while a thread writes its file: the next of that name writes none until then,
+// and a removal of the collection reaches it.
+static void two_do_not_write_one_file(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    scene_init(&scene);
+    scene.options.indexers = 0;
+    scene_restart(&scene);
+    put(&scene, 0, ROWS, 0);
+    load(&scene);
+    struct vectors *vectors = scene.base.vectors;
+    struct collection_row row = scene_get(&scene.base, "c");
+    pthread_mutex_lock(&vectors->lock);
+    struct collection *before = collection_find(vectors, row.uid);
+    before->user_count++;
+    before->indexer_count++;
+    before->is_taken = true;
+    collection_remove(vectors, before);
+    pthread_mutex_unlock(&vectors->lock);
+    load(&scene);
+    struct collection *after = collection_find(vectors, row.uid);
+    assert_ptr_not_equal(before, after);
+    after->has_waiting = false; // as if all were in the graph
+    assert_true(after->changed && !index_file_is_due(vectors, after));
+    scene_remove(&scene.base, "c");
+    assert_true(before->is_deleted);
+    pthread_mutex_lock(&vectors->lock);
+    before->is_taken = false;
+    collection_let_go(vectors, before);
+    assert_null(vectors->leaving);
+    pthread_mutex_unlock(&vectors->lock);
+    scene_fini(&scene);
+}
+
 // A loading sizes the first chunk for all that come; from then on they are as large as what lives.
 static void updates_after_a_loading_come_in_few_chunks(void **unused)
 {
@@ -500,10 +597,12 @@ int main(void)
         cmocka_unit_test(deleted_rows_leave_the_graph),
         cmocka_unit_test(what_a_reader_held_back_leaves_the_graph_with_it),
         cmocka_unit_test(a_file_brings_the_graph_back),
+        cmocka_unit_test(a_collection_that_was_cleared_is_like_a_new_one),
         cmocka_unit_test(answers_do_not_wait_for_a_rebuild),
         cmocka_unit_test(what_was_written_since_is_replayed),
         cmocka_unit_test(no_damage_to_a_file_leads_to_a_wrong_answer),
         cmocka_unit_test(files_that_belong_to_nothing_are_removed),
+        cmocka_unit_test(two_do_not_write_one_file),
         cmocka_unit_test(updates_after_a_loading_come_in_few_chunks),
         cmocka_unit_test(ids_count_in_the_budget),
     };

@@ -117,7 +117,10 @@ void scene_clear(struct vectors_scene *scene, const char *name)
 {
     struct collection_row row = scene_get(scene, name);
     assert_int_equal(scratch_write(&scene->scratch, clear, &row, NULL), SOMA_OK);
-    struct row_changes changes = {.dim = row.dimension, .sequence = row.sequence, .is_clear = true};
+    struct row_changes changes = {.dim = row.dimension,
+                                  .sequence = row.sequence,
+                                  .is_clear = true,
+                                  .partition = row.partition};
     memcpy(changes.uid, row.uid, sizeof changes.uid);
     vectors_publish(scene->vectors, &changes);
 }
