@@ -8,6 +8,7 @@
 #include "store/records.h"
 #include "vectors/collection_private.h"
 #include "vectors/collection_replay.h"
+#include "vectors/index/graph.h"
 #include "vectors/index_files.h"
 #include "vectors/indexer.h"
 
@@ -87,6 +88,7 @@ struct load {
     struct collection_row row;
     struct rows *rows;
     size_t reserved_bytes;
+    size_t dead_nodes;
     int64_t file_sequence;
     bool no_memory, is_over, is_from_file;
     bool was_cleared; // meanwhile
@@ -192,6 +194,9 @@ static enum soma_code read_rows(struct load *load, struct store_txn *txn, struct
         code = read_from_store(load, txn, err);
     if (code)
         return code;
+    // A file's graph holds nodes whose rows nobody saw any more.
+    if (load->rows->graph)
+        load->dead_nodes = graph_dead_count(load->rows->graph, 0);
     load->rows->expected_count = 0; // all are there, and chunks grow with what lives
     indexer_make_graph(load->collection, load->rows);
     return SOMA_OK;
@@ -246,7 +251,7 @@ static enum soma_code catch_up(struct load *load, struct soma_error *err)
         collection->state = COLLECTION_LOADED;
         collection->file_sequence = load->file_sequence;
         collection->changed = row_set_waiting_count(load->rows->set);
-        indexer_note(vectors, collection, load->rows->killed_count);
+        indexer_note(vectors, collection, load->rows->killed_count + load->dead_nodes);
     }
     pthread_mutex_unlock(&vectors->lock);
     if (fell_behind)

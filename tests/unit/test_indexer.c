@@ -301,6 +301,30 @@ static void what_a_reader_held_back_leaves_the_graph_with_it(void **unused)
     scene_fini(&scene);
 }
 
+static bool is_filed_with_the_dead(struct scene *scene)
+{
+    return has_file(scene) && has_tried_to_sweep(scene);
+}
+
+static void the_dead_of_a_file_leave_the_graph(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct answer answer;
+    scene_init(&scene);
+    put(&scene, 0, ROWS, 0);
+    load(&scene);
+    wait_until(&scene, is_settled);
+    ask(&scene, 5, 0, false, &answer);
+    delete (&scene, 0, ROWS, 2);
+    wait_until(&scene, is_filed_with_the_dead);
+    answer_close(&answer); // as the indexers stop, or just before
+    scene_restart(&scene);
+    load(&scene);
+    wait_until(&scene, is_swept);
+    scene_fini(&scene);
+}
+
 static void a_file_brings_the_graph_back(void **unused)
 {
     (void)unused;
@@ -596,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_graph_grows_behind_the_writer),
         cmocka_unit_test(deleted_rows_leave_the_graph),
         cmocka_unit_test(what_a_reader_held_back_leaves_the_graph_with_it),
+        cmocka_unit_test(the_dead_of_a_file_leave_the_graph),
         cmocka_unit_test(a_file_brings_the_graph_back),
         cmocka_unit_test(a_collection_that_was_cleared_is_like_a_new_one),
         cmocka_unit_test(answers_do_not_wait_for_a_rebuild),
