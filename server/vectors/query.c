@@ -12,7 +12,10 @@ enum {
     FUSED_DEPTH_MIN = 100,
     FUSED_DEPTH_FACTOR = 4,
     GROUP_DEPTH_FACTOR = 2,
-    WIDER = 4 // times deeper where there are too few groups
+    WIDER = 4, // times deeper where there are too few groups
+    // Twice LIMIT_QUERY_HITS × FUSED_DEPTH_FACTOR hits, as the legs find them and as they are
+    // ranked.
+    ROUND_BYTES_MAX = 128 << 20
 };
 
 enum soma_code check_min_sequence(const struct collection_row *row, int64_t min_sequence,
@@ -131,20 +134,24 @@ static enum soma_code search_and_rank(struct query *query, struct soma_error *er
     struct query_answer *answer = query->answer;
     uint64_t depth = first_depth(query);
     uint64_t depth_max = LIMIT_QUERY_HITS * FUSED_DEPTH_FACTOR / answer->query_count;
-    for (bool is_enough = false; !is_enough; depth *= WIDER) {
+    struct arena round;
+    enum soma_code code = SOMA_OK;
+    arena_init(&round, ROUND_BYTES_MAX);
+    query->round = &round;
+    for (bool is_enough = false; !is_enough && !code; depth *= WIDER) {
         bool is_last = depth >= depth_max;
         query->depth = (uint32_t)(is_last ? depth_max : depth);
-        enum soma_code code = query_legs_run(query, err);
+        arena_reset(&round, 0);
+        code = query_legs_run(query, err);
         if (!code)
             code = query_rank(query, &is_enough, err);
-        if (code)
-            return code;
         answer->explain.rounds++;
         answer->explain.candidates = query->depth;
         if (is_last)
             break;
     }
-    return SOMA_OK;
+    arena_fini(&round);
+    return code;
 }
 
 static void describe_plan(const struct query *query)

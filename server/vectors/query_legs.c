@@ -91,8 +91,8 @@ static struct topk *topks_new(const struct query *query, double max_distance)
     size_t count = query->answer->query_count;
     int64_t records = query->answer->row.record_count;
     uint32_t room = records < query->depth ? (uint32_t)records : query->depth;
-    struct topk *topks = arena_calloc(query->arena, count, sizeof *topks);
-    struct hit *hits = arena_alloc(query->arena, count * room * sizeof *hits);
+    struct topk *topks = arena_calloc(query->round, count, sizeof *topks);
+    struct hit *hits = arena_alloc(query->round, count * room * sizeof *hits);
     if (!topks || !hits)
         return NULL;
     for (size_t i = 0; i < count; i++)
@@ -155,10 +155,10 @@ static enum soma_code search_text(struct query *query, size_t i, struct soma_err
     const char **words;
     size_t count = 0;
     enum soma_code code = texts_split(answer->txn, query->request->texts[i], LIMIT_QUERY_WORDS,
-                                      query->arena, &words, &count, err);
+                                      query->round, &words, &count, err);
     if (!code && count && leg.topk->k)
         code = texts_search(answer->txn, answer->row.partition, answer->row.record_count, words,
-                            count, query->request->deadline, query->arena, offer_text, &leg, err);
+                            count, query->request->deadline, query->round, offer_text, &leg, err);
     topk_sort(leg.topk);
     answer->explain.text_matches += leg.found;
     return code;

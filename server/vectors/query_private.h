@@ -9,15 +9,16 @@
 struct query {
     const struct query_request *request;
     struct query_answer *answer;
-    struct arena *arena;
+    struct arena *arena; // the answer's
+    struct arena *round; // of one search of several, each deeper than the one before
     const float
         *vectors; // float[query_count][dimension], as the kernels want them; NULL: only texts
     const int64_t *own_nums;       // [query_count], of records that are queries; NULL: none are
     const struct num_set *matches; // NULL: all records
     uint32_t depth;                // hits that each leg gives
     struct index_report report;    // of the latest search by vector
-    struct topk *by_vector;        // [query_count], sorted; NULL: there are no vectors
-    struct topk *by_text;          // [query_count], sorted, distance = -score; NULL: no texts
+    struct topk *by_vector;        // [query_count], sorted, the round's; NULL: there are no vectors
+    struct topk *by_text;          // the same, distance = -score; NULL: no texts
 };
 
 // Vectors from the request's embeddings, or from its records, which are read in the answer's

@@ -118,6 +118,19 @@ static void drop_first(uint32_t offset, struct query_result *result)
     result->count -= dropped;
 }
 
+// Leaves the hits that are asked for, in the answer's memory. False: there is none.
+static bool keep_page(const struct query *query, struct query_result *result)
+{
+    drop_first(query->request->offset, result);
+    if (result->count > query->request->k)
+        result->count = query->request->k;
+    struct query_hit *kept = arena_alloc(query->arena, result->count * sizeof *kept);
+    if (kept && result->count)
+        memcpy(kept, result->hits, result->count * sizeof *kept);
+    result->hits = kept;
+    return kept != NULL;
+}
+
 // --- one query
 
 static bool leg_is_exhausted(const struct query *query, const struct topk *topks, size_t i)
@@ -133,7 +146,7 @@ static enum soma_code rank_one(struct query *query, size_t i, bool *ret_is_enoug
     uint32_t found = 0, room = (query->by_vector ? query->by_vector[i].count : 0) +
                                (query->by_text ? query->by_text[i].count : 0);
     bool are_full = false;
-    *result = (struct query_result){.hits = arena_alloc(query->arena, room * sizeof *result->hits)};
+    *result = (struct query_result){.hits = arena_alloc(query->round, room * sizeof *result->hits)};
     if (!result->hits)
         return error_set_no_memory(err);
     if (query->by_vector)
@@ -148,9 +161,7 @@ static enum soma_code rank_one(struct query *query, size_t i, bool *ret_is_enoug
     if (request->group_by) {
         code = query_group(query, result, &found, &are_full, err);
     } else {
-        drop_first(request->offset, result);
-        if (result->count > request->k)
-            result->count = request->k;
+        code = keep_page(query, result) ? SOMA_OK : error_set_no_memory(err);
         found = result->count;
     }
     bool is_exhausted = was_cut || (leg_is_exhausted(query, query->by_vector, i) &&

@@ -380,6 +380,39 @@ static void groups_come_by_their_best_hit_and_are_full(void **state)
     assert_string_equal(answer_near(9, request), "z7");
 }
 
+// The search goes deeper until it has seen every record; what it takes is of the depth, not of all
+// their metadata.
+static void few_groups_are_found_in_little_memory(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 2000,
+        TITLE_BYTES = 1000
+    };
+    static char ids[MANY][16], title[TITLE_BYTES];
+    static struct record_input inputs[MANY];
+    static struct metadata_field fields[MANY][2];
+    static float vectors[MANY * 2];
+    static const char *const groups[] = {"x", "y"}, *const titles[] = {title};
+    memset(title, 't', sizeof title - 1);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(ids[i], sizeof ids[i], "%zu", i);
+        vectors[i * 2] = (float)i;
+        fields[i][0] = (struct metadata_field){
+            .key = "g", .type = METADATA_STRING, .count = 1, .values.strings = &groups[i % 2]};
+        fields[i][1] = (struct metadata_field){
+            .key = "title", .type = METADATA_STRING, .count = 1, .values.strings = titles};
+        inputs[i] = (struct record_input){.id = ids[i], .fields = fields[i], .field_count = 2};
+    }
+    assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", inputs, MANY, vectors, NULL, NULL),
+                     SOMA_OK);
+    struct query_request request = asked();
+    request.group_by = "g";
+    arena_fini(&arena);
+    arena_init(&arena, 512 << 10);
+    assert_string_equal(answer_near(0, request), "0 1 FEWER_MATCHES");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -397,6 +430,7 @@ int main(void)
         TEST(a_record_finds_its_neighbours_but_not_itself),
         TEST(offset_and_cuts_leave_hits_out_and_say_so),
         TEST(groups_come_by_their_best_hit_and_are_full),
+        TEST(few_groups_are_found_in_little_memory),
     };
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);
 }
