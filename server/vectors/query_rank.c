@@ -13,16 +13,25 @@ static double score_of(int metric, double distance)
 
 // --- candidates
 
+// Of the record that is the query, which is no hit and has no rank; 0: of none.
+static int64_t own_num(const struct query *query, size_t i)
+{
+    return query->own_nums ? query->own_nums[i] : 0;
+}
+
 static void take_vectors(const struct query *query, size_t i, struct query_result *result)
 {
     const struct topk *topk = &query->by_vector[i];
+    uint32_t rank = 0;
     for (uint32_t n = 0; n < topk->count; n++) {
         double distance = topk->hits[n].distance;
+        if (topk->hits[n].num == own_num(query, i))
+            continue;
         result->hits[result->count++] =
             (struct query_hit){.distance = distance,
                                .score = score_of(query->answer->row.metric, distance),
                                .num = topk->hits[n].num,
-                               .vector_rank = n + 1,
+                               .vector_rank = ++rank,
                                .id = topk->hits[n].id};
     }
 }
@@ -30,13 +39,16 @@ static void take_vectors(const struct query *query, size_t i, struct query_resul
 static void take_texts(const struct query *query, size_t i, struct query_result *result)
 {
     const struct topk *topk = &query->by_text[i];
+    uint32_t rank = 0;
     for (uint32_t n = 0; n < topk->count; n++) {
         double score = -topk->hits[n].distance;
+        if (topk->hits[n].num == own_num(query, i))
+            continue;
         result->hits[result->count++] = (struct query_hit){.distance = NAN,
                                                            .score = score,
                                                            .text_score = score,
                                                            .num = topk->hits[n].num,
-                                                           .text_rank = n + 1};
+                                                           .text_rank = ++rank};
     }
 }
 
@@ -88,17 +100,6 @@ static void fuse(const struct fusion *fusion, struct query_result *result)
 }
 
 // --- cuts
-
-static void drop_own(const struct query *query, size_t i, struct query_result *result)
-{
-    uint32_t kept = 0;
-    for (uint32_t n = 0; query->own_nums && n < result->count; n++) {
-        if (result->hits[n].num != query->own_nums[i])
-            result->hits[kept++] = result->hits[n];
-    }
-    if (query->own_nums)
-        result->count = kept;
-}
 
 // Best first, so that the first that is too bad ends the list.
 static bool drop_bad(double min_score, struct query_result *result)
@@ -155,7 +156,6 @@ static enum soma_code rank_one(struct query *query, size_t i, bool *ret_is_enoug
         take_texts(query, i, result);
     if (query->by_vector && query->by_text)
         fuse(&request->fusion, result);
-    drop_own(query, i, result);
     bool was_cut = drop_bad(request->min_score, result);
     enum soma_code code = SOMA_OK;
     if (request->group_by) {

@@ -330,6 +330,32 @@ static void a_record_finds_its_neighbours_but_not_itself(void **state)
     assert_string_equal(answer(&request), "RECORD_NOT_FOUND ids[0]");
 }
 
+// Ranks are among the hits: the record itself, the nearest and the best of its words, has none.
+static void a_record_takes_no_rank_of_its_neighbours(void **state)
+{
+    (void)state;
+    put("c", "a", 0, "fox fox fox", 0, NULL);
+    put("c", "b", 1, "fox", 1, NULL);
+    put("c", "c", 2, NULL, 2, NULL);
+    const char *id = "a", *text = "fox";
+    struct query_request request = asked();
+    struct query_answer got;
+    request.ids = &id;
+    request.id_count = 1;
+    request.texts = &text;
+    request.text_count = 1;
+    assert_int_equal(
+        query_answer_open(scene.scratch.store, scene.vectors, &request, &arena, &got, NULL),
+        SOMA_OK);
+    assert_int_equal(got.results[0].count, 2);
+    const struct query_hit *hits = got.results[0].hits;
+    assert_int_equal(hits[0].vector_rank, 1);
+    assert_int_equal(hits[0].text_rank, 1);
+    assert_true(fabs(hits[0].score - 2.0 / 61) < 1e-12);
+    assert_int_equal(hits[1].vector_rank, 2);
+    query_answer_close(&got);
+}
+
 static void offset_and_cuts_leave_hits_out_and_say_so(void **state)
 {
     (void)state;
@@ -428,6 +454,7 @@ int main(void)
         TEST(ranks_by_vector_and_by_text_become_one),
         TEST(a_hit_says_its_rank_in_both_searches),
         TEST(a_record_finds_its_neighbours_but_not_itself),
+        TEST(a_record_takes_no_rank_of_its_neighbours),
         TEST(offset_and_cuts_leave_hits_out_and_say_so),
         TEST(groups_come_by_their_best_hit_and_are_full),
         TEST(few_groups_are_found_in_little_memory),
