@@ -373,6 +373,27 @@ static void a_walk_finds_far_numbers_too(void **state)
     check_walk_over_far_numbers(200000, 1);
 }
 
+// As where a collection's last record was removed just now: there is no room for a hit.
+static void nothing_is_asked_for_and_nothing_found(void **state)
+{
+    (void)state;
+    struct scene scene;
+    bool is_fit;
+    scene_open(&scene, METRIC_L2, QUANTIZATION_INT8);
+    put_new(&scene, 1, 100);
+    catch_up(&scene);
+    struct topk none = {.max_distance = INFINITY};
+    const struct index_search how = {.metric = METRIC_L2,
+                                     .dim = DIM,
+                                     .queries = scene.queries,
+                                     .query_count = 1,
+                                     .sequence = scene.sequence,
+                                     .deadline = MONO_NEVER};
+    assert_true(graph_search(scene.graph, &how, 0, &none, &is_fit));
+    assert_int_equal(none.count, 0);
+    scene_close(&scene);
+}
+
 static double churned_recall(struct scene *scene)
 {
     return recall_of(scene, (struct index_search){.ef = K});
@@ -519,6 +540,7 @@ int main(void)
         cmocka_unit_test(the_codes_of_what_matches_are_as_good_as_its_rows),
         cmocka_unit_test(records_with_far_numbers_are_found_too),
         cmocka_unit_test(a_walk_finds_far_numbers_too),
+        cmocka_unit_test(nothing_is_asked_for_and_nothing_found),
         cmocka_unit_test(few_addresses_are_enough_for_few_rows),
         cmocka_unit_test(churn_costs_no_recall_and_no_space),
         cmocka_unit_test(what_codes_cannot_say_is_searched_exactly),

@@ -81,8 +81,8 @@ static bool may_be_near(const struct ranking *ranking, float coded)
 {
     const struct topk *topk = ranking->topk;
     return topk->count < topk->k ||
-           coded_distance(ranking->search->metric, coded) - ranking->overrated <=
-               topk->hits[0].distance;
+           (topk->k && coded_distance(ranking->search->metric, coded) - ranking->overrated <=
+                           topk->hits[0].distance);
 }
 
 // Of the pool, nearest first; false: the pool ended before it was clear that nothing behind it may
