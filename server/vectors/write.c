@@ -8,7 +8,10 @@
 #include "wire/limits.h"
 
 enum {
-    METADATA_LISTED_MAX = 65536 // deleted records whose metadata is handed to memory
+    // Of so many records metadata is handed to memory, and so many bytes of it: past them memory
+    // looks at the records when it is asked.
+    METADATA_LISTED_MAX = 65536,
+    METADATA_LISTED_BYTES_MAX = 16 << 20
 };
 
 // A batch in the middle of being written.
@@ -243,6 +246,7 @@ struct deleting {
     struct arena *arena;
     struct row_change *found;         // grows
     struct metadata_change *metadata; // of each found; NULL: they are too many
+    size_t metadata_bytes;
     size_t count, room;
     bool no_memory;
 };
@@ -312,7 +316,7 @@ static enum soma_code find_ids(struct deleting *deleting, struct store_txn *txn,
     return SOMA_OK;
 }
 
-static enum soma_code note_deleted(const struct deleting *deleting, struct store_txn *txn, size_t i,
+static enum soma_code note_deleted(struct deleting *deleting, struct store_txn *txn, size_t i,
                                    struct soma_error *err)
 {
     struct metadata_change *change = &deleting->metadata[i];
@@ -320,10 +324,13 @@ static enum soma_code note_deleted(const struct deleting *deleting, struct store
     enum soma_code code =
         records_read(txn, deleting->found[i].num, (struct record_parts){.metadata = true}, 0,
                      deleting->arena, &row, err);
-    if (!code)
-        *change =
-            (struct metadata_change){.num = row.num, .was_there = true, .before = row.metadata};
-    return code;
+    if (code)
+        return code;
+    *change = (struct metadata_change){.num = row.num, .was_there = true, .before = row.metadata};
+    deleting->metadata_bytes += strlen(row.id) + row.metadata.length;
+    if (deleting->metadata_bytes > METADATA_LISTED_BYTES_MAX)
+        deleting->metadata = NULL;
+    return SOMA_OK;
 }
 
 static enum soma_code delete_found(struct deleting *deleting, struct store_txn *txn,

@@ -197,7 +197,8 @@ static const char *filtered(const char *where, const char *where_document)
     struct query_request request = asked();
     if (where)
         assert_int_equal(filter_compile(where, &scene.arena, &request.filter, NULL), SOMA_OK);
-    assert_int_equal(document_filter_new(where_document, &request.documents, NULL), SOMA_OK);
+    if (where_document)
+        assert_int_equal(document_filter_new(where_document, &request.documents, NULL), SOMA_OK);
     snprintf(text, sizeof text, "%s", answer_near(0, request));
     document_filter_free(request.documents);
     return text;
@@ -439,6 +440,42 @@ static void few_groups_are_found_in_little_memory(void **state)
     assert_string_equal(answer_near(0, request), "0 1 FEWER_MATCHES");
 }
 
+// More metadata than is handed to memory: it is not listed, and filters are answered all the same.
+static void much_metadata_is_deleted_in_little_memory(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 600,
+        TITLE_BYTES = 60000
+    };
+    static char title[TITLE_BYTES];
+    const char *const titles[] = {title};
+    memset(title, 't', sizeof title - 1);
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+        const int64_t n = i < MANY - 1;
+        const float vector[2] = {(float)i, 0};
+        snprintf(id, sizeof id, "%d", i);
+        const struct metadata_field fields[] = {
+            {.key = "n", .type = METADATA_INT, .count = 1, .values.ints = &n},
+            {.key = "title", .type = METADATA_STRING, .count = 1, .values.strings = titles}};
+        const struct record_input input = {.id = id, .fields = fields, .field_count = 2};
+        assert_int_equal(scene_write(&scene, WRITE_UPSERT, "c", &input, 1, vector, NULL, NULL),
+                         SOMA_OK);
+    }
+    assert_string_equal(filtered("{\"n\": 0}", NULL), "599 FEWER_MATCHES");
+    struct delete_request request = {.collection = "c"};
+    struct delete_result result;
+    arena_reset(&scene.arena, 0);
+    assert_int_equal(filter_compile("{\"n\": 1}", &scene.arena, &request.filter, NULL), SOMA_OK);
+    assert_int_equal(scene_delete(&scene, &request, &result, NULL), SOMA_OK);
+    assert_int_equal(result.deleted, MANY - 1);
+    assert_true(result.changes.is_metadata_unknown);
+    assert_in_range(scene.arena.held, 0, MANY * TITLE_BYTES - 1);
+    arena_reset(&scene.arena, 0);
+    assert_string_equal(filtered("{\"n\": 0}", NULL), "599 FEWER_MATCHES");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -457,6 +494,7 @@ int main(void)
         TEST(a_record_takes_no_rank_of_its_neighbours),
         TEST(offset_and_cuts_leave_hits_out_and_say_so),
         TEST(groups_come_by_their_best_hit_and_are_full),
+        TEST(much_metadata_is_deleted_in_little_memory),
         TEST(few_groups_are_found_in_little_memory),
     };
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);
