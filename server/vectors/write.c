@@ -11,7 +11,8 @@ enum {
     // Of so many records metadata is handed to memory, and so many bytes of it: past them memory
     // looks at the records when it is asked.
     METADATA_LISTED_MAX = 65536,
-    METADATA_LISTED_BYTES_MAX = 16 << 20
+    METADATA_LISTED_BYTES_MAX = 16 << 20,
+    RECORD_BYTES_MAX = 16 << 20 // one record as it was, and merged
 };
 
 // A batch in the middle of being written.
@@ -19,10 +20,13 @@ struct writing {
     struct store_txn *txn;
     const struct write_batch *batch;
     struct arena *arena;
+    struct arena record; // for the one in hand, which may be much larger than what is kept of it
     struct collection_row row;
     int64_t sequence; // of this write, if it changes anything
     struct row_change *changes;
     struct metadata_change *metadata_changes;
+    size_t metadata_bytes; // of those that were replaced
+    bool is_metadata_unknown;
     struct write_result result;
 };
 
@@ -44,14 +48,35 @@ static void note_metadata(struct writing *writing, int64_t num, const struct met
                           const struct metadata *after)
 {
     struct row_changes *changes = &writing->result.changes;
-    if (before && after && metadata_is_equal(*before, *after))
-        return;
     writing->metadata_changes[changes->metadata_count++] =
         (struct metadata_change){.num = num,
                                  .was_there = before,
                                  .is_there = after,
                                  .before = before ? *before : (struct metadata){0},
                                  .after = after ? *after : (struct metadata){0}};
+}
+
+static bool keep_metadata(struct writing *writing, struct metadata *metadata)
+{
+    const void *bytes = metadata->length ? metadata->bytes : (const uint8_t *)"";
+    metadata->bytes = (const uint8_t *)arena_copy(writing->arena, bytes, metadata->length);
+    return metadata->bytes != NULL;
+}
+
+// Of the record in hand, whose memory is the next one's soon.
+static enum soma_code note_replaced(struct writing *writing, int64_t num, struct metadata before,
+                                    struct metadata after, struct soma_error *err)
+{
+    if (writing->is_metadata_unknown || metadata_is_equal(before, after))
+        return SOMA_OK;
+    writing->metadata_bytes += before.length + after.length;
+    writing->is_metadata_unknown = writing->metadata_bytes > METADATA_LISTED_BYTES_MAX;
+    if (writing->is_metadata_unknown)
+        return SOMA_OK;
+    if (!keep_metadata(writing, &before) || !keep_metadata(writing, &after))
+        return error_set_no_memory(err);
+    note_metadata(writing, num, &before, &after);
+    return SOMA_OK;
 }
 
 static enum soma_code insert(struct writing *writing, const struct write_record *record,
@@ -95,8 +120,7 @@ static enum soma_code replace(struct writing *writing, int64_t num,
     writing->result.updated++;
     if (!is_same)
         note_change(writing, num, record->id, record->embedding);
-    note_metadata(writing, num, &old->metadata, &record->metadata);
-    return SOMA_OK;
+    return note_replaced(writing, num, old->metadata, record->metadata, err);
 }
 
 static enum soma_code upsert(struct writing *writing, size_t index, struct soma_error *err)
@@ -122,7 +146,7 @@ static enum soma_code upsert(struct writing *writing, size_t index, struct soma_
     struct record_row old;
     code =
         records_read(writing->txn, num, (struct record_parts){.metadata = true, .embedding = true},
-                     writing->batch->dim, writing->arena, &old, err);
+                     writing->batch->dim, &writing->record, &old, err);
     return code ? code : replace(writing, num, record, &old, err);
 }
 
@@ -142,9 +166,10 @@ static enum soma_code update(struct writing *writing, size_t index, struct soma_
     }
     struct record_row old;
     code = records_read(writing->txn, num, (struct record_parts){true, true, true},
-                        writing->batch->dim, writing->arena, &old, err);
+                        writing->batch->dim, &writing->record, &old, err);
     if (!code)
-        code = metadata_merge(old.metadata, merged.metadata, writing->arena, &merged.metadata, err);
+        code =
+            metadata_merge(old.metadata, merged.metadata, &writing->record, &merged.metadata, err);
     if (code)
         return code;
     if (!merged.document)
@@ -167,6 +192,7 @@ static enum soma_code apply_all(struct writing *writing, struct soma_error *err)
             writing->result.skipped++;
             continue;
         }
+        arena_reset(&writing->record, RECORD_BYTES_MAX / 16);
         enum soma_code code =
             batch->mode == WRITE_UPDATE ? update(writing, i, err) : upsert(writing, i, err);
         if (code) {
@@ -220,8 +246,10 @@ enum soma_code write_apply(struct vectors *vectors, struct store_txn *txn,
 {
     struct writing writing = {.txn = txn, .batch = batch, .arena = arena};
     enum soma_code code = begin(&writing, err);
+    arena_init(&writing.record, RECORD_BYTES_MAX);
     if (!code)
         code = apply_all(&writing, err);
+    arena_fini(&writing.record);
     struct write_result *result = &writing.result;
     if (!code && result->inserted)
         code = vectors_admit(vectors, &writing.row, err);
@@ -234,6 +262,7 @@ enum soma_code write_apply(struct vectors *vectors, struct store_txn *txn,
     }
     changes_for(&writing.row, writing.changes, result->changes.count, writing.metadata_changes,
                 result->changes.metadata_count, &result->changes);
+    result->changes.is_metadata_unknown = writing.is_metadata_unknown;
     if (!code)
         *ret_result = *result;
     return code;

@@ -288,6 +288,39 @@ static void an_update_merges_and_keeps_what_is_absent(void **state)
     assert_int_equal(result.unchanged, 1);
 }
 
+// Of what an update replaces only metadata is kept until the batch is written.
+static void an_update_of_large_records_takes_little_memory(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 40,
+        DOCUMENT_BYTES = 400000
+    };
+    static struct sample sample;
+    char *document = malloc(DOCUMENT_BYTES);
+    assert_non_null(document);
+    for (size_t at = 0; at < DOCUMENT_BYTES; at++)
+        document[at] = at % 8 == 7 ? ' ' : 'x';
+    document[DOCUMENT_BYTES - 1] = '\0';
+    fill(&sample);
+    for (size_t i = 0; i < MANY; i++)
+        sample.inputs[i].document = document;
+    upsert(&sample, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        sample.tags[i] += 1000;
+        sample.inputs[i].document = NULL;
+    }
+    arena_reset(&scene.arena, 0);
+    struct write_result result;
+    assert_int_equal(
+        scene_write(&scene, WRITE_UPDATE, "c", sample.inputs, MANY, NULL, &result, NULL), SOMA_OK);
+    assert_int_equal(result.updated, MANY);
+    assert_int_equal(result.changes.metadata_count, MANY);
+    assert_in_range(scene.arena.held, 0, MANY * DOCUMENT_BYTES / 4);
+    assert_string_equal(read_record("7").document, document);
+    free(document);
+}
+
 static void an_insert_reports_what_exists_and_writes_the_rest(void **state)
 {
     (void)state;
@@ -424,6 +457,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_invalid_refuses_the_whole_batch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_update_merges_and_keeps_what_is_absent, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_update_of_large_records_takes_little_memory, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_insert_reports_what_exists_and_writes_the_rest, set_up,
                                         tear_down),
