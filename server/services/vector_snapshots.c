@@ -161,12 +161,13 @@ enum soma_code vector_read_snapshot(struct vector_service *service, struct rpc_c
         code =
             error_set(err, REASON_FIELD_OUT_OF_RANGE, "after_place", "places are from 1 to 2^36");
     if (!code)
-        code =
-            collection_snapshot(service->rooms.store, collection, reading.request->since_sequence,
-                                reading.arena, &reading.txn, &reading.row, err);
+        code = collection_snapshot(service->rooms.store, collection, 0, reading.arena, &reading.txn,
+                                   &reading.row, err);
     if (code)
         return code;
-    code = read_page(service, &reading, err);
+    code = check_sequence(&reading.row, "since_sequence", reading.request->since_sequence, err);
+    if (!code)
+        code = read_page(service, &reading, err);
     store_read_end(reading.txn);
     if (code)
         return code;

@@ -18,14 +18,14 @@ enum {
     ROUND_BYTES_MAX = 128 << 20
 };
 
-enum soma_code check_min_sequence(const struct collection_row *row, int64_t min_sequence,
-                                  struct soma_error *err)
+enum soma_code check_sequence(const struct collection_row *row, const char *field, int64_t sequence,
+                              struct soma_error *err)
 {
-    if (min_sequence < 0)
-        return error_set(err, REASON_FIELD_OUT_OF_RANGE, "min_sequence", "min_sequence is below 0");
-    if (min_sequence > row->sequence)
-        return error_set(err, REASON_SEQUENCE_AHEAD, "min_sequence",
-                         "the collection is at sequence %lld", (long long)row->sequence);
+    if (sequence < 0)
+        return error_set(err, REASON_FIELD_OUT_OF_RANGE, field, "%s is below 0", field);
+    if (sequence > row->sequence)
+        return error_set(err, REASON_SEQUENCE_AHEAD, field, "the collection is at sequence %lld",
+                         (long long)row->sequence);
     return SOMA_OK;
 }
 
@@ -39,7 +39,7 @@ enum soma_code collection_snapshot(struct store *store, const char *name, int64_
         return code;
     code = collections_find(txn, name, arena, ret_row, err);
     if (!code)
-        code = check_min_sequence(ret_row, min_sequence, err);
+        code = check_sequence(ret_row, "min_sequence", min_sequence, err);
     if (code)
         store_read_end(txn);
     else
@@ -199,7 +199,7 @@ static enum soma_code renew_snapshot(struct query *query, struct store *store,
     if (!code)
         code = collections_get(answer->txn, uid, query->arena, &answer->row, err);
     if (!code)
-        code = check_min_sequence(&answer->row, query->request->min_sequence, err);
+        code = check_sequence(&answer->row, "min_sequence", query->request->min_sequence, err);
     return code;
 }
 

@@ -92,9 +92,10 @@ enum soma_code query_answer_open(struct store *store, struct vectors *vectors,
                                  struct query_answer *ret_answer, struct soma_error *err);
 void query_answer_close(struct query_answer *answer);
 
-// SEQUENCE_AHEAD where the collection has not reached min_sequence.
-enum soma_code check_min_sequence(const struct collection_row *row, int64_t min_sequence,
-                                  struct soma_error *err);
+// SEQUENCE_AHEAD where the collection has not reached the sequence that the field of that name asks
+// for.
+enum soma_code check_sequence(const struct collection_row *row, const char *field, int64_t sequence,
+                              struct soma_error *err);
 
 // The collection as a fresh read transaction sees it; the transaction stays open in *ret_txn.
 enum soma_code collection_snapshot(struct store *store, const char *name, int64_t min_sequence,

@@ -255,6 +255,12 @@ static void queries_refuse_what_is_not_allowed(void **state)
     Pb__GetRecordsRequest get = PB__GET_RECORDS_REQUEST__INIT;
     get.collection = "queries";
     refuse("GetRecords", &get.base, "FIELD_REQUIRED", "ids");
+    Pb__ReadSnapshotRequest snapshot = PB__READ_SNAPSHOT_REQUEST__INIT;
+    snapshot.collection = "queries";
+    snapshot.since_sequence = 1;
+    refuse("ReadSnapshot", &snapshot.base, "SEQUENCE_AHEAD", "since_sequence");
+    snapshot.since_sequence = -1;
+    refuse("ReadSnapshot", &snapshot.base, "FIELD_OUT_OF_RANGE", "since_sequence");
 }
 
 static void replies_stop_short_of_a_frame(void **state)
