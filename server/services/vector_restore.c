@@ -58,9 +58,11 @@ static enum soma_code apply_page(struct mutation *mutation, struct store_txn *tx
         return error_set_no_memory(err);
     pb__restore_snapshot_response__init(reply);
     enum soma_code code = find_or_begin(restoring, txn, arena, &row, err);
-    if (!code && row.dimension != restoring->page.batch.dim)
+    // What a page was checked for depends on both.
+    if (!code && (row.dimension != restoring->page.batch.dim ||
+                  row.metric != (int)restoring->page.batch.metric))
         code = error_set(err, REASON_DIMENSION_MISMATCH, "page.collection",
-                         "the restore began with another dimension");
+                         "the restore began with another dimension or metric");
     if (!code)
         code = restore_apply(service->rooms.vectors, txn, &restoring->page, &row, err);
     if (!code && *restoring->finish_name)

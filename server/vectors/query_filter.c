@@ -8,8 +8,23 @@
 
 enum {
     ROWS_BETWEEN_CLOCKS = 4096,
-    DOCUMENTS_BETWEEN_CLOCKS = 256
+    DOCUMENTS_BETWEEN_CLOCKS = 256,
+    // So much a filter's bits may take in any case: those of 512 million numbers of records.
+    BITS_BYTES_MIN = 64 << 20,
+    BITMAP_BYTES_MIN = 1 << 20 // the same of bitmaps, which stay
 };
+
+// One bit for each number that was ever given, however many of them there are now.
+static size_t bits_bytes(const struct collection_row *row)
+{
+    return (size_t)row->last_record / 8 + 1;
+}
+
+static bool bits_fit(const struct filter_search *search, size_t least)
+{
+    size_t bytes = bits_bytes(search->row);
+    return bytes <= least || bytes <= vectors_spare_bytes(search->vectors) / 2;
+}
 
 // --- every record
 
@@ -44,6 +59,11 @@ static enum soma_code scan(const struct filter_search *search, struct filter_mat
                            struct soma_error *err)
 {
     struct matching matching = {.filter = search->filter, .deadline = search->deadline};
+    if (!bits_fit(search, BITS_BYTES_MIN))
+        return error_set(err, REASON_MEMORY_BUDGET, "collection",
+                         "numbers of records were given up to %lld, and a filter needs a bit for"
+                         " each: import the collection's records into a new one",
+                         (long long)search->row->last_record);
     matching.set.first = first_num(search->row);
     matching.set.size = (size_t)search->row->last_record;
     matching.set.words = calloc(matching.set.size / 64 + 1, sizeof *matching.set.words);
@@ -171,7 +191,8 @@ enum soma_code filter_search_run(const struct filter_search *search,
 {
     enum filter_answer answer = FILTER_UNANSWERED;
     enum soma_code code = SOMA_OK;
-    if (search->filter && search->reader && search->row->last_record <= UINT32_MAX)
+    if (search->filter && search->reader && search->row->last_record <= UINT32_MAX &&
+        bits_fit(search, BITMAP_BYTES_MIN))
         code = find(search, &answer, ret_matches, err);
     if (!code && answer != FILTER_ANSWERED)
         code = scan(search, ret_matches, err);

@@ -82,7 +82,7 @@ static enum soma_code note_replaced(struct writing *writing, int64_t num, struct
 static enum soma_code insert(struct writing *writing, const struct write_record *record,
                              struct soma_error *err)
 {
-    if (writing->row.last_record >= (int64_t)1 << PARTITION_SHIFT)
+    if (writing->row.last_record >= ((int64_t)1 << PARTITION_SHIFT) - 1)
         return error_set(err, REASON_INTERNAL, NULL, "the collection's record numbers are used up");
     struct record_row row = {.num = (writing->row.partition << PARTITION_SHIFT) +
                                     ++writing->row.last_record,

@@ -263,6 +263,38 @@ static void queries_refuse_what_is_not_allowed(void **state)
     refuse("ReadSnapshot", &snapshot.base, "FIELD_OUT_OF_RANGE", "since_sequence");
 }
 
+// Embeddings are checked for the metric: all zeros have a distance, but no direction.
+static void pages_of_a_restore_are_of_one_metric(void **state)
+{
+    (void)state;
+    Pb__Collection collection = PB__COLLECTION__INIT;
+    Pb__SnapshotPage page = PB__SNAPSHOT_PAGE__INIT;
+    Pb__RestoreSnapshotRequest request = PB__RESTORE_SNAPSHOT_REQUEST__INIT;
+    struct answer answer;
+    char uid[32];
+    collection.dimension = 2;
+    collection.metric = PB__METRIC__METRIC_COSINE;
+    page.collection = &collection;
+    request.page = &page;
+    const Pb__RestoreSnapshotResponse *begun = (const Pb__RestoreSnapshotResponse *)call(
+        "RestoreSnapshot", &request.base, &pb__restore_snapshot_response__descriptor, &answer);
+    snprintf(uid, sizeof uid, "%s", begun->uid);
+    answer_free(&answer);
+    float zeros[2] = {0};
+    int64_t place = 1;
+    Pb__Record record = PB__RECORD__INIT, *records[] = {&record};
+    record.id = "a";
+    page.records = records;
+    page.places = &place;
+    page.embeddings = zeros;
+    page.n_records = page.n_places = 1;
+    page.n_embeddings = 2;
+    request.uid = uid;
+    refuse("RestoreSnapshot", &request.base, "EMBEDDING_ZERO", "page.embeddings[0]");
+    collection.metric = PB__METRIC__METRIC_L2;
+    refuse("RestoreSnapshot", &request.base, "DIMENSION_MISMATCH", "page.collection");
+}
+
 static void replies_stop_short_of_a_frame(void **state)
 {
     (void)state;
@@ -390,6 +422,7 @@ int main(void)
         cmocka_unit_test(collections_refuse_what_is_not_allowed),
         cmocka_unit_test(writes_refuse_what_is_not_allowed),
         cmocka_unit_test(queries_refuse_what_is_not_allowed),
+        cmocka_unit_test(pages_of_a_restore_are_of_one_metric),
         cmocka_unit_test(replies_stop_short_of_a_frame),
         cmocka_unit_test(max_distance_and_embeddings_come_back_as_asked),
         cmocka_unit_test(a_killed_server_comes_back_with_its_records),

@@ -1,4 +1,5 @@
 // Restores step by step: who sees them, what they leave, how they end.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -169,6 +170,62 @@ static void a_record_that_moved_leaves_its_old_place(void **unused)
     scene_close(&scene);
 }
 
+static enum soma_code give_name(void *context, struct store_txn *txn, struct soma_error *err)
+{
+    struct step *step = context;
+    snprintf(step->row.name, sizeof step->row.name, "far");
+    return collections_save(txn, &step->row, err);
+}
+
+static enum soma_code count_matches(struct vectors_scene *scene, int64_t *ret_matches,
+                                    struct soma_error *err)
+{
+    struct query_answer answer;
+    const float origin[DIM] = {0};
+    struct query_request request = {.collection = "far",
+                                    .embeddings = origin,
+                                    .number_count = DIM,
+                                    .k = 1,
+                                    .max_distance = INFINITY,
+                                    .min_score = -INFINITY,
+                                    .deadline = MONO_NEVER};
+    assert_int_equal(filter_compile("{\"a\": {\"$ne\": 1}}", &scene->arena, &request.filter, NULL),
+                     SOMA_OK);
+    enum soma_code code = query_answer_open(scene->scratch.store, scene->vectors, &request,
+                                            &scene->arena, &answer, err);
+    if (code)
+        return code;
+    *ret_matches = answer.explain.matches;
+    query_answer_close(&answer);
+    return SOMA_OK;
+}
+
+// A snapshot may put its only record anywhere; filters take a bit for each place before it.
+static void places_far_off_take_no_memory_without_bound(void **unused)
+{
+    (void)unused;
+    static const int64_t places[] = {1 << 20, UINT32_MAX, ((int64_t)1 << PARTITION_SHIFT) - 1};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct vectors_scene scene;
+        struct soma_error err = {0};
+        int64_t matches = 0;
+        const uint64_t lengths[] = {(uint64_t)places[i] - 1, 1};
+        scene_open(&scene, 64 << 20);
+        struct step step = {.scene = &scene, .row = begin_one(&scene, 1), .present = {lengths, 2}};
+        assert_int_equal(put(&step, 1, places[i], NULL), SOMA_OK);
+        assert_int_equal(scratch_write(&scene.scratch, settle, &step, NULL), SOMA_OK);
+        assert_int_equal(scratch_write(&scene.scratch, give_name, &step, NULL), SOMA_OK);
+        enum soma_code code = count_matches(&scene, &matches, &err);
+        assert_int_equal(code, i ? SOMA_RESOURCE_EXHAUSTED : SOMA_OK);
+        assert_int_equal(matches, !i);
+        const float vector[DIM] = {1, 1};
+        const struct record_input input = {.id = "next"};
+        code = scene_write(&scene, WRITE_UPSERT, "far", &input, 1, vector, NULL, NULL);
+        assert_int_equal(code, i < 2 ? SOMA_OK : SOMA_INTERNAL); // the next partition's
+        scene_close(&scene);
+    }
+}
+
 static void pages_that_are_missing_are_noticed(void **unused)
 {
     (void)unused;
@@ -197,6 +254,7 @@ int main(void)
         cmocka_unit_test(restores_are_bounded_and_old_ones_go),
         cmocka_unit_test(what_is_no_longer_present_goes_in_bounded_steps),
         cmocka_unit_test(a_record_that_moved_leaves_its_old_place),
+        cmocka_unit_test(places_far_off_take_no_memory_without_bound),
         cmocka_unit_test(pages_that_are_missing_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
