@@ -11,7 +11,8 @@
 enum {
     // Where a page ends that the caller can go on from; small replies keep the server responsive.
     PAGE_BYTES = 1 << 20,
-    SCAN_PAGE_DEFAULT = 100
+    SCAN_PAGE_DEFAULT = 100,
+    ROWS_BETWEEN_CLOCKS = 4096 // that are looked through for those of a page
 };
 
 // --- get
@@ -95,15 +96,19 @@ struct scanning {
     struct order_place *places; // room for wanted
     struct order_place after;
     size_t count, wanted;
-    bool has_more;
+    struct mono_time deadline;
+    size_t seen;
+    bool has_more, is_late;
 };
 
 // By id, which the store's index is in the order of.
 static bool scan_match(void *context, const struct record_row *row)
 {
     struct scanning *scanning = context;
-    if (!selection_has(&scanning->selection, row->num))
-        return true;
+    if (++scanning->seen % ROWS_BETWEEN_CLOCKS == 0)
+        scanning->is_late = clock_left_ms(scanning->deadline) == 0;
+    if (scanning->is_late || !selection_has(&scanning->selection, row->num))
+        return !scanning->is_late;
     if (scanning->count == scanning->wanted) {
         scanning->has_more = true;
         return false;
@@ -117,28 +122,37 @@ static bool scan_is_ordered(const struct scanning *scanning)
     return *scanning->request->order_by || scanning->request->descending;
 }
 
-static enum soma_code find_places(struct scanning *scanning, struct rpc_call *call,
-                                  struct soma_error *err)
+static enum soma_code find_by_id(struct scanning *scanning, struct soma_error *err)
+{
+    const struct selection *selection = &scanning->selection;
+    enum soma_code code = records_scan_ids(selection->txn, selection->row.partition,
+                                           scanning->request->cursor, scan_match, scanning, err);
+    if (!code && scanning->is_late)
+        return error_set(err, REASON_DEADLINE_EXCEEDED, NULL,
+                         "the deadline passed while records were looked through");
+    return code;
+}
+
+static enum soma_code find_places(struct scanning *scanning, struct soma_error *err)
 {
     const Pb__ScanRecordsRequest *request = scanning->request;
     const struct selection *selection = &scanning->selection;
     if (!scan_is_ordered(scanning))
-        return records_scan_ids(selection->txn, selection->row.partition, request->cursor,
-                                scan_match, scanning, err);
+        return find_by_id(scanning, err);
     const struct order_request order = {.key = request->order_by,
                                         .is_descending = request->descending,
                                         .after = *request->cursor ? &scanning->after : NULL,
                                         .count = scanning->wanted,
-                                        .deadline = rpc_call_deadline(call)};
+                                        .deadline = scanning->deadline};
     return selection_order(selection, &order, scanning->places, &scanning->count,
                            &scanning->has_more, err);
 }
 
 // The last record of the page names the place to go on from.
-static enum soma_code fill_page(struct scanning *scanning, struct rpc_call *call,
-                                struct record_list *list, struct soma_error *err)
+static enum soma_code fill_page(struct scanning *scanning, struct record_list *list,
+                                struct soma_error *err)
 {
-    enum soma_code code = find_places(scanning, call, err);
+    enum soma_code code = find_places(scanning, err);
     for (size_t i = 0; i < scanning->count && !code; i++) {
         bool fits = true;
         // The first record always fits: no record is larger than a frame.
@@ -199,7 +213,7 @@ static enum soma_code scan(struct scanning *scanning, struct rpc_call *call,
         record_list_init(&list, parts_from_message(scanning->request->include),
                          scanning->selection.row.dimension, scanning->wanted, arena, err);
     if (!code)
-        code = fill_page(scanning, call, &list, err);
+        code = fill_page(scanning, &list, err);
     if (!code)
         code = set_cursor(scanning, &list, response, err);
     if (code)
@@ -216,8 +230,10 @@ enum soma_code vector_scan_records(struct vector_service *service, struct rpc_ca
                                    const ProtobufCMessage *message, struct soma_error *err)
 {
     const Pb__ScanRecordsRequest *request = (const Pb__ScanRecordsRequest *)message;
-    struct scanning scanning = {
-        .request = request, .wanted = request->page_size ? request->page_size : SCAN_PAGE_DEFAULT};
+    struct scanning scanning = {.request = request,
+                                .wanted =
+                                    request->page_size ? request->page_size : SCAN_PAGE_DEFAULT,
+                                .deadline = rpc_call_deadline(call)};
     const struct selected wanted = {request->collection, request->where, request->where_document,
                                     request->min_sequence};
     Pb__ScanRecordsResponse response = PB__SCAN_RECORDS_RESPONSE__INIT;
