@@ -152,13 +152,16 @@ void chunk_publish(struct row_chunk *chunk)
     atomic_fetch_add_explicit(&chunk->count, 1, memory_order_release);
 }
 
-void chunk_settle(struct row_chunk *chunk, uint32_t row, uint32_t node)
+void chunk_set_node(struct row_chunk *chunk, uint32_t row, uint32_t node)
 {
     atomic_store_explicit(&chunk->rows[row].node, node, memory_order_release);
     if (node == ROW_UNFIT)
         atomic_fetch_add_explicit(&chunk->alone, 1, memory_order_relaxed);
-    if (node != ROW_WAITING)
-        atomic_fetch_add_explicit(&chunk->settled, 1, memory_order_release);
+}
+
+void chunk_settle(struct row_chunk *chunk)
+{
+    atomic_fetch_add_explicit(&chunk->settled, 1, memory_order_release);
 }
 
 uint32_t chunk_claim(struct row_chunk *chunk, uint32_t max, uint32_t *ret_first)

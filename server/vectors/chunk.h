@@ -21,7 +21,10 @@ float *chunk_append(struct row_chunk *chunk, uint32_t dim, int64_t num, const ch
 void chunk_publish(struct row_chunk *chunk);
 
 // The row has got its place in the graph, or will have none (rows.h); from any one thread.
-void chunk_settle(struct row_chunk *chunk, uint32_t row, uint32_t node);
+void chunk_set_node(struct row_chunk *chunk, uint32_t row, uint32_t node);
+// All is done about one row more that has a node, or none for ever: with all of them the chunk may
+// be merged.
+void chunk_settle(struct row_chunk *chunk);
 
 // Takes up to max rows for the graph that nobody took before; from any thread. Returns how many,
 // from *ret_first on.

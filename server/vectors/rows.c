@@ -349,7 +349,9 @@ static bool copy_needed(struct row_chunk *to, const struct row_chunk *from, uint
         if (dead != INT64_MAX)
             chunk_kill(to, count_of(to), dead);
         uint32_t node = atomic_load_explicit(&old->node, memory_order_relaxed);
-        chunk_settle(to, count_of(to), node);
+        chunk_set_node(to, count_of(to), node);
+        if (node != ROW_WAITING)
+            chunk_settle(to);
         chunk_publish(to);
         if (node != ROW_WAITING)
             atomic_store(&to->claimed, count_of(to));

@@ -60,7 +60,7 @@ struct row_chunk {
     uint32_t capacity;
     atomic_uint count;        // rows there are; those below never change but for `dead` and `node`
     atomic_uint claimed;      // rows that the graph's builders have taken, from the first on
-    atomic_uint settled;      // rows whose node is no longer ROW_WAITING
+    atomic_uint settled;      // rows whose node is no longer ROW_WAITING, and noted (numbers.h)
     atomic_uint alone;        // of these, ROW_UNFIT
     uint32_t dead_count;      // the changer's
     int64_t last_dead;        // the changer's: the latest `dead`

@@ -296,9 +296,10 @@ static void settle(struct graph *graph, struct row_chunk *chunk, uint32_t at, in
     if (atomic_load_explicit(&row->dead, memory_order_relaxed) > floor &&
         !graph_insert(graph, row, &node))
         node = ROW_UNFIT;
-    chunk_settle(chunk, at, node);
+    chunk_set_node(chunk, at, node);
     if (node < ROW_PASSED)
         numbers_note(graph, row, node);
+    chunk_settle(chunk); // last: the changer may move the row from here on, and let its copy die
 }
 
 uint32_t graph_catch_up(struct graph *graph, struct row_set *set, int64_t floor, uint32_t max)

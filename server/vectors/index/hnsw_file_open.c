@@ -169,7 +169,8 @@ static bool map_rows(struct rows *rows, struct graph *graph, struct file_map *ma
                                       memory_order_relaxed);
             else if (nodes[at] != ROW_UNFIT)
                 continue; // waits
-            chunk_settle(chunk, row, nodes[at]);
+            chunk_set_node(chunk, row, nodes[at]);
+            chunk_settle(chunk);
             if (nodes[at] != ROW_UNFIT)
                 numbers_note(graph, &chunk->rows[row], nodes[at]);
         }
