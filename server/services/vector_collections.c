@@ -10,6 +10,7 @@
 
 enum {
     PURGE_RECORDS = 500, // in one operation, so that other writes wait little
+    PURGE_RETRY_MS = 10000,
     PAGE_DEFAULT = 100
 };
 
@@ -31,6 +32,8 @@ static void purge_finish(struct write_op *op, const struct soma_error *err)
         return;
     }
     purge->is_running = false;
+    purge->has_failed = err != NULL;
+    purge->retry_at = clock_deadline_after(PURGE_RETRY_MS);
     if (err && err->code != SOMA_UNAVAILABLE)
         log_warning("VECTORS-PURGE", "deleted records stay for now: %s", err->text);
 }
@@ -41,8 +44,14 @@ void purge_start(struct purge *purge)
         return;
     purge->is_running = true;
     purge->is_done = false;
-    purge->op = (struct write_op){.apply = purge_apply, .finish = purge_finish};
+    purge->op = (struct write_op){.apply = purge_apply, .finish = purge_finish, .makes_room = true};
     writer_submit(purge->service->rooms.writer, &purge->op);
+}
+
+void purge_retry(struct purge *purge)
+{
+    if (purge->has_failed && clock_left_ms(purge->retry_at) == 0)
+        purge_start(purge);
 }
 
 // --- create, update, delete, clear: on the writer
@@ -92,6 +101,8 @@ static void publish(struct mutation *mutation)
         vectors_publish(service->rooms.vectors, &write->changes);
     if (write->is_gone || write->changes.is_clear)
         purge_start(&service->purge);
+    else
+        purge_retry(&service->purge);
 }
 
 // Finds the collection of that name for exist_ok.
@@ -217,6 +228,7 @@ static enum soma_code apply_delete(struct mutation *mutation, struct store_txn *
     struct collection_write *write = mutation->value;
     struct arena *arena = rpc_call_arena(mutation->call);
     struct collection_row row;
+    mutation->op.makes_room = true;
     Pb__DeleteCollectionResponse *reply = arena_alloc(arena, sizeof *reply);
     if (!reply)
         return error_set_no_memory(err);
@@ -250,6 +262,7 @@ static enum soma_code apply_clear(struct mutation *mutation, struct store_txn *t
     struct collection_write *write = mutation->value;
     struct arena *arena = rpc_call_arena(mutation->call);
     struct collection_row row;
+    mutation->op.makes_room = true;
     Pb__ClearCollectionResponse *reply = arena_alloc(arena, sizeof *reply);
     if (!reply)
         return error_set_no_memory(err);

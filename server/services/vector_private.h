@@ -17,6 +17,8 @@ struct purge {
     struct vector_service *service;
     bool is_running; // the writer thread's, once the server has started
     bool is_done;    // of the operation in hand
+    bool has_failed; // and is due again from then on:
+    struct mono_time retry_at;
 };
 
 struct vector_service {
@@ -52,5 +54,8 @@ enum soma_code vector_select(struct vector_service *service, struct rpc_call *ca
 
 // On the writer thread, or before it has anything else to do.
 void purge_start(struct purge *purge);
+// On the writer thread after a write, which is a sign that another may go well: starts one that
+// failed a while ago.
+void purge_retry(struct purge *purge);
 
 #endif

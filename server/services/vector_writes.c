@@ -197,10 +197,11 @@ static enum soma_code apply_update(struct mutation *mutation, struct store_txn *
 
 static void publish_write(struct mutation *mutation)
 {
-    const struct vector_service *service = mutation->service;
+    struct vector_service *service = mutation->service;
     const struct record_write *write = mutation->value;
     if (write->result.has_changed)
         vectors_publish(service->rooms.vectors, &write->result.changes);
+    purge_retry(&service->purge);
 }
 
 static enum soma_code submit_write(struct vector_service *service, struct rpc_call *call,
@@ -263,6 +264,7 @@ static enum soma_code apply_delete(struct mutation *mutation, struct store_txn *
 {
     struct record_delete *delete = mutation->value;
     struct arena *arena = rpc_call_arena(mutation->call);
+    mutation->op.makes_room = true;
     Pb__DeleteRecordsResponse *reply = arena_alloc(arena, sizeof *reply);
     if (!reply)
         return error_set_no_memory(err);
@@ -278,10 +280,11 @@ static enum soma_code apply_delete(struct mutation *mutation, struct store_txn *
 
 static void publish_delete(struct mutation *mutation)
 {
-    const struct vector_service *service = mutation->service;
+    struct vector_service *service = mutation->service;
     const struct record_delete *delete = mutation->value;
     if (delete->result.has_changed)
         vectors_publish(service->rooms.vectors, &delete->result.changes);
+    purge_retry(&service->purge);
 }
 
 static enum soma_code check_selector(const Pb__DeleteRecordsRequest *request,

@@ -59,4 +59,31 @@ test_removal_works_where_nothing_else_does() {
     until_true sh -c "test \$(stat -c %s '$scratch/data/soma.ballast') = 4194304"
 }
 
+# Records of 30 KB each, so many, from a number on.
+records() {
+    jq -nc --argjson first "$1" --argjson count "$2" \
+        'range($first; $first + $count) | {id: "r\(.)", embedding: [1, 0], document: ("words " * 5000)}'
+}
+
+test_removal_of_vectors_works_where_nothing_else_does() {
+    local how
+    for how in "delete docs r1 r2" "collection clear docs" "collection rm docs"; do
+        soma collection create -q docs --dim 2 --exist-ok
+        records 0 20 | soma upsert -q docs -
+        until_true sh -c "test \$(stat -c %s '$scratch/data/soma.ballast') = 4194304"
+        fill
+        local first=100
+        while records "$first" 5 | soma upsert -q docs - >/dev/null 2>"$scratch/err"; do
+            first=$((first + 5))
+            [ "$first" -lt 3000 ] || break
+        done
+        err_has "disk is full"
+        is "$(stat -c %s "$scratch/data/soma.ballast")" 4194304
+        # shellcheck disable=SC2086
+        expect 0 soma $how
+        rm "$scratch/data/filler"
+        soma collection rm -q docs 2>/dev/null
+    done
+}
+
 run_tests
