@@ -472,7 +472,6 @@ static void much_metadata_is_deleted_in_little_memory(void **state)
     assert_int_equal(result.deleted, MANY - 1);
     assert_true(result.changes.is_metadata_unknown);
     assert_in_range(scene.arena.held, 0, MANY * TITLE_BYTES - 1);
-    arena_reset(&scene.arena, 0);
     assert_string_equal(filtered("{\"n\": 0}", NULL), "599 FEWER_MATCHES");
 }
 
