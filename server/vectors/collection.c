@@ -267,6 +267,17 @@ static void collection_use(struct collection *collection)
     measure_add(MEASURE_CACHE_READS, COLLECTION_FROM_MEMORY, 1);
 }
 
+// Whose loading failed; lock held.
+static void give_back_unloaded(struct vectors *vectors, struct collection *collection)
+{
+    if (collection->is_dropped) {
+        collection_let_go(vectors, collection);
+        return;
+    }
+    collection->user_count--;
+    collection_remove(vectors, collection);
+}
+
 // The collection, loaded or being loaded by somebody else is waited for; lock held.
 static enum soma_code use_or_load(struct vectors *vectors, const char *uid,
                                   struct mono_time deadline, struct collection **ret_collection,
@@ -291,11 +302,7 @@ static enum soma_code use_or_load(struct vectors *vectors, const char *uid,
             pthread_mutex_lock(&vectors->lock);
             if (code) {
                 *ret_is_retry = collection->fell_behind;
-                // The last user of one that is out of the table frees it.
-                bool is_in_table = !collection->is_dropped;
-                collection_unuse(vectors, collection);
-                if (is_in_table)
-                    collection_remove(vectors, collection);
+                give_back_unloaded(vectors, collection);
                 return code;
             }
             *ret_collection = collection;
