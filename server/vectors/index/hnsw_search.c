@@ -117,6 +117,7 @@ static void walk(struct graph *graph, struct scratch *scratch, const struct inde
     if (entry == NO_NODE || entry >= scratch->node_limit)
         return;
     struct candidate start = walk_down(graph, scratch, entry, 0);
+    scratch->sequence = search->sequence;
     if (search->only)
         walk_matching(graph, scratch, start, ef, search->only, search->deadline);
     else

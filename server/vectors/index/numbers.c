@@ -78,11 +78,11 @@ void numbers_forget(struct graph *graph, const struct row *row)
         forget(graph, row->num, node);
 }
 
-bool numbers_match_row(const struct graph *graph, const struct num_set *set, uint32_t node)
+bool numbers_match_row(const struct graph *graph, const struct num_set *set, int64_t sequence,
+                       uint32_t node)
 {
     const struct row *row = graph_row(graph, node);
-    return row && atomic_load_explicit(&row->dead, memory_order_relaxed) == INT64_MAX &&
-           num_set_has(set, row->num);
+    return row && row_is_alive(row, sequence) && num_set_has(set, row->num);
 }
 
 // Was the node's row there at the sequence? That it has not died since, its entry says.

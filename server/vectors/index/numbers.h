@@ -24,17 +24,19 @@ uint32_t numbers_resolve(const struct graph *graph, const struct num_set *set, i
                          uint32_t *ret_nodes);
 
 // The same as numbers_match by the node's row, where the node has no entry.
-bool numbers_match_row(const struct graph *graph, const struct num_set *set, uint32_t node);
+bool numbers_match_row(const struct graph *graph, const struct num_set *set, int64_t sequence,
+                       uint32_t node);
 
-// Is the node's row the latest of a record of the set? A search is under way, and holds a set of
-// the rows.
+// Does the node stand for a record of the set: is its row the record's latest, or its row as of
+// that sequence, which is only looked at where the node has no entry? A search is under way, and
+// holds a set of the rows.
 static inline bool numbers_match(const struct graph *graph, const struct num_set *set,
-                                 uint32_t node)
+                                 const int64_t *sequence, uint32_t node)
 {
     const _Atomic uint32_t *places = (const _Atomic uint32_t *)(void *)graph->places.base;
     uint32_t place = atomic_load_explicit(&places[node], memory_order_acquire);
     if (__builtin_expect(!place, 0))
-        return numbers_match_row(graph, set, node);
+        return numbers_match_row(graph, set, *sequence, node);
     return num_set_has(set, graph->first_num - 1 + place);
 }
 

@@ -16,6 +16,7 @@ struct candidate {
 struct scratch {
     struct scratch *next;
     uint32_t node_limit; // nodes from it on came later and are not seen
+    int64_t sequence;    // of the search, for walk_matching
     uint64_t *visited;   // owned, one bit for each node
     size_t visited_words;
     uint32_t *touched; // owned: words of visited that are not 0, and room for one more

@@ -61,7 +61,7 @@ static bool offer(const struct graph *graph, struct scratch *scratch, uint32_t e
 {
     if (scratch->pool_count == ef && found.distance >= scratch->pool[ef - 1].distance)
         return true;
-    if (numbers_match(graph, only, found.node))
+    if (numbers_match(graph, only, &scratch->sequence, found.node))
         pool_put(scratch, ef, found);
     return heap_push(scratch, found);
 }
