@@ -150,12 +150,22 @@ static bool is_left_out(const FTSENT *entry)
     return false;
 }
 
+// Jobs come and go meanwhile. Anything else that cannot be read would be missing.
+static enum soma_code not_walked(const FTSENT *entry, struct soma_error *err)
+{
+    if (entry->fts_errno == ENOENT)
+        return SOMA_OK;
+    return error_set_errno(err, entry->fts_errno, "cannot read %.200s", entry->fts_path);
+}
+
 static enum soma_code put_entry(struct archive *archive, FTS *walk, FTSENT *entry,
                                 size_t root_length, struct soma_error *err)
 {
     if (entry->fts_info == FTS_D && entry->fts_level == LEVEL_OF_WORK &&
         strcmp(entry->fts_name, "work") == 0)
         fts_set(walk, entry, FTS_SKIP);
+    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_NS || entry->fts_info == FTS_ERR)
+        return not_walked(entry, err);
     if (entry->fts_info != FTS_F || is_left_out(entry))
         return SOMA_OK;
     return put_file(archive, entry->fts_path, entry->fts_path + root_length + 1, err);
@@ -172,8 +182,10 @@ static enum soma_code put_jobs(struct archive *archive, const char *data_directo
         return error_set_errno(err, errno, "cannot read %s", root);
     enum soma_code code = SOMA_OK;
     FTSENT *entry;
-    while (code == SOMA_OK && (entry = fts_read(walk)) != NULL)
+    while (code == SOMA_OK && (errno = 0, entry = fts_read(walk)) != NULL)
         code = put_entry(archive, walk, entry, strlen(data_directory), err);
+    if (code == SOMA_OK && errno)
+        code = error_set_errno(err, errno, "cannot read %.200s", root);
     fts_close(walk);
     return code;
 }
@@ -195,8 +207,13 @@ static enum soma_code write_archive(int fd, const char *data_directory, struct s
     crash_point(CRASH_BACKUP_HALF);
     if (code == SOMA_OK)
         code = put_jobs(archive, data_directory, err);
+    if (code == SOMA_OK)
+        code = put_header(archive, END_NAME, 0, clock_wall_now().ms / 1000, 0600, err);
     if (code == SOMA_OK && archive_write_close(archive) != ARCHIVE_OK)
         code = failed(archive, err);
+    // Or the free would end it like a whole one.
+    if (code != SOMA_OK)
+        archive_write_fail(archive);
     archive_write_free(archive);
     return code;
 }

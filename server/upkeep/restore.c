@@ -27,8 +27,9 @@ struct restoring {
     struct archive *archive;
     const char *directory; // in the data directory
     int fd;                // of it
-    bool has_manifest;
+    int64_t version;       // its manifest's; 0 before that was read
     bool has_database;
+    bool has_end;
 };
 
 static enum soma_code damaged(struct soma_error *err, const char *why)
@@ -57,12 +58,13 @@ static enum soma_code read_manifest(struct restoring *self, struct soma_error *e
         else if (field_is(&field, "schema"))
             field_to_int(&field, &schema);
     }
-    if (version != MANIFEST_VERSION || schema > STORE_SCHEMA_VERSION)
+    if (version < MANIFEST_VERSION_FIRST || version > MANIFEST_VERSION ||
+        schema > STORE_SCHEMA_VERSION)
         return error_set(
             err, REASON_SCHEMA_TOO_NEW, NULL,
             "the backup has version %lld and schema %lld, this program knows %d and %d",
             (long long)version, (long long)schema, MANIFEST_VERSION, STORE_SCHEMA_VERSION);
-    self->has_manifest = true;
+    self->version = version;
     return SOMA_OK;
 }
 
@@ -109,9 +111,14 @@ static enum soma_code take_entry(struct restoring *self, struct archive_entry *e
     if (!name || strlen(name) >= NAME_BYTES_MAX || archive_entry_filetype(entry) != AE_IFREG ||
         archive_entry_hardlink(entry) || !path_is_inside(name))
         return damaged(err, "it holds what no backup holds");
-    if (!self->has_manifest)
+    if (!self->version)
         return strcmp(name, MANIFEST_NAME) == 0 ? read_manifest(self, err)
                                                 : damaged(err, "it does not begin like one");
+    if (self->has_end)
+        return damaged(err, "something follows its end");
+    self->has_end = self->version >= MANIFEST_VERSION_WITH_END && strcmp(name, END_NAME) == 0;
+    if (self->has_end)
+        return SOMA_OK;
     bool is_database = strcmp(name, DATABASE_NAME) == 0;
     if (!is_database && strncmp(name, JOBS_NAME "/", strlen(JOBS_NAME "/")) != 0)
         return damaged(err, "it holds what no backup holds");
@@ -132,6 +139,8 @@ static enum soma_code unpack(struct restoring *self, struct soma_error *err)
     }
     if (code == SOMA_OK && !self->has_database)
         code = damaged(err, "it holds no database");
+    if (code == SOMA_OK && self->version >= MANIFEST_VERSION_WITH_END && !self->has_end)
+        code = damaged(err, "its end is missing");
     return code;
 }
 

@@ -14,10 +14,10 @@
 enum soma_code upkeep_check(const char *data_directory, int64_t *ret_found, struct soma_error *err);
 
 // Writes all that a data directory cannot be without into a tar archive (pax), which must not be
-// there yet; "-" is stdout. Until it is whole its name ends in ".partial". DATA_DIRECTORY_IN_USE where another backup is being made of it. A
-// server may be running: the database is copied as it is at one moment, then the files that jobs
-// left and the uploads that they wait for. Not in it: work directories, indexes, which are built
-// again, and the key of running jobs' tokens.
+// there yet; "-" is stdout. Until it is whole its name ends in ".partial". DATA_DIRECTORY_IN_USE
+// where another backup is being made of it. A server may be running: the database is copied as it
+// is at one moment, then the uploads that jobs wait for and the files that they left. Not in it:
+// work directories, indexes, which are built again, and the key of running jobs' tokens.
 enum soma_code upkeep_backup(const char *data_directory, const char *file, struct soma_error *err);
 
 // Makes a data directory, which must not be there yet or be empty, from an archive; "-" is stdin.

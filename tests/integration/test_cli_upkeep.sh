@@ -123,6 +123,44 @@ refused() {
     is "$(find "$scratch" -maxdepth 1 -name 'refused*')" ""
 }
 
+test_what_cannot_be_read_fails_the_backup() {
+    expect 0 "$somad_program" --data "$scratch/deep" --restore "$backup"
+    # A path that is too long is closed to root, too.
+    python3 - "$scratch/deep/jobs/$ended/1" <<'END'
+import os, sys
+os.chdir(sys.argv[1])
+for _ in range(30):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+END
+    expect 1 "$somad_program" --data "$scratch/deep" --backup "$scratch/deep.tar"
+    err_has "cannot read $scratch/deep/jobs/$ended/1/ddd"
+    is "$(find "$scratch" -maxdepth 1 -name 'deep.tar*')" ""
+    "$somad_program" --data "$scratch/deep" --backup - >"$scratch/piped.tar" 2>/dev/null
+    is $? 1
+    refused "$scratch/piped.tar" "no whole backup"
+}
+
+test_a_backup_without_its_end_is_refused() {
+    cp "$backup" "$scratch/endless.tar"
+    tar --delete -f "$scratch/endless.tar" end
+    refused "$scratch/endless.tar" "its end is missing"
+    cp "$backup" "$scratch/longer.tar"
+    mkdir -p "$scratch/more/jobs" && echo more >"$scratch/more/jobs/more"
+    tar rf "$scratch/longer.tar" -C "$scratch/more" jobs/more
+    refused "$scratch/longer.tar" "something follows its end"
+}
+
+test_a_backup_of_the_first_version_is_restored() {
+    mkdir "$scratch/first"
+    tar xf "$backup" -C "$scratch/first" --exclude end
+    is "$(sed -n 1,2p "$scratch/first/soma-backup" | tr '\n' ' ')" "version 1 2 "
+    sed -i '2s/2/1/' "$scratch/first/soma-backup"
+    (cd "$scratch/first" && find jobs -type f | tar cf "$scratch/first.tar" soma-backup soma.db -T -)
+    expect 0 "$somad_program" --data "$scratch/restored" --restore "$scratch/first.tar"
+    expect 0 "$somad_program" --data "$scratch/restored" --check
+}
+
 test_what_is_no_whole_backup_is_refused_and_leaves_nothing() {
     head -c 100000 "$backup" >"$scratch/cut.tar"
     refused "$scratch/cut.tar" "no whole backup"
