@@ -20,7 +20,24 @@
 #include "upkeep/upkeep.h"
 
 enum {
+    LEVEL_OF_UPLOADS = 1, // jobs / uploads
+    LEVEL_OF_UPLOAD = 2,
     LEVEL_OF_WORK = 3 // jobs / ID / ATTEMPT / work
+};
+
+// Uploads first: one that leaves them meanwhile goes into its job's directory, which is there
+// before the other walk begins. Twice in the archive does no harm, as it is the same file: the job
+// moves one onto the other when it starts.
+static const struct part {
+    const char *folder;
+    int level; // of the folder, counted from jobs
+} walked[] = {{JOBS_NAME "/" UPLOADS_NAME, LEVEL_OF_UPLOADS}, {JOBS_NAME, 0}};
+
+struct walk {
+    struct archive *archive;
+    FTS *fts;
+    const struct part *part;
+    size_t root_length; // of the data directory's path
 };
 
 // Nobody needs them after a restore: what a start was ordered, and what is only half there.
@@ -137,17 +154,24 @@ static enum soma_code put_database(struct archive *archive, const char *data_dir
     return code;
 }
 
-static bool is_left_out(const FTSENT *entry)
+static bool is_left_out(const char *name, int level)
 {
     // "ID.part", "ID.part@NAMESPACE": an upload that goes on. A namespace may end as one.
-    const char *mark = entry->fts_name + strcspn(entry->fts_name, ".@");
-    if (entry->fts_level == 2 && strncmp(mark, ".part", strlen(".part")) == 0)
+    const char *mark = name + strcspn(name, ".@");
+    if (level == LEVEL_OF_UPLOAD && strncmp(mark, ".part", strlen(".part")) == 0)
         return true;
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
-        if (entry->fts_level == LEVEL_OF_WORK && strcmp(entry->fts_name, left_out[i]) == 0)
+        if (level == LEVEL_OF_WORK && strcmp(name, left_out[i]) == 0)
             return true;
     }
     return false;
+}
+
+static bool is_passed_by(const struct walk *walk, const char *name, int level)
+{
+    bool is_uploads = level == LEVEL_OF_UPLOADS && strcmp(name, UPLOADS_NAME) == 0;
+    return (level == LEVEL_OF_WORK && strcmp(name, "work") == 0) ||
+           (is_uploads && walk->part->level < LEVEL_OF_UPLOADS);
 }
 
 // Jobs come and go meanwhile. Anything else that cannot be read would be missing.
@@ -158,35 +182,44 @@ static enum soma_code not_walked(const FTSENT *entry, struct soma_error *err)
     return error_set_errno(err, entry->fts_errno, "cannot read %.200s", entry->fts_path);
 }
 
-static enum soma_code put_entry(struct archive *archive, FTS *walk, FTSENT *entry,
-                                size_t root_length, struct soma_error *err)
+static enum soma_code put_entry(const struct walk *walk, FTSENT *entry, struct soma_error *err)
 {
-    if (entry->fts_info == FTS_D && entry->fts_level == LEVEL_OF_WORK &&
-        strcmp(entry->fts_name, "work") == 0)
-        fts_set(walk, entry, FTS_SKIP);
+    int level = walk->part->level + entry->fts_level;
+    if (entry->fts_info == FTS_D && is_passed_by(walk, entry->fts_name, level))
+        fts_set(walk->fts, entry, FTS_SKIP);
     if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_NS || entry->fts_info == FTS_ERR)
         return not_walked(entry, err);
-    if (entry->fts_info != FTS_F || is_left_out(entry))
+    if (entry->fts_info != FTS_F || is_left_out(entry->fts_name, level))
         return SOMA_OK;
-    return put_file(archive, entry->fts_path, entry->fts_path + root_length + 1, err);
+    return put_file(walk->archive, entry->fts_path, entry->fts_path + walk->root_length + 1, err);
+}
+
+static enum soma_code put_part(struct archive *archive, const char *data_directory,
+                               const struct part *part, struct soma_error *err)
+{
+    char root[PATH_MAX];
+    snprintf(root, sizeof root, "%.*s/%s", PATH_MAX - 32, data_directory, part->folder);
+    char *const roots[] = {root, NULL};
+    struct walk walk = {archive, NULL, part, strlen(data_directory)};
+    walk.fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    if (!walk.fts)
+        return error_set_errno(err, errno, "cannot read %s", root);
+    enum soma_code code = SOMA_OK;
+    FTSENT *entry;
+    while (code == SOMA_OK && (errno = 0, entry = fts_read(walk.fts)) != NULL)
+        code = put_entry(&walk, entry, err);
+    if (code == SOMA_OK && errno)
+        code = error_set_errno(err, errno, "cannot read %s", root);
+    fts_close(walk.fts);
+    return code;
 }
 
 static enum soma_code put_jobs(struct archive *archive, const char *data_directory,
                                struct soma_error *err)
 {
-    char root[PATH_MAX];
-    snprintf(root, sizeof root, "%.*s/" JOBS_NAME, PATH_MAX - 16, data_directory);
-    char *const roots[] = {root, NULL};
-    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-    if (!walk)
-        return error_set_errno(err, errno, "cannot read %s", root);
     enum soma_code code = SOMA_OK;
-    FTSENT *entry;
-    while (code == SOMA_OK && (errno = 0, entry = fts_read(walk)) != NULL)
-        code = put_entry(archive, walk, entry, strlen(data_directory), err);
-    if (code == SOMA_OK && errno)
-        code = error_set_errno(err, errno, "cannot read %.200s", root);
-    fts_close(walk);
+    for (size_t i = 0; code == SOMA_OK && i < sizeof walked / sizeof walked[0]; i++)
+        code = put_part(archive, data_directory, &walked[i], err);
     return code;
 }
 

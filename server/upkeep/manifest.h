@@ -8,6 +8,7 @@
 #define END_NAME      "end"
 #define DATABASE_NAME "soma.db"
 #define JOBS_NAME     "jobs"
+#define UPLOADS_NAME  "uploads" // in jobs
 #define BOOT_NAME     "boot"
 
 enum {
