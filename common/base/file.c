@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Deeper trees than this are refused rather than recursed into.
+#include "base/id.h"
+
+// What lies deeper is first moved up: as many descriptors are open at a time, and calls nested.
 enum {
-    REMOVE_DEPTH_MAX = 128
+    REMOVE_DEPTH_MAX = 64
 };
 
 void fd_close_at_exit(int *fd)
@@ -177,65 +179,93 @@ enum soma_code directory_make_all(const char *path, mode_t mode, struct soma_err
     return SOMA_OK;
 }
 
-static int remove_tree(int parent_fd, const char *name, int depth, long long *bytes);
+// --- removal
 
-static int remove_entries(DIR *directory, int depth, long long *bytes)
+struct removal {
+    int top_fd;     // of what is removed
+    bool has_moved; // something from below into it
+    int errnum;     // the first; whatever else can be removed is
+    long long bytes;
+};
+
+static void remove_tree(struct removal *removal, int parent_fd, const char *name, int depth);
+
+static void note_error(struct removal *removal, int errnum)
+{
+    if (!removal->errnum && errnum != ENOENT)
+        removal->errnum = errnum;
+}
+
+static void remove_entries(struct removal *removal, DIR *directory, int depth)
 {
     struct dirent *entry;
     while ((errno = 0, entry = readdir(directory))) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        int errnum = remove_tree(dirfd(directory), entry->d_name, depth + 1, bytes);
-        if (errnum)
-            return errnum;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            remove_tree(removal, dirfd(directory), entry->d_name, depth + 1);
     }
-    return errno;
+    note_error(removal, errno);
 }
 
-static int remove_directory(int parent_fd, const char *name, int depth, long long *bytes)
+static void move_up(struct removal *removal, int parent_fd, const char *name)
 {
-    if (depth > REMOVE_DEPTH_MAX)
-        return ELOOP;
-    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    DIR *directory = fdopendir(fd);
-    if (!directory) {
-        int errnum = errno;
-        close(fd);
-        return errnum;
-    }
-    int errnum = remove_entries(directory, depth, bytes);
-    closedir(directory);
-    if (errnum)
-        return errnum;
-    return unlinkat(parent_fd, name, AT_REMOVEDIR) ? errno : 0;
+    char id[ID_SIZE];
+    id_make(id);
+    if (renameat(parent_fd, name, removal->top_fd, id))
+        note_error(removal, errno);
+    else
+        removal->has_moved = true;
 }
 
-static int remove_tree(int parent_fd, const char *name, int depth, long long *bytes)
+static void remove_directory(struct removal *removal, int parent_fd, const char *name, int depth)
+{
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory) {
+        note_error(removal, errno);
+        fd_close_at_exit(&fd);
+        return;
+    }
+    if (depth == 0)
+        removal->top_fd = fd;
+    remove_entries(removal, directory, depth);
+    while (depth == 0 && removal->has_moved) {
+        removal->has_moved = false;
+        rewinddir(directory);
+        remove_entries(removal, directory, depth);
+    }
+    closedir(directory);
+    if (unlinkat(parent_fd, name, AT_REMOVEDIR))
+        note_error(removal, errno);
+}
+
+static void remove_tree(struct removal *removal, int parent_fd, const char *name, int depth)
 {
     struct stat info;
-    if (fstatat(parent_fd, name, &info, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? 0 : errno;
-    if (S_ISDIR(info.st_mode)) {
+    if (fstatat(parent_fd, name, &info, AT_SYMLINK_NOFOLLOW)) {
+        note_error(removal, errno);
+    } else if (S_ISDIR(info.st_mode)) {
         // Its owner may have closed it to itself.
         if ((info.st_mode & S_IRWXU) != S_IRWXU && fchmodat(parent_fd, name, S_IRWXU, 0))
-            return errno;
-        return remove_directory(parent_fd, name, depth, bytes);
+            note_error(removal, errno);
+        else if (depth > REMOVE_DEPTH_MAX)
+            move_up(removal, parent_fd, name);
+        else
+            remove_directory(removal, parent_fd, name, depth);
+    } else if (unlinkat(parent_fd, name, 0)) {
+        note_error(removal, errno);
+    } else if (S_ISREG(info.st_mode)) {
+        removal->bytes += info.st_size;
     }
-    if (S_ISREG(info.st_mode))
-        *bytes += info.st_size;
-    return unlinkat(parent_fd, name, 0) && errno != ENOENT ? errno : 0;
 }
 
 enum soma_code directory_remove_all(int parent_fd, const char *name, long long *ret_bytes,
                                     struct soma_error *err)
 {
-    long long bytes = 0;
-    int errnum = remove_tree(parent_fd, name, 0, &bytes);
-    if (errnum)
-        return error_set_errno(err, errnum, "cannot remove %s", name);
+    struct removal removal = {.top_fd = -1};
+    remove_tree(&removal, parent_fd, name, 0);
+    if (removal.errnum)
+        return error_set_errno(err, removal.errnum, "cannot remove %s", name);
     if (ret_bytes)
-        *ret_bytes = bytes;
+        *ret_bytes = removal.bytes;
     return SOMA_OK;
 }

@@ -44,8 +44,9 @@ enum soma_code file_read_all(int directory_fd, const char *name, size_t max_byte
 // Makes path and what is missing above it.
 enum soma_code directory_make_all(const char *path, mode_t mode, struct soma_error *err);
 
-// Removes what lies below the directory and then itself, without following links. Missing is
-// success. ret_bytes, which may be NULL, gets the bytes of the regular files.
+// Removes what lies below the directory, at any depth, and then itself, without following links.
+// Missing is success; what cannot be removed keeps nothing else. ret_bytes, which may be NULL, gets
+// the bytes of the regular files.
 enum soma_code directory_remove_all(int parent_fd, const char *name, long long *ret_bytes,
                                     struct soma_error *err);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@
 #include "base/text.h"
 
 enum {
-    ORDINARY_UID = 12345
+    ORDINARY_UID = 12345,
+    DEPTH = 3000
 };
 
 static void a_reason_brings_its_code(void **state)
@@ -205,6 +207,41 @@ static void a_file_is_replaced_whole_and_a_tree_removed(void **state)
     close(directory);
 }
 
+// Directories within each other, too deep for a path, with a file in the last.
+static void make_deep(const char *path, int depth)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < depth; i++) {
+        assert_int_equal(mkdirat(fd, "d", 0700), 0);
+        int next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(next >= 0);
+        close(fd);
+        fd = next;
+    }
+    int file_fd = openat(fd, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(fd_write_all(file_fd, "four", 4), 0);
+    close(file_fd);
+    close(fd);
+}
+
+static void a_tree_is_removed_however_deep_with_few_descriptors(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/soma-base-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    make_deep(path, DEPTH);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {100, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct soma_error err;
+    long long freed = 0;
+    assert_int_equal(directory_remove_all(AT_FDCWD, path, &freed, &err), SOMA_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(freed, 4);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void error_texts_are_utf8_whatever_they_quote(void **state)
 {
     (void)state;
@@ -330,6 +367,7 @@ int main(void)
         cmocka_unit_test(ids_have_their_form_and_sort_by_time),
         cmocka_unit_test(deadlines_saturate),
         cmocka_unit_test(a_file_is_replaced_whole_and_a_tree_removed),
+        cmocka_unit_test(a_tree_is_removed_however_deep_with_few_descriptors),
         cmocka_unit_test(error_texts_are_utf8_whatever_they_quote),
         cmocka_unit_test(a_directory_that_its_owner_closed_is_removed),
         cmocka_unit_test(no_file_of_ours_becomes_a_standard_descriptor),
