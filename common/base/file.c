@@ -216,6 +216,17 @@ static void move_up(struct removal *removal, int parent_fd, const char *name)
         removal->has_moved = true;
 }
 
+// Its owner may have closed it to itself. Not by its name, where somebody may have put a link
+// meanwhile to what is to be opened; and on a descriptor that needs no right but to be found
+// (fchmod takes none such).
+static int open_up(int parent_fd, const char *name)
+{
+    FD_CLEANUP int fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return fd < 0 || chmod(path, S_IRWXU) ? errno : 0;
+}
+
 static void remove_directory(struct removal *removal, int parent_fd, const char *name, int depth)
 {
     int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -244,9 +255,9 @@ static void remove_tree(struct removal *removal, int parent_fd, const char *name
     if (fstatat(parent_fd, name, &info, AT_SYMLINK_NOFOLLOW)) {
         note_error(removal, errno);
     } else if (S_ISDIR(info.st_mode)) {
-        // Its owner may have closed it to itself.
-        if ((info.st_mode & S_IRWXU) != S_IRWXU && fchmodat(parent_fd, name, S_IRWXU, 0))
-            note_error(removal, errno);
+        int errnum = (info.st_mode & S_IRWXU) != S_IRWXU ? open_up(parent_fd, name) : 0;
+        if (errnum)
+            note_error(removal, errnum);
         else if (depth > REMOVE_DEPTH_MAX)
             move_up(removal, parent_fd, name);
         else

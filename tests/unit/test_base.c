@@ -298,6 +298,46 @@ static void a_directory_that_its_owner_closed_is_removed(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
+// Somebody who puts a link in the place of what was just looked at.
+static struct {
+    const char *name; // NULL: nobody
+    const char *target;
+} swap;
+
+int __wrap_fstatat64(int directory_fd, const char *name, struct stat *ret_info, int flags);
+int __real_fstatat64(int directory_fd, const char *name, struct stat *ret_info, int flags);
+
+int __wrap_fstatat64(int directory_fd, const char *name, struct stat *ret_info, int flags)
+{
+    int result = __real_fstatat64(directory_fd, name, ret_info, flags);
+    if (swap.name && strcmp(name, swap.name) == 0) {
+        assert_int_equal(unlinkat(directory_fd, name, AT_REMOVEDIR), 0);
+        assert_int_equal(symlinkat(swap.target, directory_fd, name), 0);
+        swap.name = NULL;
+    }
+    return result;
+}
+
+static void a_link_in_the_place_of_a_closed_directory_opens_nothing(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/soma-base-XXXXXX", target[] = "/tmp/soma-base-XXXXXX", inner[64];
+    struct stat info;
+    assert_non_null(mkdtemp(path));
+    assert_non_null(mkdtemp(target));
+    assert_int_equal(chmod(target, 0500), 0);
+    snprintf(inner, sizeof inner, "%s/closed", path);
+    assert_int_equal(mkdir(inner, 0), 0);
+    swap.name = "closed";
+    swap.target = target;
+    assert_int_not_equal(directory_remove_all(AT_FDCWD, path, NULL, NULL), SOMA_OK);
+    assert_null(swap.name);
+    assert_int_equal(stat(target, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0500);
+    assert_int_equal(directory_remove_all(AT_FDCWD, path, NULL, NULL), SOMA_OK);
+    assert_int_equal(rmdir(target), 0);
+}
+
 static void no_file_of_ours_becomes_a_standard_descriptor(void **state)
 {
     (void)state;
@@ -370,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_tree_is_removed_however_deep_with_few_descriptors),
         cmocka_unit_test(error_texts_are_utf8_whatever_they_quote),
         cmocka_unit_test(a_directory_that_its_owner_closed_is_removed),
+        cmocka_unit_test(a_link_in_the_place_of_a_closed_directory_opens_nothing),
         cmocka_unit_test(no_file_of_ours_becomes_a_standard_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
