@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/crash_point.h"
+#include "base/directory_size.h"
 #include "base/fields.h"
 #include "base/file.h"
 #include "jobs/outcome.h"
@@ -23,6 +23,7 @@ enum {
     PASS_THROUGH_MODE = 0711,
     PRIVATE_MODE = 0600,
     RECORD_BYTES_MAX = 4096,
+    ENTRIES_MAX = 20000, // of one job that are measured
 };
 
 enum soma_code attempt_root_open(struct attempt_root *root, const char *data_directory,
@@ -266,20 +267,13 @@ int attempt_connect(const struct attempt_root *root, const char *id, uint32_t at
     return fd;
 }
 
-int64_t attempt_measure(const struct attempt_root *root, const char *id)
+int64_t attempt_measure(const struct attempt_root *root, const char *id, int64_t *entries_left)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - 64, root->path, id);
-    char *paths[] = {path, NULL};
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-    if (!walk)
+    FD_CLEANUP int fd = openat(root->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
         return 0;
-    int64_t bytes = 0;
-    FTSENT *entry;
-    while ((entry = fts_read(walk)) != NULL) {
-        if (entry->fts_info == FTS_F)
-            bytes += entry->fts_statp->st_size;
-    }
-    fts_close(walk);
-    return bytes;
+    struct directory_size size = {0};
+    directory_measure(fd, *entries_left < ENTRIES_MAX ? *entries_left : ENTRIES_MAX, &size);
+    *entries_left -= size.entries;
+    return size.file_bytes;
 }

@@ -59,7 +59,8 @@ enum soma_code attempt_read_status(const struct attempt_root *root, const char *
 // set: not there (yet, or any more).
 int attempt_connect(const struct attempt_root *root, const char *id, uint32_t attempt);
 
-// Bytes of the regular files of all attempts of a job.
-int64_t attempt_measure(const struct attempt_root *root, const char *id);
+// Bytes of the regular files of all attempts of a job; at least so many where it has very many, of
+// which a part is looked at. entries_left: how many the caller has time for, here and for others.
+int64_t attempt_measure(const struct attempt_root *root, const char *id, int64_t *entries_left);
 
 #endif

@@ -2,16 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/directory_size.h"
 #include "base/file.h"
 
 enum {
-    BLOCK_BYTES = 512, // of st_blocks
     STAT_FIELDS_AFTER_NAME = 22,
     // Fields of /proc/PID/stat after the name, from 0 (proc(5) counts from 1, the name is 2).
     FIELD_UTIME = 11,
@@ -149,25 +148,17 @@ static bool is_empty(int directory_fd)
     return got == 0;
 }
 
+static struct directory_size measure(int work_fd)
+{
+    struct directory_size size = {0};
+    if (!is_empty(work_fd))
+        directory_measure(work_fd, INT64_MAX, &size);
+    return size;
+}
+
 int64_t meter_walk(int work_fd)
 {
-    if (is_empty(work_fd))
-        return 0;
-    char path[32];
-    snprintf(path, sizeof path, "/proc/self/fd/%d/.", work_fd);
-    char *paths[] = {path, NULL};
-    // With changes of directory: a tree may be deeper than a path can be long.
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_XDEV, NULL);
-    if (!walk)
-        return 0;
-    int64_t bytes = 0;
-    FTSENT *entry;
-    while ((entry = fts_read(walk)) != NULL) {
-        if (entry->fts_level > 0 && entry->fts_info != FTS_DP && entry->fts_info != FTS_NS)
-            bytes += (int64_t)entry->fts_statp->st_blocks * BLOCK_BYTES;
-    }
-    fts_close(walk);
-    return bytes;
+    return measure(work_fd).disk_bytes;
 }
 
 static void check_disk(struct meter *meter)
@@ -175,7 +166,11 @@ static void check_disk(struct meter *meter)
     if (!meter->disk_bytes || clock_left_ms(meter->next_disk) > 0)
         return;
     struct mono_time before = clock_mono_now();
-    meter->use.disk_bytes = meter_walk(meter->work_fd);
+    struct directory_size size = measure(meter->work_fd);
+    meter->use.disk_bytes = size.disk_bytes;
+    // Nothing is hidden where nobody counts.
+    if (size.is_too_deep && size.disk_bytes <= meter->disk_bytes)
+        meter->use.disk_bytes = meter->disk_bytes + 1;
     int64_t pause = (clock_mono_now().ms - before.ms) * METER_DISK_SHARE;
     meter->next_disk = clock_deadline_after(pause > METER_DISK_MIN_MS ? pause : METER_DISK_MIN_MS);
 }

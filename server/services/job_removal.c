@@ -7,6 +7,7 @@
 
 enum {
     PRUNE_DEFAULT = 1000,
+    MEASURED_MAX = 500000, // files that a call looks at; a few seconds
 };
 
 // A job to remove, and what that frees.
@@ -20,6 +21,7 @@ struct candidate {
 struct removal {
     struct candidate *candidates;
     size_t count;
+    int64_t files_left; // that may be looked at
     bool more;
     bool is_prune; // a job that is not final any more is passed over
 };
@@ -69,15 +71,17 @@ static struct removal *removal_new(struct rpc_call *call, size_t count)
         return NULL;
     removal->candidates = arena_calloc(arena, count, sizeof *removal->candidates);
     removal->count = count;
+    removal->files_left = MEASURED_MAX;
     return removal->candidates ? removal : NULL;
 }
 
 static bool put_candidate(const struct job_service *service, struct arena *arena,
-                          const struct job *job, struct candidate *ret_candidate)
+                          const struct job *job, int64_t *files_left,
+                          struct candidate *ret_candidate)
 {
     ret_candidate->num = job->num;
     ret_candidate->id = arena_string(arena, job->id);
-    ret_candidate->bytes = attempt_measure(service->config.root, job->id);
+    ret_candidate->bytes = attempt_measure(service->config.root, job->id, files_left);
     return ret_candidate->id != NULL;
 }
 
@@ -114,7 +118,7 @@ static void delete_job(struct rpc_call *call, const ProtobufCMessage *message, v
     // writer knows.
     bool is_there = code == SOMA_OK;
     if (!removal || (is_there && !put_candidate(service, rpc_call_arena(call), &row.job,
-                                                removal->candidates))) {
+                                                &removal->files_left, removal->candidates))) {
         job_call_no_memory(call);
     } else if (is_there || code == SOMA_NOT_FOUND) {
         removal->count = is_there;
@@ -192,7 +196,7 @@ static struct removal *measure_list(const struct job_service *service, struct rp
 {
     struct removal *removal = removal_new(call, list->count);
     for (size_t i = 0; removal && i < list->count; i++) {
-        if (!put_candidate(service, rpc_call_arena(call), &list->rows[i]->job,
+        if (!put_candidate(service, rpc_call_arena(call), &list->rows[i]->job, &removal->files_left,
                            &removal->candidates[i]))
             return NULL;
     }

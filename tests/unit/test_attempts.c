@@ -321,12 +321,28 @@ static void output_is_read_by_offset_within_bounds(void **state)
 
 #define ATTEMPT_TEST(name) cmocka_unit_test_setup_teardown(name, make_attempt, remove_attempt)
 
+static void a_job_is_measured_as_far_as_there_is_time(void **state)
+{
+    (void)state;
+    int64_t entries = 100;
+    put_file("stdout", "12345", 5);
+    put_file("stderr", "123", 3);
+    assert_int_equal(symlinkat("/etc", scratch.fd, "link"), 0);
+    assert_int_equal(attempt_measure(&scratch.root, id, &entries), 8);
+    assert_int_equal(entries, 100 - 4);
+    entries = 1; // the attempt's directory
+    assert_int_equal(attempt_measure(&scratch.root, id, &entries), 0);
+    assert_int_equal(entries, 0);
+    assert_int_equal(attempt_measure(&scratch.root, id, &entries), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ATTEMPT_TEST(without_a_record_the_program_never_ran),
         ATTEMPT_TEST(a_torn_record_is_none),
         ATTEMPT_TEST(a_missing_directory_never_ran),
+        ATTEMPT_TEST(a_job_is_measured_as_far_as_there_is_time),
         ATTEMPT_TEST(a_held_lock_is_a_running_attempt_whatever_else_is_there),
         ATTEMPT_TEST(a_status_is_the_end),
         ATTEMPT_TEST(a_record_without_a_status_is_lost_with_the_output_that_is_there),

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/directory_size.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -242,6 +243,47 @@ static void a_tree_is_removed_however_deep_with_few_descriptors(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+// With links that lead around, which are not followed.
+static void a_tree_is_measured_however_deep_with_few_descriptors(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/soma-base-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    make_deep(path, DEPTH / 10);
+    // Siblings of a level that is opened again on the way up.
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        for (int j = 0; j < 20; j++) {
+            snprintf(name, sizeof name, "%d", j);
+            assert_int_equal(symlinkat("..", fd, name), 0);
+        }
+        int file_fd = openat(fd, "g", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(ftruncate(file_fd, 10), 0);
+        close(file_fd);
+        int next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(fd);
+        fd = next;
+    }
+    close(fd);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {60, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct directory_size size = {0};
+    directory_measure(fd, INT64_MAX, &size);
+    assert_int_equal(size.entries, DEPTH / 10 + 1 + 100 * 21);
+    assert_int_equal(size.file_bytes, 4 + 100 * 10);
+    assert_false(size.is_too_deep);
+    size = (struct directory_size){0};
+    directory_measure(fd, 50, &size);
+    assert_int_equal(size.entries, 50);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    close(fd);
+    assert_int_equal(directory_remove_all(AT_FDCWD, path, NULL, NULL), SOMA_OK);
+}
+
 static void error_texts_are_utf8_whatever_they_quote(void **state)
 {
     (void)state;
@@ -408,6 +450,7 @@ int main(void)
         cmocka_unit_test(deadlines_saturate),
         cmocka_unit_test(a_file_is_replaced_whole_and_a_tree_removed),
         cmocka_unit_test(a_tree_is_removed_however_deep_with_few_descriptors),
+        cmocka_unit_test(a_tree_is_measured_however_deep_with_few_descriptors),
         cmocka_unit_test(error_texts_are_utf8_whatever_they_quote),
         cmocka_unit_test(a_directory_that_its_owner_closed_is_removed),
         cmocka_unit_test(a_link_in_the_place_of_a_closed_directory_opens_nothing),
