@@ -17,6 +17,8 @@ enum {
     TMP_DEFAULT_BYTES = 268435456
 };
 
+#define RESOLVER "/etc/resolv.conf"
+
 // Read-only, where they are there. A link (/bin on today's systems) stays a link.
 static const char *const system_paths[] = {
     "/usr",
@@ -47,7 +49,7 @@ static const char *const system_paths[] = {
     "/etc/pki",
     "/etc/profile",
     "/etc/protocols",
-    "/etc/resolv.conf",
+    RESOLVER,
     "/etc/services",
     "/etc/ssl",
     "/etc/timezone",
@@ -200,7 +202,7 @@ static void put_visible(struct builder *builder, const char *path)
         return;
     char target[PATH_MAX];
     ssize_t length = S_ISLNK(info.st_mode) ? readlink(path, target, sizeof target - 1) : -1;
-    // A link to something that is shown as well; one out of it (resolv.conf) is followed.
+    // A link to something that is shown as well.
     if (length > 0 && strncmp(target, "usr/", 4) == 0) {
         put(builder, "--symlink");
         put_made(builder, "%.*s", (int)length, target);
@@ -209,6 +211,22 @@ static void put_visible(struct builder *builder, const char *path)
         put(builder, path);
     }
     put(builder, path);
+}
+
+// Of /etc the one file that is often a link out of it, into /run: systemd-resolved's. Landlock
+// follows the link by itself.
+static void put_resolver(struct builder *builder, const char *const *paths, size_t count)
+{
+    char *real = builder->order->network ? realpath(RESOLVER, NULL) : NULL;
+    bool is_shown = !real || is_below(real, "/etc");
+    for (size_t i = 0; i < count && !is_shown; i++)
+        is_shown = is_below(real, paths[i]);
+    if (!is_shown) {
+        put(builder, "--ro-bind-try");
+        put_made(builder, "%s", real);
+        put_made(builder, "%s", real);
+    }
+    free(real);
 }
 
 static void put_binds(struct builder *builder)
@@ -242,6 +260,7 @@ bool sandbox_args_make(const struct order *order, const char *attempt_path,
     size_t count = sandbox_visible_paths(order, attempt_path, paths);
     for (size_t i = 0; i < count; i++)
         put_visible(&builder, paths[i]);
+    put_resolver(&builder, paths, count);
     put_binds(&builder);
     put_rows(&builder, rows_after, sizeof rows_after / sizeof rows_after[0]);
     put_program(&builder);

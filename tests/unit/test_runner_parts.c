@@ -251,6 +251,49 @@ static void a_file_that_cannot_be_written_keeps_a_prefix(void **state)
     capture_close(&capture);
 }
 
+// --- the sandbox's arguments
+
+static const char *resolver; // what /etc/resolv.conf leads to
+
+char *__wrap_realpath(const char *path, char *ret_path);
+
+char *__wrap_realpath(const char *path, char *ret_path)
+{
+    assert_string_equal(path, "/etc/resolv.conf");
+    assert_null(ret_path);
+    return strdup(resolver);
+}
+
+// How often the two words stand one behind the other.
+static int count_pairs(const struct order *order, const char *first, const char *second)
+{
+    struct sandbox_args args;
+    int count = 0;
+    assert_true(sandbox_args_make(order, "/var/lib/soma/jobs/1/1", &args));
+    for (const char **word = args.words; word[0] && word[1]; word++)
+        count += strcmp(word[0], first) == 0 && strcmp(word[1], second) == 0;
+    free(args.words);
+    free(args.texts);
+    return count;
+}
+
+static void names_are_looked_up_where_the_resolver_leads_with_the_network_only(void **state)
+{
+    (void)state;
+    static const char stub[] = "/run/systemd/resolve/stub-resolv.conf";
+    struct order order = {.network = 1};
+    resolver = stub;
+    assert_int_equal(count_pairs(&order, "--ro-bind-try", stub), 1);
+    assert_int_equal(count_pairs(&order, stub, stub), 1);
+    order.network = 0;
+    assert_int_equal(count_pairs(&order, stub, stub), 0);
+    order.network = 1;
+    resolver = "/usr/share/resolv.conf";
+    assert_int_equal(count_pairs(&order, resolver, resolver), 0);
+    resolver = "/etc/resolv.conf";
+    assert_int_equal(count_pairs(&order, resolver, resolver), 0);
+}
+
 // --- packets and links
 
 static void numbers_of_packets_are_whole_words(void **state)
@@ -370,6 +413,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_left_behind_has_half_a_second, stop_fake_clock),
         cmocka_unit_test(a_capture_is_exact_at_its_cap),
         cmocka_unit_test(a_file_that_cannot_be_written_keeps_a_prefix),
+        cmocka_unit_test(names_are_looked_up_where_the_resolver_leads_with_the_network_only),
         cmocka_unit_test(numbers_of_packets_are_whole_words),
         cmocka_unit_test(only_a_whole_cancel_is_one),
         cmocka_unit_test(a_descriptor_that_nobody_wants_is_closed),
