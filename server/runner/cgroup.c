@@ -17,9 +17,10 @@ static const struct kind_row {
     const char *processes_limit;
     const char *kills; // the file with a line "oom_kill N"
     const char *peak;
+    const char *cpu; // the file with lines "user_usec N" and "system_usec N"
 } rows[CGROUP_KIND_COUNT] = {
-    [CGROUP_UNIFIED] = {"memory.max", "memory.swap.max", "pids.max", "memory.events",
-                        "memory.peak"},
+    [CGROUP_UNIFIED] = {"memory.max", "memory.swap.max", "pids.max", "memory.events", "memory.peak",
+                        "cpu.stat"},
     [CGROUP_1_MEMORY] = {"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", NULL,
                          "memory.oom_control", "memory.max_usage_in_bytes"},
     [CGROUP_1_PIDS] = {.processes_limit = "pids.max"},
@@ -72,7 +73,7 @@ static bool is_wanted(enum cgroup_kind kind, const struct order *order)
     // A user namespace counts processes well enough by itself.
     bool processes = order->processes && order->sandbox != SANDBOX_NAMESPACES;
     return (rows[kind].memory_limit && order->memory_bytes) ||
-           (rows[kind].processes_limit && processes);
+           (rows[kind].processes_limit && processes) || (rows[kind].cpu && order->cpu_time_ms);
 }
 
 void cgroups_make(struct cgroups *cgroups, const struct order *order)
@@ -127,6 +128,17 @@ int64_t cgroups_peak_bytes(const struct cgroups *cgroups)
             peak = read_number(cgroups->paths[kind], rows[kind].peak, "");
     }
     return peak;
+}
+
+void cgroups_cpu_ms(const struct cgroups *cgroups, int64_t *ret_user_ms, int64_t *ret_system_ms)
+{
+    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
+        const char *path = cgroups->paths[kind];
+        if (!path[0] || !rows[kind].cpu)
+            continue;
+        *ret_user_ms = read_number(path, rows[kind].cpu, "user_usec ") / 1000;
+        *ret_system_ms = read_number(path, rows[kind].cpu, "system_usec ") / 1000;
+    }
 }
 
 void cgroups_remove(struct cgroups *cgroups)

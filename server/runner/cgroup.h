@@ -17,7 +17,7 @@ struct cgroups {
     int errnum; // why one that was asked for could not be made; 0: all could
 };
 
-// Makes those that the order's limits need and its cgroup fields allow.
+// Makes those that the order's limits need, if only to count, and its cgroup fields allow.
 void cgroups_make(struct cgroups *cgroups, const struct order *order);
 
 // Puts this process into them. 0, or an errno.
@@ -28,6 +28,10 @@ int64_t cgroups_count_kills(const struct cgroups *cgroups);
 
 // The most memory that was in use; 0 where the kernel does not say.
 int64_t cgroups_peak_bytes(const struct cgroups *cgroups);
+
+// The processor time of all that ever ran in one, waited for or not; untouched where none counts
+// it.
+void cgroups_cpu_ms(const struct cgroups *cgroups, int64_t *ret_user_ms, int64_t *ret_system_ms);
 
 // Removes them; they must be empty.
 void cgroups_remove(struct cgroups *cgroups);

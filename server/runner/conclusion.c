@@ -157,7 +157,13 @@ static void measure(const struct supervision *self, struct status *status)
         status->system_ms = milliseconds(usage.ru_stime);
         status->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
     }
-    int64_t peaks[] = {self->meter.use.peak_memory_bytes, cgroups_peak_bytes(&self->cgroups)};
+    // Who ignores its children leaves nothing for getrusage.
+    const struct meter_use *use = &self->meter.use;
+    if (use->user_ms + use->system_ms > status->user_ms + status->system_ms) {
+        status->user_ms = use->user_ms;
+        status->system_ms = use->system_ms;
+    }
+    int64_t peaks[] = {use->peak_memory_bytes, cgroups_peak_bytes(&self->cgroups)};
     for (size_t i = 0; i < sizeof peaks / sizeof peaks[0]; i++) {
         if (peaks[i] > status->peak_bytes)
             status->peak_bytes = peaks[i];

@@ -10,22 +10,14 @@
 #include "base/directory_size.h"
 #include "base/file.h"
 
-enum {
-    STAT_FIELDS_AFTER_NAME = 22,
-    // Fields of /proc/PID/stat after the name, from 0 (proc(5) counts from 1, the name is 2).
-    FIELD_UTIME = 11,
-    FIELD_STIME = 12,
-    FIELD_CHILDREN_UTIME = 13,
-    FIELD_CHILDREN_STIME = 14,
-    FIELD_RSS = 21
-};
-
-void meter_start(struct meter *meter, const struct order *order, int work_fd, bool is_memory_held)
+void meter_start(struct meter *meter, const struct order *order, int work_fd,
+                 const struct cgroups *cgroups)
 {
     *meter = (struct meter){.cpu_time_ms = order->cpu_time_ms,
-                            .memory_bytes = is_memory_held ? 0 : order->memory_bytes,
+                            .memory_bytes = cgroups->holds_memory ? 0 : order->memory_bytes,
                             .disk_bytes = order->disk_bytes,
                             .processors = (int)sysconf(_SC_NPROCESSORS_ONLN),
+                            .cgroups = cgroups,
                             .work_fd = work_fd};
     int64_t first = meter->memory_bytes ? METER_MEMORY_MS : METER_IDLE_MS;
     if (meter->cpu_time_ms && meter->cpu_time_ms < first)
@@ -51,59 +43,45 @@ static int64_t field_of_smaps(pid_t pid, const char *name)
     return line ? strtoll(line + strlen(name), NULL, 10) * 1024 : -1;
 }
 
-// False where there is no such process.
-static bool read_stat(pid_t pid, int64_t ret_fields[STAT_FIELDS_AFTER_NAME])
+static void sample_process(struct meter *meter, pid_t pid, bool is_carrier)
 {
-    char text[1024];
-    snprintf(text, sizeof text, "/proc/%d/stat", (int)pid);
-    FD_CLEANUP int fd = open(text, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (length <= 0)
-        return false;
-    text[length] = '\0';
-    char *at = strrchr(text, ')');
-    if (!at || strlen(at) < 4)
-        return false;
-    at += 3; // the state, a letter, counts as field 0
-    ret_fields[0] = 0;
-    for (int i = 1; i < STAT_FIELDS_AFTER_NAME; i++)
-        ret_fields[i] = strtoll(at, &at, 10);
-    return true;
-}
-
-static void add_process(struct meter_use *use, const struct descendant *descendant, bool is_carrier,
-                        int64_t *ticks)
-{
-    int64_t fields[STAT_FIELDS_AFTER_NAME];
-    if (!read_stat(descendant->pid, fields))
+    struct process_stat stat;
+    if (!process_stat_read(pid, &stat))
         return;
     // An init's own work is not the job's, but those that it has reaped were.
-    ticks[0] += fields[FIELD_CHILDREN_UTIME] + (is_carrier ? 0 : fields[FIELD_UTIME]);
-    ticks[1] += fields[FIELD_CHILDREN_STIME] + (is_carrier ? 0 : fields[FIELD_STIME]);
+    cpu_account_add(&meter->cpu, pid, is_carrier, &stat);
     if (is_carrier)
         return;
-    use->memory_bytes += fields[FIELD_RSS] * sysconf(_SC_PAGESIZE);
-    use->processes++;
+    meter->use.memory_bytes += stat.resident_bytes;
+    meter->use.processes++;
+}
+
+static void keep_largest(int64_t *value, int64_t other)
+{
+    if (other > *value)
+        *value = other;
 }
 
 static void sample(struct meter *meter, struct tree *tree)
 {
     struct descendants descendants = {0};
     struct meter_use *use = &meter->use;
-    int64_t ticks[2] = {0};
+    int64_t ticks[TIME_COUNT], tick_ms = 1000 / sysconf(_SC_CLK_TCK);
+    int64_t counted_ms[TIME_COUNT] = {0};
     use->memory_bytes = use->processes = 0;
     descendants_find(&descendants);
     for (size_t i = 0; i < descendants.count; i++)
-        add_process(use, &descendants.list[i], tree_is_carrier(tree, &descendants.list[i]), ticks);
+        sample_process(meter, descendants.list[i].pid, tree_is_carrier(tree, &descendants.list[i]));
     descendants_fini(&descendants);
-    int64_t tick_ms = 1000 / sysconf(_SC_CLK_TCK);
+    cpu_account_end(&meter->cpu, ticks);
+    // The kernel's own count misses nobody.
+    cgroups_cpu_ms(meter->cgroups, &counted_ms[TIME_USER], &counted_ms[TIME_SYSTEM]);
     // Whoever was reaped between two looks is missing for a moment: time never goes back.
-    if (ticks[0] * tick_ms > use->user_ms)
-        use->user_ms = ticks[0] * tick_ms;
-    if (ticks[1] * tick_ms > use->system_ms)
-        use->system_ms = ticks[1] * tick_ms;
-    if (use->memory_bytes > use->peak_memory_bytes)
-        use->peak_memory_bytes = use->memory_bytes;
+    keep_largest(&use->user_ms, ticks[TIME_USER] * tick_ms);
+    keep_largest(&use->system_ms, ticks[TIME_SYSTEM] * tick_ms);
+    keep_largest(&use->user_ms, counted_ms[TIME_USER]);
+    keep_largest(&use->system_ms, counted_ms[TIME_SYSTEM]);
+    keep_largest(&use->peak_memory_bytes, use->memory_bytes);
 }
 
 // Pages that several processes share counted once; looked at only where the plain sum is over the
@@ -116,12 +94,12 @@ static bool is_over_memory(const struct meter *meter, struct tree *tree)
     int64_t bytes = 0;
     descendants_find(&descendants);
     for (size_t i = 0; i < descendants.count; i++) {
-        int64_t fields[STAT_FIELDS_AFTER_NAME];
+        struct process_stat stat;
         if (tree_is_carrier(tree, &descendants.list[i]))
             continue;
         int64_t share = field_of_smaps(descendants.list[i].pid, "\nPss:");
-        if (share < 0 && read_stat(descendants.list[i].pid, fields))
-            share = fields[FIELD_RSS] * sysconf(_SC_PAGESIZE);
+        if (share < 0 && process_stat_read(descendants.list[i].pid, &stat))
+            share = stat.resident_bytes;
         bytes += share > 0 ? share : 0;
     }
     descendants_fini(&descendants);

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "runner/cgroup.h"
+#include "runner/cpu_account.h"
 #include "runner/order.h"
 #include "runner/tree.h"
 
@@ -21,9 +23,8 @@ enum {
 
 // As of the last sample.
 struct meter_use {
-    int64_t user_ms,
-        system_ms;        // of all that ever ran in the tree, but for orphans nobody waited for
-    int64_t memory_bytes; // resident, pages that processes share counted in each
+    int64_t user_ms, system_ms; // of all that ever ran in the tree; at least, without a cgroup
+    int64_t memory_bytes;       // resident, pages that processes share counted in each
     int64_t peak_memory_bytes;
     int64_t processes;
     int64_t disk_bytes; // of the work directory
@@ -38,6 +39,8 @@ enum meter_verdict {
 
 struct meter {
     struct meter_use use;
+    struct cpu_account cpu;
+    const struct cgroups *cgroups; // the attempt's
     // 0: no limit, or one that something else holds.
     int64_t cpu_time_ms, memory_bytes, disk_bytes;
     struct mono_time next; // sample; MONO_NEVER before meter_start
@@ -46,8 +49,9 @@ struct meter {
     int work_fd;
 };
 
-// From now on samples are due. is_memory_held: by a cgroup.
-void meter_start(struct meter *meter, const struct order *order, int work_fd, bool is_memory_held);
+// From now on samples are due. The cgroups are the attempt's, and looked at until the end.
+void meter_start(struct meter *meter, const struct order *order, int work_fd,
+                 const struct cgroups *cgroups);
 
 // Takes a sample where one is due, and says which limit is passed. ret_sampled: use has changed.
 enum meter_verdict meter_check(struct meter *meter, struct tree *tree, bool *ret_sampled);

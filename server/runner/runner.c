@@ -116,7 +116,7 @@ static void let_go_and_supervise(struct supervision *self)
 {
     self->started_mono = clock_mono_now();
     ending_init(&self->ending, clock_deadline_after(self->order.wall_time_ms));
-    meter_start(&self->meter, &self->order, self->dir.work_fd, self->cgroups.holds_memory);
+    meter_start(&self->meter, &self->order, self->dir.work_fd, &self->cgroups);
     program_release(&self->program);
     supervise(self);
 }

@@ -116,6 +116,39 @@ static void cpu_time_of_the_whole_tree_is_limited(void **state)
     attempt_free(attempt);
 }
 
+// Children that burn so many hundredths of a second, one after the other.
+#define BURN(count, hundredths)                                             \
+    "import os, signal, sys, time\n"                                        \
+    "if len(sys.argv) > 1: signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" \
+    "for i in range(" count "):\n"                                          \
+    "    if os.fork() == 0:\n"                                              \
+    "        while time.process_time() < 0." hundredths ": pass\n"          \
+    "        os._exit(0)\n"                                                 \
+    "    try: os.wait()\n"                                                  \
+    "    except ChildProcessError: pass\n"
+
+static void children_that_nobody_waits_for_count_as_well(void **state)
+{
+    (void)state;
+    struct attempt *attempt =
+        limited("exec python3 -I -S -c '" BURN("60", "30") "' deaf", "cpu_time_ms", 1500);
+    run_out_of(attempt, "cpu_limit");
+    assert_true(attempt_number(attempt, "user_ms") + attempt_number(attempt, "system_ms") >= 1400);
+    attempt_free(attempt);
+}
+
+static void children_that_are_waited_for_count_once(void **state)
+{
+    (void)state;
+    struct attempt *attempt =
+        limited("exec python3 -I -S -c '" BURN("30", "05") "'", "cpu_time_ms", 4000);
+    attempt_run(attempt);
+    assert_true(attempt_text_is(attempt, "reason", "exited"));
+    assert_in_range(attempt_number(attempt, "user_ms") + attempt_number(attempt, "system_ms"), 1200,
+                    3500);
+    attempt_free(attempt);
+}
+
 static void the_work_directory_is_limited(void **state)
 {
     (void)state;
@@ -224,6 +257,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_plain_kill_is_no_memory_limit),
         cmocka_unit_test(the_kernel_holds_the_memory_limit_in_a_cgroup),
         cmocka_unit_test(cpu_time_of_the_whole_tree_is_limited),
+        cmocka_unit_test(children_that_nobody_waits_for_count_as_well),
+        cmocka_unit_test(children_that_are_waited_for_count_once),
         cmocka_unit_test(the_work_directory_is_limited),
         cmocka_unit_test(more_output_than_allowed_may_end_a_job),
         cmocka_unit_test(ten_gigabytes_of_output_are_counted),

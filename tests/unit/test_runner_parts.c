@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "config/config.h"
 #include "runner/capture.h"
+#include "runner/cgroup.h"
 #include "runner/ending.h"
 #include "runner/link.h"
 #include "runner/order.h"
@@ -294,6 +295,28 @@ static void names_are_looked_up_where_the_resolver_leads_with_the_network_only(v
     assert_int_equal(count_pairs(&order, resolver, resolver), 0);
 }
 
+// --- cgroups
+
+static void a_cgroup_tells_the_processor_time(void **state)
+{
+    (void)state;
+    static const char text[] = "usage_usec 5999000\nuser_usec 4000999\nsystem_usec 1998001\n";
+    struct cgroups cgroups = {0};
+    int64_t user_ms = 1, system_ms = 2;
+    cgroups_cpu_ms(&cgroups, &user_ms, &system_ms);
+    assert_int_equal(user_ms, 1);
+    strcpy(cgroups.paths[CGROUP_UNIFIED], "/tmp/soma-cgroup-XXXXXX");
+    assert_non_null(mkdtemp(cgroups.paths[CGROUP_UNIFIED]));
+    int fd = open(cgroups.paths[CGROUP_UNIFIED], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(file_write_atomic(fd, "cpu.stat", text, strlen(text), 0600, NULL), SOMA_OK);
+    cgroups_cpu_ms(&cgroups, &user_ms, &system_ms);
+    assert_int_equal(user_ms, 4000);
+    assert_int_equal(system_ms, 1998);
+    close(fd);
+    assert_int_equal(directory_remove_all(AT_FDCWD, cgroups.paths[CGROUP_UNIFIED], NULL, NULL),
+                     SOMA_OK);
+}
+
 // --- packets and links
 
 static void numbers_of_packets_are_whole_words(void **state)
@@ -414,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_capture_is_exact_at_its_cap),
         cmocka_unit_test(a_file_that_cannot_be_written_keeps_a_prefix),
         cmocka_unit_test(names_are_looked_up_where_the_resolver_leads_with_the_network_only),
+        cmocka_unit_test(a_cgroup_tells_the_processor_time),
         cmocka_unit_test(numbers_of_packets_are_whole_words),
         cmocka_unit_test(only_a_whole_cancel_is_one),
         cmocka_unit_test(a_descriptor_that_nobody_wants_is_closed),
