@@ -88,7 +88,7 @@ _Noreturn void carrier_run(const struct carrier *carrier)
     // Of a process group of its own, the program of a session of its own.
     if (setpgid(0, 0))
         report_failure(carrier->report_fd, STEP_SESSION, errno);
-    int errnum = cgroups_enter(carrier->cgroups);
+    int errnum = cgroups_enter(carrier->cgroups, carrier->order);
     if (errnum)
         report_failure(carrier->report_fd, STEP_CGROUP, errnum);
     if (fchdir(carrier->work_fd))

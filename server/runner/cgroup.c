@@ -11,6 +11,10 @@
 
 #include "base/file.h"
 
+enum {
+    ENTER_RETRIES = 3
+};
+
 static const struct kind_row {
     const char *memory_limit; // NULL: the kind holds none
     const char *memory_swap;  // what keeps the program from going on in swap; may be missing
@@ -76,6 +80,14 @@ static bool is_wanted(enum cgroup_kind kind, const struct order *order)
            (rows[kind].processes_limit && processes) || (rows[kind].cpu && order->cpu_time_ms);
 }
 
+static int make(const struct cgroups *cgroups, enum cgroup_kind kind, const struct order *order)
+{
+    // One that is there was left by a runner that never came to its program.
+    if (mkdir(cgroups->paths[kind], 0755) && errno != EEXIST)
+        return errno;
+    return set_limits(cgroups, kind, order);
+}
+
 void cgroups_make(struct cgroups *cgroups, const struct order *order)
 {
     *cgroups = (struct cgroups){0};
@@ -85,10 +97,7 @@ void cgroups_make(struct cgroups *cgroups, const struct order *order)
         char *path = cgroups->paths[kind];
         snprintf(path, PATH_MAX, "%s/%s.%" PRId64, order->cgroups[kind], order->job_id,
                  order->attempt);
-        // One that is there was left by a runner that never came to its program.
-        int errnum = mkdir(path, 0755) && errno != EEXIST ? errno : 0;
-        if (!errnum)
-            errnum = set_limits(cgroups, (enum cgroup_kind)kind, order);
+        int errnum = make(cgroups, (enum cgroup_kind)kind, order);
         if (errnum) {
             rmdir(path);
             path[0] = '\0';
@@ -100,34 +109,26 @@ void cgroups_make(struct cgroups *cgroups, const struct order *order)
     }
 }
 
-int cgroups_enter(const struct cgroups *cgroups)
+// Empty ones are taken for left ones by the start of another server that shares the folder.
+static int enter(const struct cgroups *cgroups, enum cgroup_kind kind, const struct order *order)
 {
-    int errnum = 0;
-    for (int kind = 0; kind < CGROUP_KIND_COUNT && !errnum; kind++) {
-        if (cgroups->paths[kind][0])
+    int errnum = write_number(cgroups->paths[kind], "cgroup.procs", 0);
+    for (int i = 0; i < ENTER_RETRIES && (errnum == ENOENT || errnum == ENODEV); i++) {
+        errnum = make(cgroups, kind, order);
+        if (!errnum)
             errnum = write_number(cgroups->paths[kind], "cgroup.procs", 0);
     }
     return errnum;
 }
 
-int64_t cgroups_count_kills(const struct cgroups *cgroups)
+int cgroups_enter(const struct cgroups *cgroups, const struct order *order)
 {
-    int64_t count = 0;
-    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
-        if (cgroups->paths[kind][0] && rows[kind].kills)
-            count += read_number(cgroups->paths[kind], rows[kind].kills, "oom_kill ");
+    int errnum = 0;
+    for (int kind = 0; kind < CGROUP_KIND_COUNT && !errnum; kind++) {
+        if (cgroups->paths[kind][0])
+            errnum = enter(cgroups, (enum cgroup_kind)kind, order);
     }
-    return count;
-}
-
-int64_t cgroups_peak_bytes(const struct cgroups *cgroups)
-{
-    int64_t peak = 0;
-    for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
-        if (cgroups->paths[kind][0] && rows[kind].peak)
-            peak = read_number(cgroups->paths[kind], rows[kind].peak, "");
-    }
-    return peak;
+    return errnum;
 }
 
 void cgroups_cpu_ms(const struct cgroups *cgroups, int64_t *ret_user_ms, int64_t *ret_system_ms)
@@ -141,10 +142,16 @@ void cgroups_cpu_ms(const struct cgroups *cgroups, int64_t *ret_user_ms, int64_t
     }
 }
 
-void cgroups_remove(struct cgroups *cgroups)
+void cgroups_end(struct cgroups *cgroups)
 {
     for (int kind = 0; kind < CGROUP_KIND_COUNT; kind++) {
-        if (cgroups->paths[kind][0])
-            rmdir(cgroups->paths[kind]);
+        const char *path = cgroups->paths[kind];
+        if (!path[0])
+            continue;
+        if (rows[kind].kills)
+            cgroups->kill_count += read_number(path, rows[kind].kills, "oom_kill ");
+        if (rows[kind].peak)
+            cgroups->peak_bytes = read_number(path, rows[kind].peak, "");
+        rmdir(path);
     }
 }

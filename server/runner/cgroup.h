@@ -14,26 +14,23 @@ struct cgroups {
     char paths[CGROUP_KIND_COUNT][PATH_MAX]; // "": not made
     bool holds_memory;
     bool holds_processes;
-    int errnum; // why one that was asked for could not be made; 0: all could
+    int64_t kill_count; // processes that the kernel killed for want of memory; once they ended
+    int64_t peak_bytes; // the most memory that was in use; 0 where the kernel does not say
+    int errnum;         // why one that was asked for could not be made; 0: all could
 };
 
 // Makes those that the order's limits need, if only to count, and its cgroup fields allow.
 void cgroups_make(struct cgroups *cgroups, const struct order *order);
 
 // Puts this process into them. 0, or an errno.
-int cgroups_enter(const struct cgroups *cgroups);
-
-// How many processes the kernel killed for want of memory.
-int64_t cgroups_count_kills(const struct cgroups *cgroups);
-
-// The most memory that was in use; 0 where the kernel does not say.
-int64_t cgroups_peak_bytes(const struct cgroups *cgroups);
+int cgroups_enter(const struct cgroups *cgroups, const struct order *order);
 
 // The processor time of all that ever ran in one, waited for or not; untouched where none counts
 // it.
 void cgroups_cpu_ms(const struct cgroups *cgroups, int64_t *ret_user_ms, int64_t *ret_system_ms);
 
-// Removes them; they must be empty.
-void cgroups_remove(struct cgroups *cgroups);
+// Keeps what they counted and removes them. As soon as the job has ended: a server that starts
+// removes what is empty.
+void cgroups_end(struct cgroups *cgroups);
 
 #endif

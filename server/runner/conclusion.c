@@ -41,7 +41,7 @@ static void take_wait_status(const struct supervision *self, struct status *stat
 static void conclude_main(const struct supervision *self, struct status *status)
 {
     char room[24];
-    int64_t kernel_kills = cgroups_count_kills(&self->cgroups);
+    int64_t kernel_kills = self->cgroups.kill_count;
     if (kernel_kills > 0 && status->signal == SIGKILL) {
         status->reason = END_MEMORY_LIMIT;
         say(status, "the memory limit was passed: the kernel killed the program");
@@ -163,7 +163,7 @@ static void measure(const struct supervision *self, struct status *status)
         status->user_ms = use->user_ms;
         status->system_ms = use->system_ms;
     }
-    int64_t peaks[] = {use->peak_memory_bytes, cgroups_peak_bytes(&self->cgroups)};
+    int64_t peaks[] = {use->peak_memory_bytes, self->cgroups.peak_bytes};
     for (size_t i = 0; i < sizeof peaks / sizeof peaks[0]; i++) {
         if (peaks[i] > status->peak_bytes)
             status->peak_bytes = peaks[i];

@@ -136,11 +136,11 @@ static enum runner_exit conclude(struct supervision *self)
     char progress[PROGRESS_FORMAT_SIZE];
     struct status status;
     struct soma_error error;
+    cgroups_end(&self->cgroups);
     if (!self->start_failed)
         artifacts_collect(&self->dir, &self->artifact_wish, &self->artifacts);
     artifact_wish_fini(&self->artifact_wish);
     conclusion_make(self, progress, &status);
-    cgroups_remove(&self->cgroups);
     enum soma_code code = conclusion_write(self, &status, &error);
     attempt_dir_remove_control(&self->dir);
     // The lock before the links, which the exit closes: who hears of their end finds it free.

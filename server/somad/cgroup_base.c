@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,20 +87,33 @@ static bool go_to_unit(char *own)
     return (ends_with(own, ".service") || ends_with(own, ".scope")) && give_controllers(own);
 }
 
+// Between a runner's mkdir and its program's start, and from that one's end on, its cgroup is empty
+// as well. It is named after the attempt, whose lock the runner holds.
+static bool has_runner(const struct attempt_root *root, const char *name)
+{
+    char path[PATH_MAX];
+    const char *dot = strrchr(name, '.');
+    if (!dot)
+        return false;
+    snprintf(path, sizeof path, "%.*s/%s/lock", (int)(dot - name), name, dot + 1);
+    FD_CLEANUP int fd = openat(root->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+}
+
 // Only empty ones can be removed.
-static void sweep(const char *base)
+static void sweep(const struct attempt_root *root, const char *base)
 {
     DIR *directory = opendir(base);
     struct dirent *entry;
     while (directory && (entry = readdir(directory))) {
-        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.' && !has_runner(root, entry->d_name))
             unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
     }
     if (directory)
         closedir(directory);
 }
 
-void cgroup_base_find(char ret_paths[SANDBOX_CGROUPS][4096])
+void cgroup_base_find(const struct attempt_root *root, char ret_paths[SANDBOX_CGROUPS][4096])
 {
     for (int kind = 0; kind < SANDBOX_CGROUPS; kind++) {
         char own[PATH_MAX / 2];
@@ -114,6 +128,6 @@ void cgroup_base_find(char ret_paths[SANDBOX_CGROUPS][4096])
             (is_unified && !give_controllers(base)))
             base[0] = '\0';
         else
-            sweep(base);
+            sweep(root, base);
     }
 }

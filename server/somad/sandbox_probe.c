@@ -195,7 +195,7 @@ void sandbox_probe(const char *runner_path, const struct attempt_root *root,
                    char ret_text[PROBE_TEXT_SIZE])
 {
     struct job_outcome outcome;
-    cgroup_base_find(settings->cgroups);
+    cgroup_base_find(root, settings->cgroups);
     bool has_bwrap = settings->bwrap[0] != '\0';
     for (int reach = has_bwrap ? SANDBOX_REACH_NAMESPACES : SANDBOX_REACH_CONFINED;
          reach >= SANDBOX_REACH_OFF; reach--) {

@@ -34,6 +34,32 @@ test_info_tells_each_layer_and_a_job_the_same() {
     is "$(job_layer "$id" memory)" false
 }
 
+test_a_start_leaves_the_cgroups_of_living_runners() {
+    local id above own
+    above=/sys/fs/cgroup/memory$(sed -n 's,^[0-9]*:memory:/\?,/,p' /proc/self/cgroup)
+    # One of its own: a server of another test would sweep as well.
+    own=$above/soma-test.$$
+    mkdir "$own" 2>/dev/null || { echo "# no cgroups here" && return; }
+    id=$(soma submit -q -- true)
+    expect 0 soma wait "$id"
+    stop_server TERM
+    mkdir -p "$own/soma-jobs/$id.1" "$own/soma-jobs/$id.2"
+    echo $$ >"$own/cgroup.procs"
+    exec 8<"$scratch/data/jobs/$id/1/lock"
+    flock 8
+    start_server 8<&-
+    is "$(find "$own/soma-jobs" -name "$id*" -printf '%f\n')" "$id.1"
+    exec 8<&-
+    stop_server TERM
+    start_server
+    is "$(find "$own/soma-jobs" -name "$id*")" ""
+    stop_server TERM
+    echo $$ >"$above/cgroup.procs"
+    until_true rmdir "$own/soma-jobs"
+    until_true rmdir "$own"
+    start_server
+}
+
 test_limits_end_a_job_with_their_own_reason_and_status() {
     local id
     expect 137 soma run --memory 50M -- python3 -c 'import time; x = b"x" * 200000000; time.sleep(100)'

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -317,6 +319,45 @@ static void a_cgroup_tells_the_processor_time(void **state)
                      SOMA_OK);
 }
 
+// Where a test may make a cgroup of its own; false: nowhere.
+static bool find_cgroup(char *ret_path, size_t size)
+{
+    char line[1024];
+    bool is_found = false;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file && !is_found && fgets(line, sizeof line, file)) {
+        const char *at = strstr(line, ":memory:/");
+        line[strcspn(line, "\n")] = '\0';
+        if (at)
+            snprintf(ret_path, size, "/sys/fs/cgroup/memory%s/soma-test.%d", at + 8, (int)getpid());
+        is_found = at && mkdir(ret_path, 0755) == 0;
+    }
+    if (file)
+        fclose(file);
+    return is_found;
+}
+
+static void a_cgroup_that_was_swept_away_is_made_again(void **state)
+{
+    (void)state;
+    struct cgroups cgroups = {0};
+    const struct order order = {.memory_bytes = 1 << 30};
+    char *path = cgroups.paths[CGROUP_1_MEMORY];
+    if (!find_cgroup(path, sizeof cgroups.paths[0])) {
+        printf("# no cgroups here\n");
+        return;
+    }
+    assert_int_equal(rmdir(path), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(cgroups_enter(&cgroups, &order));
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    cgroups_end(&cgroups);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 // --- packets and links
 
 static void numbers_of_packets_are_whole_words(void **state)
@@ -438,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_written_keeps_a_prefix),
         cmocka_unit_test(names_are_looked_up_where_the_resolver_leads_with_the_network_only),
         cmocka_unit_test(a_cgroup_tells_the_processor_time),
+        cmocka_unit_test(a_cgroup_that_was_swept_away_is_made_again),
         cmocka_unit_test(numbers_of_packets_are_whole_words),
         cmocka_unit_test(only_a_whole_cancel_is_one),
         cmocka_unit_test(a_descriptor_that_nobody_wants_is_closed),
