@@ -113,24 +113,49 @@ static int make_file(int directory_fd, const char *name)
                   FILE_MODE);
 }
 
-// The directory may be there, with what a runner left that ended before its program began.
-static enum soma_code make_work(struct attempt_dir *dir, const struct order *order,
-                                struct soma_error *err)
+// What a runner left that ended before its program began may be the user's, and other jobs of that
+// user may have put anything there.
+static enum soma_code make_empty(const struct attempt_dir *dir, struct soma_error *err)
 {
-    if (mkdirat(dir->fd, "work", WORK_MODE) && errno != EEXIST)
+    if (mkdirat(dir->fd, "work", WORK_MODE) == 0)
+        return SOMA_OK;
+    if (errno != EEXIST)
         return cannot(err, "make the work directory");
-    dir->work_fd = openat(dir->fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (dir->work_fd < 0 || !give_to_user(dir->work_fd, order))
-        return cannot(err, "open the work directory");
-    enum soma_code code = inputs_place(dir, order, err);
-    if (code || !order->file_name)
-        return code;
+    enum soma_code code = directory_remove_all(dir->fd, "work", NULL, err);
+    if (code == SOMA_OK && mkdirat(dir->fd, "work", WORK_MODE))
+        code = cannot(err, "make the work directory");
+    return code;
+}
+
+static enum soma_code put_source(const struct attempt_dir *dir, const struct order *order,
+                                 struct soma_error *err)
+{
+    if (!order->file_name)
+        return SOMA_OK;
     FD_CLEANUP int fd = make_file(dir->work_fd, order->file_name);
     int errnum = fd < 0 ? errno : fd_write_all(fd, order->file_bytes, order->file_length);
     if (!errnum && !give_to_user(fd, order))
         errnum = errno;
     return errnum ? error_set_errno(err, errnum, "cannot write work/%.100s", order->file_name)
                   : SOMA_OK;
+}
+
+// The user's at last: until then nobody puts a link or a FIFO where a file is to come.
+static enum soma_code make_work(struct attempt_dir *dir, const struct order *order,
+                                struct soma_error *err)
+{
+    enum soma_code code = make_empty(dir, err);
+    if (code != SOMA_OK)
+        return code;
+    dir->work_fd = openat(dir->fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (dir->work_fd < 0)
+        return cannot(err, "open the work directory");
+    code = inputs_place(dir, order, err);
+    if (code == SOMA_OK)
+        code = put_source(dir, order, err);
+    if (code == SOMA_OK && !give_to_user(dir->work_fd, order))
+        code = cannot(err, "give away the work directory");
+    return code;
 }
 
 static enum soma_code make_progress(struct attempt_dir *dir, const struct order *order,

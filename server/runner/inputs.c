@@ -81,7 +81,6 @@ static int place(const struct attempt_dir *dir, const struct order *order,
     int errnum = open_parent(dir->work_fd, order, input->path, &parent_fd, &name);
     if (errnum)
         return errnum;
-    // A runner before this one may have left it; it may have been of another mode.
     FD_CLEANUP int fd =
         openat(parent_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (fd < 0)

@@ -285,6 +285,23 @@ static void the_source_lies_in_the_work_directory(void **state)
     attempt_free(attempt);
 }
 
+// As if a runner had ended before its program began, and another job of its user had come by.
+static void files_are_put_into_no_work_directory_that_was_left(void **state)
+{
+    (void)state;
+    struct attempt *attempt = attempt_new();
+    attempt_order(attempt, (const char *const[]){"sh", "main.sh", NULL});
+    fields_put_text(&attempt->order, "file_name", "main.sh");
+    fields_put_text(&attempt->order, "file_bytes", "ls\n");
+    assert_int_equal(file_write_atomic(attempt->fd, "other", "kept", 4, 0600, NULL), SOMA_OK);
+    assert_int_equal(mkdirat(attempt->fd, "work", 0700), 0);
+    assert_int_equal(linkat(attempt->fd, "other", attempt->fd, "work/main.sh", 0), 0);
+    attempt_run(attempt);
+    assert_true(attempt_file_is(attempt, "stdout", "main.sh\n"));
+    assert_true(attempt_file_is(attempt, "other", "kept"));
+    attempt_free(attempt);
+}
+
 static void an_order_that_makes_no_sense_fails_the_start(void **state)
 {
     (void)state;
@@ -400,6 +417,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_program_has_no_privileges_and_gets_none),
         cmocka_unit_test(a_job_is_never_run_as_root),
         cmocka_unit_test(the_source_lies_in_the_work_directory),
+        cmocka_unit_test(files_are_put_into_no_work_directory_that_was_left),
         cmocka_unit_test(an_order_that_makes_no_sense_fails_the_start),
         cmocka_unit_test(an_attempt_is_started_once),
         cmocka_unit_test(without_an_order_nothing_is_done),
