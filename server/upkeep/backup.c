@@ -251,6 +251,20 @@ static enum soma_code write_archive(int fd, const char *data_directory, struct s
     return code;
 }
 
+// As far as the directory can be read and its file system knows how.
+static enum soma_code sync_directory_of(const char *file, struct soma_error *err)
+{
+    char path[PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    // "/" stays.
+    int length = slash ? (int)(slash - file) + (slash == file) : 0;
+    snprintf(path, sizeof path, "%.*s", length, file);
+    FD_CLEANUP int fd = open(length ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fsync(fd) && errno != EINVAL)
+        return error_set_errno(err, errno, "cannot sync the directory of %s", file);
+    return SOMA_OK;
+}
+
 // Under its own name only when it is whole.
 static enum soma_code finish(int fd, const char *partial, const char *file, struct soma_error *err)
 {
@@ -259,7 +273,8 @@ static enum soma_code finish(int fd, const char *partial, const char *file, stru
     int result = renameat2(AT_FDCWD, partial, AT_FDCWD, file, RENAME_NOREPLACE);
     if (result && errno == EINVAL) // a file system that only knows how to replace
         result = rename(partial, file);
-    return result ? error_set_errno(err, errno, "cannot make %s", file) : SOMA_OK;
+    return result ? error_set_errno(err, errno, "cannot make %s", file)
+                  : sync_directory_of(file, err);
 }
 
 static enum soma_code write_file(const char *file, const char *data_directory,
