@@ -1,5 +1,6 @@
 // The program soma, asked of a server that says what no honest one does.
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,8 @@ struct scene {
     struct fake_server *server;
     char directory[64];   // where files are written
     char text[TEXT_SIZE]; // what the program said, on both streams
-    // What the server says.
+    // What the server says: its thread reads it, while soma runs.
+    pthread_mutex_t lock;
     uint32_t dimension;       // of a collection
     size_t record_count;      // in its one page
     size_t numbers_of_record; // in that page
@@ -110,7 +112,8 @@ static void answer_piece(const struct scene *scene, const struct fake_request *r
 
 static void script(void *user, const struct fake_request *request, struct fake_answer *answer)
 {
-    const struct scene *scene = user;
+    struct scene *scene = user;
+    pthread_mutex_lock(&scene->lock);
     if (strstr(request->method, "/GetCollection"))
         answer_collection(scene, answer);
     else if (strstr(request->method, "/ScanRecords"))
@@ -123,12 +126,14 @@ static void script(void *user, const struct fake_request *request, struct fake_a
         answer_piece(scene, request, answer);
     else
         answer->code = SOMA_UNIMPLEMENTED;
+    pthread_mutex_unlock(&scene->lock);
 }
 
 static int open_scene(void **state)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
+    pthread_mutex_init(&scene->lock, NULL);
     scene->server = fake_server_open(script, scene);
     snprintf(scene->directory, sizeof scene->directory, "/tmp/soma-lies-XXXXXX");
     assert_non_null(mkdtemp(scene->directory));
@@ -141,9 +146,17 @@ static int close_scene(void **state)
 {
     struct scene *scene = *state;
     fake_server_close(scene->server);
+    pthread_mutex_destroy(&scene->lock);
     assert_int_equal(rmdir(scene->directory), 0);
     free(scene);
     return 0;
+}
+
+// The scene changes hands, between this thread and the server's.
+static void hand_over(struct scene *scene)
+{
+    pthread_mutex_lock(&scene->lock);
+    pthread_mutex_unlock(&scene->lock);
 }
 
 // Runs soma in the directory; its exit status.
@@ -155,11 +168,13 @@ static int run(struct scene *scene, const char *arguments)
                           scene->directory, scene->directory, fake_server_url(scene->server),
                           SOMA_PROGRAM, arguments);
     assert_true(length > 0 && (size_t)length < sizeof command);
+    hand_over(scene);
     FILE *output = popen(command, "r");
     assert_non_null(output);
     size_t got = fread(scene->text, 1, TEXT_SIZE - 1, output);
     scene->text[got] = '\0';
     int status = pclose(output);
+    hand_over(scene);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
