@@ -10,6 +10,12 @@ enum {
     FIRST_SIZE = 64
 };
 
+void brood_fini(struct brood *brood)
+{
+    free(brood->pids);
+    *brood = (struct brood){0};
+}
+
 bool brood_make_room(struct brood *brood)
 {
     if (brood->count < brood->size)

@@ -14,6 +14,8 @@ struct brood {
     size_t size;
 };
 
+void brood_fini(struct brood *brood);
+
 // Room for one more; false: no memory.
 bool brood_make_room(struct brood *brood);
 // A runner was forked. There is room.

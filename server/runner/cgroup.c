@@ -25,8 +25,10 @@ static const struct kind_row {
 } rows[CGROUP_KIND_COUNT] = {
     [CGROUP_UNIFIED] = {"memory.max", "memory.swap.max", "pids.max", "memory.events", "memory.peak",
                         "cpu.stat"},
-    [CGROUP_1_MEMORY] = {"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", NULL,
-                         "memory.oom_control", "memory.max_usage_in_bytes"},
+    [CGROUP_1_MEMORY] = {.memory_limit = "memory.limit_in_bytes",
+                         .memory_swap = "memory.memsw.limit_in_bytes",
+                         .kills = "memory.oom_control",
+                         .peak = "memory.max_usage_in_bytes"},
     [CGROUP_1_PIDS] = {.processes_limit = "pids.max"},
 };
 

@@ -144,5 +144,6 @@ int zygote_run(int socket_fd)
             leave_server(&zygote);
         has_children = brood_reap(&zygote.brood);
     }
+    brood_fini(&zygote.brood);
     return 0;
 }
