@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "runner/process_stat.h"
 
 enum {
     FIRST_SIZE = 64,
@@ -117,34 +118,16 @@ void descendants_find(struct descendants *descendants)
     find_beside(descendants, NULL, 0);
 }
 
-// State and parent's pid, fields 3 and 4 of /proc/PID/stat; false where there is no such process.
-static bool read_state(pid_t pid, char *ret_state, pid_t *ret_parent)
-{
-    char text[512];
-    snprintf(text, sizeof text, "/proc/%d/stat", (int)pid);
-    FD_CLEANUP int fd = open(text, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (length <= 0)
-        return false;
-    text[length] = '\0';
-    // "PID (NAME) STATE PARENT …", and the name may hold anything.
-    const char *name_end = strrchr(text, ')');
-    if (!name_end || strlen(name_end) <= 4)
-        return false;
-    *ret_state = name_end[2];
-    *ret_parent = (pid_t)strtol(name_end + 4, NULL, 10);
-    return true;
-}
-
 // Up to the runner; a process cannot leave the tree that a subreaper heads.
 static bool is_below_me(pid_t pid)
 {
-    char state;
+    struct process_stat stat;
     for (int level = 0; pid > 1 && level < LEVELS_MAX; level++) {
         if (pid == getpid())
             return true;
-        if (!read_state(pid, &state, &pid))
+        if (!process_stat_read(pid, &stat))
             return false;
+        pid = stat.parent;
     }
     return false;
 }
@@ -153,9 +136,11 @@ static bool is_below_me(pid_t pid)
 // runner or the init, so at most two levels below the runner.
 static bool is_same(const struct descendant *descendant, char *ret_state)
 {
-    pid_t parent;
-    return read_state(descendant->pid, ret_state, &parent) &&
-           (parent == descendant->parent_pid || is_below_me(parent));
+    struct process_stat stat;
+    if (!process_stat_read(descendant->pid, &stat))
+        return false;
+    *ret_state = stat.state;
+    return stat.parent == descendant->parent_pid || is_below_me(stat.parent);
 }
 
 bool descendants_is_alive(const struct descendant *descendant)

@@ -10,6 +10,7 @@
 
 enum {
     // Fields of /proc/PID/stat after the name, from 0 (proc(5) counts from 1, the name is 2).
+    FIELD_PARENT = 1,
     FIELD_UTIME = 11,
     FIELD_STIME = 12,
     FIELD_CHILDREN_UTIME = 13,
@@ -29,13 +30,16 @@ bool process_stat_read(pid_t pid, struct process_stat *ret_stat)
     if (length <= 0)
         return false;
     text[length] = '\0';
-    char *at = strrchr(text, ')');
+    char *at = strrchr(text, ')'); // the name may hold anything
     if (!at || strlen(at) < 4)
         return false;
+    char state = at[2];
     at += 3;
     for (int i = 1; i < FIELD_COUNT; i++)
         fields[i] = strtoll(at, &at, 10);
     *ret_stat = (struct process_stat){
+        .state = state,
+        .parent = (pid_t)fields[FIELD_PARENT],
         .start = fields[FIELD_START],
         .own_ticks = {fields[FIELD_UTIME], fields[FIELD_STIME]},
         .children_ticks = {fields[FIELD_CHILDREN_UTIME], fields[FIELD_CHILDREN_STIME]},

@@ -13,6 +13,8 @@ enum {
 };
 
 struct process_stat {
+    char state; // as proc(5) names them
+    pid_t parent;
     int64_t start; // in ticks since the machine's; with the pid it names a process
     int64_t own_ticks[TIME_COUNT];
     int64_t children_ticks[TIME_COUNT]; // of those that it waited for, and of theirs
