@@ -69,6 +69,14 @@ static void forget(struct watching *watching, size_t i)
     watching->seen[i] = watching->seen[--watching->count];
 }
 
+static void forget_all(struct watching *watching)
+{
+    watching->count = 0;
+    for (struct answer *answer = watching->answers; answer; answer = answer->next)
+        answer->users = 0;
+    sweep(watching);
+}
+
 static size_t find(const struct watching *watching, const char *id)
 {
     size_t i = 0;
@@ -204,8 +212,7 @@ static int take_changes(struct watching *watching, struct soma_job_changes *chan
     watching->is_lost = false;
     if (changes->history_lost) {
         soma_free(changes);
-        while (watching->count > 0)
-            forget(watching, 0);
+        forget_all(watching);
         return begin(watching);
     }
     for (size_t i = 0; i < changes->removed_count; i++) {
@@ -259,9 +266,7 @@ static int run_watch(struct cli *cli, const struct options *options)
             draw(&watching);
         status = ask(&watching);
     }
-    while (watching.count > 0)
-        forget(&watching, 0);
-    sweep(&watching);
+    forget_all(&watching);
     pool_empty(&pool);
     return status;
 }

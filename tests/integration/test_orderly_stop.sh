@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A server that stops in order while jobs are claimed and not yet handed over.
+# harness.sh assigns.
+# shellcheck disable=SC1091,SC2154
 cd "$(dirname "$0")" || exit 1
-# shellcheck source=tests/integration/harness.sh
 . ./harness.sh
 
 JOBS=450 # more than the spawner's socket holds
