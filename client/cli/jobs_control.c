@@ -230,13 +230,16 @@ static int run_rm(struct cli *cli, const struct options *options)
 
 // --- prune
 
-static void print_pruned(const struct cli *cli, int64_t count, int64_t freed_bytes, bool dry_run)
+// more: of a dry run, which counts so many at most.
+static void print_pruned(const struct cli *cli, int64_t count, int64_t freed_bytes, bool dry_run,
+                         bool more)
 {
     struct json_out out;
     char size[UNITS_TEXT_SIZE];
     if (cli->format == FORMAT_TABLE) {
-        printf("%s %" PRId64 " %s, %s\n", dry_run ? "would remove" : "removed", count,
-               count == 1 ? "job" : "jobs", format_size(size, freed_bytes));
+        printf("%s%s %" PRId64 " %s, %s\n", dry_run ? "would remove" : "removed",
+               more ? " at least" : "", count, count == 1 ? "job" : "jobs",
+               format_size(size, freed_bytes));
         return;
     }
     value_begin(&out, cli);
@@ -251,7 +254,7 @@ static void print_pruned(const struct cli *cli, int64_t count, int64_t freed_byt
 static int prune(struct cli *cli, struct soma_job_prune_request *request)
 {
     int64_t count = 0, freed_bytes = 0;
-    bool has_more = true;
+    bool has_more = true, is_least = false;
     int status = STATUS_OK;
     request->max_jobs = 10000;
     while (has_more && status == STATUS_OK) {
@@ -264,11 +267,12 @@ static int prune(struct cli *cli, struct soma_job_prune_request *request)
         count += removed->removed_count;
         freed_bytes += removed->freed_bytes;
         // A dry run counts the same jobs again and again.
+        is_least = removed->more && request->dry_run;
         has_more = removed->more && !request->dry_run && removed->removed_count > 0;
         soma_free(removed);
     }
     if (status == STATUS_OK || count)
-        print_pruned(cli, count, freed_bytes, request->dry_run);
+        print_pruned(cli, count, freed_bytes, request->dry_run, is_least);
     return status;
 }
 

@@ -34,13 +34,14 @@ static const char SQL_RUNNING[] =
     "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished WHERE state < 3 AND state = 2 "
     "AND num > ?1 ORDER BY num";
 static const char SQL_ENDED[] =
-    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_end WHERE state > 2 "
+    "SELECT " JOB_COLUMNS_BARE " FROM job INDEXED BY job_by_end WHERE state > 2 "
     "AND finished_unix_ms <= ?1 ORDER BY finished_unix_ms";
 static const char SQL_ENDED_OF_QUEUE[] =
-    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_queue_end WHERE state > 2 AND queue = ?2 "
+    "SELECT " JOB_COLUMNS_BARE
+    " FROM job INDEXED BY job_by_queue_end WHERE state > 2 AND queue = ?2 "
     "AND finished_unix_ms <= ?1 ORDER BY finished_unix_ms";
 static const char SQL_EXPIRED[] =
-    "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_by_expiry WHERE state > 2 "
+    "SELECT " JOB_COLUMNS_BARE " FROM job INDEXED BY job_by_expiry WHERE state > 2 "
     "AND expires_unix_ms <= ?1 ORDER BY expires_unix_ms";
 static const char SQL_FORGET_HISTORY[] =
     "UPDATE job_total SET history_revision = max(history_revision, (SELECT coalesce(max(revision), "

@@ -6,7 +6,12 @@
 #include "store/sqlite.h"
 
 // In the order of enum job_column.
-#define JOB_COLUMNS                                                                               \
+#define JOB_COLUMNS JOB_COLUMNS_BEFORE_SPEC ", spec"
+
+// Of those who need no specification, which may be 200 KB: it is empty, and the row never complete.
+#define JOB_COLUMNS_BARE JOB_COLUMNS_BEFORE_SPEC ", x''"
+
+#define JOB_COLUMNS_BEFORE_SPEC                                                                   \
     "job.num, job.state, job.queue, job.id, reason, revision, priority, not_before_unix_ms, "     \
     "keep_ms, attempt, exit_code, signal, message, created_unix_ms, started_unix_ms, "            \
     "finished_unix_ms, progress_percent, progress_message, progress_unix_ms, wall_ms, user_ms, "  \
@@ -17,7 +22,7 @@
     "start_by_unix_ms, tries_from, is_awaited, parent, CASE WHEN state = 1 AND hold = 0 THEN "    \
     "(SELECT "                                                                                    \
     "CASE WHEN paused THEN 5 WHEN max_running > 0 AND running >= max_running THEN 6 END FROM "    \
-    "job_queue WHERE name = job.queue) END, spec"
+    "job_queue WHERE name = job.queue) END"
 
 enum job_column {
     COLUMN_NUM,

@@ -129,7 +129,8 @@ enum soma_code job_store_running(struct store_txn *txn, int64_t after, size_t ma
                                  struct soma_error *err);
 
 // Final jobs that match and ended at or before the time, those that ended first come first. Looks
-// at as many rows as it takes: not for the writer thread where there is a filter.
+// at as many rows as it takes: not for the writer thread where there is a filter. Here and in the
+// two lists below rows come without their specifications.
 enum soma_code job_store_ended(struct store_txn *txn, const struct job_filter *filter,
                                struct wall_time ended_before, size_t max, struct arena *arena,
                                struct job_list *ret_list, struct soma_error *err);

@@ -177,6 +177,8 @@ static void check_ends(struct store_txn *txn, struct arena *arena)
                  model_matches(&model[i], &filter);
     assert_int_equal(job_store_ended(txn, &filter, before, MODEL_MAX, arena, &list, NULL), SOMA_OK);
     assert_int_equal(list.count, ended);
+    for (size_t i = 0; i < list.count; i++)
+        assert_int_equal(list.rows[i]->spec.head_length, 0);
     for (size_t i = 1; i < list.count; i++)
         assert_true(list.rows[i - 1]->job.status.finished.ms <=
                     list.rows[i]->job.status.finished.ms);
